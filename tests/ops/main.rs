@@ -1,1 +1,1 @@
-//! x
+//! The integration tests: one binary, one module per topic.

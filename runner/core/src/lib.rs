@@ -1,1 +1,15 @@
-//! placeholder
+//! The words that every part of `ops` shares: calls and their effects, guards, evidence and grants, the journal's records, errors.
+//!
+//! Pure: no I/O, no clock, no Lua, no terminal. What happens outside is told to it as arguments.
+
+pub mod argv;
+pub mod call;
+pub mod effect;
+pub mod error;
+pub mod event;
+pub mod ident;
+pub mod inventory;
+pub mod machine;
+pub mod record;
+pub mod time;
+pub mod value;

@@ -1,0 +1,1 @@
+//! The command line: parse, resolve, dispatch, exit code. Decides nothing about calls.

@@ -1,0 +1,1 @@
+//! Configuration resolved once before anything runs: ops.toml, inventory, lock files, environment. Runs nothing.

@@ -1,0 +1,129 @@
+//! The table of calls: one macro line per call type gives decoding, names, versions and schemas. Add a call here and nowhere else.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::{CallInfo, CallSpec, Common, Invalid, Request};
+use crate::effect::Effect;
+use crate::value::{Map, Value};
+
+macro_rules! calls {
+    ($($variant:ident($ty:ty) = $name:literal, $version:literal, $subject:expr, $effect:ident, $summary:literal;)*) => {
+        /// A validated call.
+        #[derive(Clone, Debug, PartialEq)]
+        #[expect(missing_docs, reason = "each variant is documented at its type")]
+        pub enum Call { $($variant($ty),)* }
+
+        impl Call {
+            /// Everything that is said about the call.
+            pub fn spec(&self) -> &dyn CallSpec {
+                match self { $(Call::$variant(call) => call,)* }
+            }
+
+            /// What is known of its type.
+            pub fn info(&self) -> &'static CallInfo {
+                match self { $(Call::$variant(_) => &const { CallInfo {
+                    name: $name, version: $version, subject: $subject, effect: Effect::$effect, summary: $summary,
+                    schema: || schemars::schema_for!($ty),
+                } },)* }
+            }
+
+            /// Validates a request.
+            ///
+            /// # Errors
+            /// The first unknown, missing or wrong field.
+            pub fn decode(request: &Request) -> Result<(Call, Common), Invalid> {
+                match request.call.as_str() {
+                    $($name => { let (call, common) = decode::<$ty>(&request.args)?; Ok((Call::$variant(call), common)) })*
+                    other => Err(Invalid {
+                        field: None,
+                        message: format!("there is no host call `{other}`"),
+                        known: INFOS.iter().map(|i| i.name.to_owned()).collect(),
+                    }),
+                }
+            }
+        }
+
+        /// Every call type, in the order of the documentation.
+        pub const INFOS: &[CallInfo] = &[$(CallInfo {
+            name: $name, version: $version, subject: $subject, effect: Effect::$effect, summary: $summary,
+            schema: || schemars::schema_for!($ty),
+        },)*];
+    };
+}
+
+/// What is known of the call type `name`.
+pub fn info(name: &str) -> Option<&'static CallInfo> {
+    INFOS.iter().find(|i| i.name == name)
+}
+
+const COMMON: [&str; 3] = ["cluster", "timeout", "about"];
+
+fn decode<T: DeserializeOwned + schemars::JsonSchema>(
+    args: &Map<String, Value>,
+) -> Result<(T, Common), Invalid> {
+    let (mut own, mut common) = (Map::new(), Map::new());
+    for (key, value) in args {
+        let side = if COMMON.contains(&key.as_str()) { &mut common } else { &mut own };
+        side.insert(key.clone(), value.clone());
+    }
+    // The schema is built on the error path only: it costs more than the call's whole way through the gate.
+    let call = T::deserialize(Value::Object(own.clone()))
+        .map_err(|error| explain(&schemars::schema_for!(T), &own, &error))?;
+    let common = Common::deserialize(Value::Object(common.clone()))
+        .map_err(|error| explain(&schemars::schema_for!(Common), &common, &error))?;
+    Ok((call, common))
+}
+
+/// Finds the field that a failed decoding is about.
+fn explain(
+    schema: &schemars::Schema,
+    args: &Map<String, Value>,
+    error: &serde_json::Error,
+) -> Invalid {
+    let known = fields(schema);
+    if let Some(key) = args.keys().find(|key| !known.contains(key)) {
+        let known = known.into_iter().chain(COMMON.map(str::to_owned)).collect();
+        return Invalid {
+            field: Some(key.clone()),
+            message: format!("unknown field `{key}`"),
+            known,
+        };
+    }
+    if let Some(key) = required(schema).into_iter().find(|key| !args.contains_key(key)) {
+        return Invalid { field: None, message: format!("the field `{key}` is missing"), known };
+    }
+    let text = error.to_string();
+    let field = args
+        .iter()
+        .find(|(_, value)| match value {
+            Value::String(s) => {
+                text.contains(&format!("{s:?}")) || text.contains(&format!("`{s}`"))
+            }
+            Value::Null => text.contains("null"),
+            other => text.contains(&other.to_string()),
+        })
+        .map(|(key, _)| key.clone());
+    Invalid { field, message: text, known: Vec::new() }
+}
+
+fn fields(schema: &schemars::Schema) -> Vec<String> {
+    schema
+        .get("properties")
+        .and_then(Value::as_object)
+        .map(|p| p.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+fn required(schema: &schemars::Schema) -> Vec<String> {
+    schema
+        .get("required")
+        .and_then(Value::as_array)
+        .map(|r| r.iter().filter_map(|v| v.as_str().map(str::to_owned)).collect())
+        .unwrap_or_default()
+}
+
+calls! {
+    TalosVersion(super::talos::Version) = "talos.version", 1, Some("node"), Reads, "Version of Talos on a node";
+    TalosReset(super::talos::Reset) = "talos.reset", 1, Some("node"), Destroys, "Wipe named partitions of a node";
+}

@@ -1,0 +1,1 @@
+//! The operating system behind small seams: processes, files, clock, randomness. Knows nothing of recipes or clusters.
