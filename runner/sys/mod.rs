@@ -1,1 +1,4 @@
 //! The operating system behind small seams: processes, files, clock, randomness. Knows nothing of recipes or clusters.
+
+pub mod files;
+pub mod world;
