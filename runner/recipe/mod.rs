@@ -1,5 +1,7 @@
 //! Recipes as plain data: heads, parameters, the catalogue. Knows no Lua and does no I/O of its own.
 
+pub mod source;
+
 use std::collections::BTreeMap;
 
 use ops_core::time::Span;
