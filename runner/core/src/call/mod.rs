@@ -5,6 +5,7 @@
 
 pub mod table;
 pub mod talos;
+pub mod time;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

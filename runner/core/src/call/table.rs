@@ -124,6 +124,7 @@ fn required(schema: &schemars::Schema) -> Vec<String> {
 }
 
 calls! {
+    TimeNow(super::time::Now) = "time.now", 1, None, Reads, "The time";
     TalosVersion(super::talos::Version) = "talos.version", 1, Some("node"), Reads, "Version of Talos on a node";
     TalosReset(super::talos::Reset) = "talos.reset", 1, Some("node"), Destroys, "Wipe named partitions of a node";
 }
