@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::record::{JOURNAL_VERSION, REPLAY_VERSION, Record};
 
 /// The oldest version of the records' shape that is still read.
-pub const OLDEST_VERSION: u32 = JOURNAL_VERSION.saturating_sub(2);
+pub const OLDEST_VERSION: u32 = if JOURNAL_VERSION > 2 { JOURNAL_VERSION - 2 } else { 1 };
 
 const CHECKSUM: usize = 16;
 

@@ -41,11 +41,6 @@ fn bytes(records: &[Record]) -> Vec<u8> {
     records.iter().flat_map(encode).collect()
 }
 
-/// The number of whole lines within the first `cut` bytes.
-fn whole(all: &[u8], cut: usize) -> usize {
-    all[..cut].iter().filter(|b| **b == b'\n').count()
-}
-
 #[test]
 fn what_was_written_is_read_again() {
     let all = bytes(&records());
@@ -71,7 +66,7 @@ fn every_cut_gives_a_prefix_of_the_records_and_a_torn_end() {
     let all = bytes(&records());
     for cut in 0..all.len() {
         let decoded = decode_all(&all[..cut]).unwrap();
-        let n = whole(&all, cut);
+        let n = all[..cut].split(|b| *b == b'\n').count() - 1;
         assert_eq!(decoded.records, records()[..n], "cut at {cut}");
         assert_eq!(decoded.good + decoded.torn, cut);
     }
@@ -160,6 +155,15 @@ fn a_journal_of_a_newer_replay_is_refused() {
         decode_all(&encode(&newer)),
         Err(Unreadable::Newer { version, .. }) if version == replay
     ));
+}
+
+#[test]
+fn a_journal_from_before_the_first_version_is_refused() {
+    let old = encode(&Record::Run(RunHead { version: OLDEST_VERSION - 1, ..head() }));
+    assert_eq!(
+        decode_all(&old),
+        Err(Unreadable::Older { version: OLDEST_VERSION - 1, oldest: OLDEST_VERSION })
+    );
 }
 
 #[test]
