@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod ident;
 pub mod inventory;
+pub mod journal;
 pub mod machine;
 pub mod record;
 pub mod time;
