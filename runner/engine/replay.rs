@@ -61,13 +61,13 @@ pub enum State {
     Settled(Option<Value>),
 }
 
-/// Reads a journal for a resume.
+/// Reads a journal for a resume; `whole` for a proof, which leaves nothing out.
 ///
 /// Returns nothing where the first record is no run head.
-pub fn read(records: &[Record]) -> Option<Replay> {
+pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
     let Some(Record::Run(head)) = records.first() else { return None };
     let ended = ended_branches(records);
-    let dropped = given_up(records, &ended);
+    let dropped = if whole { BTreeSet::new() } else { given_up(records, &ended) };
     let mut replay = Replay {
         head: head.clone(),
         deliveries: Vec::new(),
@@ -99,7 +99,7 @@ pub fn read(records: &[Record]) -> Option<Replay> {
             Record::Outcome { id, outcome, .. } => {
                 let Some(known) = replay.calls.get_mut(id) else { continue };
                 known.state = match outcome {
-                    Outcome::Failed(error) if !went_on(records, at, id, &ended) => {
+                    Outcome::Failed(error) if !whole && !went_on(records, at, id, &ended) => {
                         if error.before_effect || !known.intent.effect.changes_world() {
                             State::Again
                         } else {

@@ -266,7 +266,7 @@ fn run(
     let mut engine = Run::new(&cx, graph, signals);
     let mut before = journal.map_or_else(|| vec![head()], <[Record]>::to_vec);
     if let Some(records) = journal {
-        engine = engine.resuming(replay::read(records).expect("a head"), records, proof);
+        engine = engine.resuming(replay::read(records, proof).expect("a head"), records, proof);
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
