@@ -7,6 +7,7 @@ pub mod call;
 pub mod effect;
 pub mod error;
 pub mod event;
+pub mod guard;
 pub mod ident;
 pub mod inventory;
 pub mod journal;
