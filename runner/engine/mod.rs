@@ -2,10 +2,16 @@
 
 mod acts;
 pub mod backend;
+pub mod gate;
 pub mod graph;
+pub mod hands;
+pub mod keep;
+pub mod plan;
+pub mod proof;
 pub mod replay;
 mod resume;
 pub mod run;
+mod settle;
 mod step;
 
 #[cfg(test)]
