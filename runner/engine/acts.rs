@@ -130,7 +130,10 @@ impl<'a> Run<'a> {
             common,
             info,
             destructive: head.is_some_and(|h| h.destructive),
-            reads_only: step.entry == Entry::Preconditions,
+            reads_only: matches!(
+                step.entry,
+                Entry::Preconditions | Entry::Parameters | Entry::Confirm
+            ),
             again: false,
         })
     }
@@ -265,7 +268,15 @@ impl<'a> Run<'a> {
         let on_failure =
             self.cx.catalog.get(&self.steps[at].recipe).is_some_and(|h| h.functions.on_failure);
         match (entry, end) {
-            (Entry::Preconditions, Ok(found)) => self.enter(at, Entry::Run, found),
+            (Entry::Parameters, Ok(params)) => {
+                if let Value::Object(params) = params {
+                    self.steps[at].args = params;
+                }
+                self.next_part(at, Some(&Entry::Parameters), Value::Null);
+            }
+            (entry @ (Entry::Preconditions | Entry::Confirm), Ok(found)) => {
+                self.next_part(at, Some(&entry), found);
+            }
             (Entry::OnFailure(_), _) => {
                 if let Some((end, _)) = self.steps[at].failure.take() {
                     self.step_ends(at, end);
@@ -309,7 +320,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn step_ends(&mut self, at: usize, end: StepEnd) {
+    pub(super) fn step_ends(&mut self, at: usize, end: StepEnd) {
         let record = Record::StepEnd {
             branch: self.steps[at].branch.clone(),
             how: end.clone(),

@@ -15,9 +15,7 @@ use ops_core::guard::{
 };
 use ops_core::ident::{CallId, RunId};
 use ops_core::record::{Intent, Record};
-use ops_core::time::Span;
-use ops_core::value::{Blob, Digest, Map, Value};
-use serde_json::json;
+use ops_core::value::{Blob, Digest, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::hands::{Attendant, Hands};
@@ -83,14 +81,14 @@ pub trait Safety {
 /// The live backend.
 pub struct Gate<'a> {
     pub(super) cx: GateContext<'a>,
-    confirmed: RefCell<Option<Confirmed>>,
+    pub(super) confirmed: RefCell<Option<Confirmed>>,
     locked: Cell<bool>,
-    groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
+    pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
     /// Nodes that this run has taken away and not seen again.
-    away: RefCell<BTreeSet<String>>,
+    pub(super) away: RefCell<BTreeSet<String>>,
     /// Nodes that were healthy before this run touched them, and those that it reset.
-    healthy: RefCell<BTreeMap<String, bool>>,
-    reset: RefCell<BTreeSet<String>>,
+    pub(super) healthy: RefCell<BTreeMap<String, bool>>,
+    pub(super) reset: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Gate<'a> {
@@ -123,9 +121,10 @@ impl<'a> Gate<'a> {
             return self.cx.safety.call(&ready).await;
         }
         if effect.changes_world()
-            && let Err(fault) = self.take_lock(&ready) {
-                return Finished::Stop(fault);
-            }
+            && let Err(fault) = self.take_lock(&ready)
+        {
+            return Finished::Stop(fault);
+        }
         let permit = match self.admit(&ready).await {
             Ok(permit) => permit,
             Err(fault) => return Finished::Stop(fault),
@@ -233,9 +232,10 @@ impl<'a> Gate<'a> {
             _ => Some(self.cx.hands.witness(&witness).await),
         };
         if !permit.rows().is_empty()
-            && let Err(fault) = self.evidence(&ready.id, permit.rows()) {
-                return Finished::Stop(fault);
-            }
+            && let Err(fault) = self.evidence(&ready.id, permit.rows())
+        {
+            return Finished::Stop(fault);
+        }
         let slot = permit.slot().map(|(grant, slot)| (grant.to_owned(), slot));
         let seen = before.map(|before| (witness, before));
         if let Err(finished) = self.intend(&ready, seen, slot.clone()).await {
@@ -302,7 +302,7 @@ impl<'a> Gate<'a> {
         self.note(Record::Evidence { id: id.clone(), rows, at: self.cx.world.now() })
     }
 
-    fn decided(&self, id: &CallId, yes: bool) -> Result<(), Box<Fault>> {
+    pub(super) fn decided(&self, id: &CallId, yes: bool) -> Result<(), Box<Fault>> {
         self.note(Record::Decision { question: id.to_string(), yes, at: self.cx.world.now() })
     }
 
@@ -325,110 +325,21 @@ impl<'a> Gate<'a> {
     }
 
     /// A wait, or a call that reads its own effect back, has seen the node again.
-    fn returns(&self, call: &Call) {
+    pub(super) fn returns(&self, call: &Call) {
         let info = call.info();
         match (info.name, call.spec().node()) {
             ("wait.node", Some(node)) => {
                 self.away.borrow_mut().remove(node);
             }
             ("wait.etcd", _) => self.away.borrow_mut().clear(),
-            (name, Some(node)) if name.starts_with("talos.") && info.effect == Effect::Mutates
+            (name, Some(node))
+                if name.starts_with("talos.") && info.effect == Effect::Mutates
                 // Calls that end with the node in sight; an apply that reboots is followed by a wait of its own.
-                && name != "talos.apply_config" => {
-                    self.away.borrow_mut().remove(node);
-                }
+                && name != "talos.apply_config" =>
+            {
+                self.away.borrow_mut().remove(node);
+            }
             _ => {}
-        }
-    }
-
-    async fn gather(&self, node: &str) -> Value {
-        let request = Request {
-            call: "talos.stage".into(),
-            args: Map::from_iter([("node".to_owned(), json!(node))]),
-            place: None,
-        };
-        let healthy = match Call::decode(&request) {
-            Ok((call, common)) => {
-                let quiet = crate::sys::world::Unwatched;
-                let stage = self.cx.hands.perform(&call, &common, &quiet).await;
-                stage.is_ok_and(|s| s["stage"] == "running" && s["ready"] == true)
-            }
-            Err(_) => false,
-        };
-        self.healthy.borrow_mut().insert(node.to_owned(), healthy);
-        json!({"node": node, "healthy": healthy})
-    }
-
-    /// A node that was healthy must be so again before the next; one that was reset comes back as its recipe says.
-    async fn healthy_again(&self, id: CallId, node: &str) -> Finished {
-        let was = self.healthy.borrow().get(node).copied().unwrap_or(false);
-        if !was || self.reset.borrow().contains(node) {
-            return Finished::Reply(Ok(Value::Null));
-        }
-        let request = Request {
-            call: "wait.node".into(),
-            args: Map::from_iter([
-                ("node".to_owned(), json!(node)),
-                ("state".to_owned(), json!("settled")),
-            ]),
-            place: None,
-        };
-        match Call::decode(&request) {
-            Ok((call, common)) => {
-                let attendant = Watch { gate: self, id };
-                Finished::Reply(self.cx.hands.perform(&call, &common, &attendant).await)
-            }
-            Err(invalid) => stop(Fault::new(Code::BUG, invalid.message)),
-        }
-    }
-
-    async fn engine(&self, id: CallId, request: Request) -> Finished {
-        let arg = |name: &str| request.args.get(name).and_then(Value::as_str).unwrap_or_default();
-        let intent = Record::Intent(Intent {
-            id: id.clone(),
-            call: request.call.clone(),
-            version: 1,
-            digest: request.digest(1),
-            effect: Effect::Reads,
-            args: request.args.clone(),
-            place: request.place.clone(),
-            before: None,
-            witness: None,
-            slot: None,
-            at: self.cx.world.now(),
-        });
-        if let Err(failure) = self.cx.journal.append(&intent) {
-            return Finished::Stop(Box::new(failure.fault()));
-        }
-        match request.call.as_str() {
-            "cx.timer" => {
-                let ms = request.args.get("ms").and_then(Value::as_u64).unwrap_or_default();
-                self.cx.world.sleep(Span(ms)).await;
-                Finished::Reply(Ok(Value::Null))
-            }
-            "cx.confirm" => self.confirm(&id, arg("text"), arg("word")),
-            "cx.gather" => Finished::Reply(Ok(self.gather(arg("node")).await)),
-            "cx.healthy_again" => self.healthy_again(id, arg("node")).await,
-            other => stop(Fault::new(Code::BUG, format!("the engine has no call `{other}`"))),
-        }
-    }
-
-    fn confirm(&self, id: &CallId, text: &str, word: &str) -> Finished {
-        let answer = if word.is_empty() {
-            self.cx.asker.yes(text)
-        } else {
-            let typed = self.cx.asker.typed(&[text.to_owned()], word);
-            typed.map(|typed| typed.trim() == word)
-        };
-        if let Err(fault) = self.decided(id, answer == Some(true)) {
-            return Finished::Stop(fault);
-        }
-        match answer {
-            Some(true) => Finished::Reply(Ok(json!(true))),
-            Some(false) => stop(Fault::new(Code::DECLINED, "declined").detail(text)),
-            None => {
-                stop(Fault::new(Code::DECLINED, "there is no terminal to confirm on").detail(text))
-            }
         }
     }
 }
@@ -501,9 +412,9 @@ impl Backend for Gate<'_> {
 }
 
 /// Passes what happens during a call to the journal and the reporter.
-struct Watch<'g, 'a> {
-    gate: &'g Gate<'a>,
-    id: CallId,
+pub(super) struct Watch<'g, 'a> {
+    pub(super) gate: &'g Gate<'a>,
+    pub(super) id: CallId,
 }
 
 impl Watcher for Watch<'_, '_> {
@@ -527,6 +438,6 @@ impl Attendant for Watch<'_, '_> {
     }
 }
 
-fn stop(fault: Fault) -> Finished {
+pub(super) fn stop(fault: Fault) -> Finished {
     Finished::Stop(Box::new(fault))
 }

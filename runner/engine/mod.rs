@@ -6,13 +6,16 @@ pub mod gate;
 pub mod graph;
 pub mod hands;
 pub mod keep;
+mod own_calls;
 pub mod plan;
 pub mod proof;
 pub mod replay;
 mod resume;
 pub mod run;
+pub mod session;
 mod settle;
 mod step;
+pub mod verify;
 
 #[cfg(test)]
 mod tests;

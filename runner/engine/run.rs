@@ -52,6 +52,22 @@ pub struct Context<'a> {
     pub jobs: usize,
     /// A failed step does not keep independent ones from starting.
     pub keep_going: bool,
+    /// Which function of each recipe runs: the whole recipe, or one of them for the preflight.
+    pub part: Part,
+}
+
+/// How much of each recipe runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Parameters, preconditions, then the body.
+    #[default]
+    Whole,
+    /// Only default and check functions of parameters.
+    Parameters,
+    /// Only `preconditions`.
+    Preconditions,
+    /// Only `confirm` functions: they give the question.
+    Confirm,
 }
 
 /// How a run ended.
@@ -286,9 +302,7 @@ impl<'a> Run<'a> {
     }
 
     fn begin(&mut self, at: usize) {
-        let head = self.cx.catalog.get(&self.steps[at].recipe);
-        let (preconditions, timeout) =
-            head.map_or((false, None), |h| (h.functions.preconditions, h.timeout));
+        let timeout = self.cx.catalog.get(&self.steps[at].recipe).and_then(|h| h.timeout);
         let step = &self.steps[at];
         let record = Record::StepBegin {
             branch: step.branch.clone(),
@@ -298,9 +312,8 @@ impl<'a> Run<'a> {
         };
         self.record(record);
         self.steps[at].state = StepState::Running;
-        let entry = if preconditions { Entry::Preconditions } else { Entry::Run };
-        self.enter(at, entry, Value::Null);
-        if let Some(limit) = timeout {
+        self.next_part(at, None, Value::Null);
+        if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
             let sleep = self.cx.world.sleep(limit);
             self.flying.push(Box::pin(async move {
                 sleep.await;
@@ -309,12 +322,38 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Enters the next function of a step: parameters, preconditions, body. What a step does not have is passed over.
+    pub(super) fn next_part(&mut self, at: usize, done: Option<&Entry>, found: Value) {
+        let head = self.cx.catalog.get(&self.steps[at].recipe);
+        let has = |entry: &Entry| match entry {
+            Entry::Parameters => {
+                head.is_some_and(|h| h.params.iter().any(|p| p.default_function || p.check))
+            }
+            Entry::Preconditions => head.is_some_and(|h| h.functions.preconditions),
+            Entry::Confirm => head.is_some_and(|h| h.functions.confirm),
+            _ => true,
+        };
+        let parts: &[Entry] = match self.cx.part {
+            Part::Whole => &[Entry::Parameters, Entry::Preconditions, Entry::Run],
+            Part::Parameters => &[Entry::Parameters],
+            Part::Preconditions => &[Entry::Parameters, Entry::Preconditions],
+            Part::Confirm => &[Entry::Parameters, Entry::Confirm],
+        };
+        let after = done.map_or(0, |d| parts.iter().position(|p| p == d).map_or(0, |i| i + 1));
+        match parts[after..].iter().find(|entry| has(entry)) {
+            Some(entry) => self.enter(at, entry.clone(), found),
+            None => self.step_ends(at, StepEnd::Done { result: found, recovered: false }),
+        }
+    }
+
     /// Spawns the body for one of a recipe's functions and lets it begin.
     pub(super) fn enter(&mut self, at: usize, entry: Entry, found: Value) {
         let needs = self.results_of(at);
         let step = &mut self.steps[at];
         let branch = match &entry {
+            Entry::Parameters => step.branch.arm("parameters", None),
             Entry::Preconditions => step.branch.arm("preconditions", None),
+            Entry::Confirm => step.branch.arm("confirm", None),
             Entry::OnFailure(_) => step.branch.arm("on_failure", None),
             _ => step.branch.clone(),
         };

@@ -15,13 +15,14 @@ use crate::sys::fault;
 impl Gate<'_> {
     pub(super) async fn settle_call(&self, known: Known, ready: Ready) -> Settlement {
         if let Some((group, start)) = known.child
-            && (self.cx.group_lives)(group, start) {
-                return Settlement::Stop(Box::new(
-                    unknown(&ready, "its process still runs")
-                        .detail(format!("process group {group}"))
-                        .help("wait for it to end, or end it, then resume again"),
-                ));
-            }
+            && (self.cx.group_lives)(group, start)
+        {
+            return Settlement::Stop(Box::new(
+                unknown(&ready, "its process still runs")
+                    .detail(format!("process group {group}"))
+                    .help("wait for it to end, or end it, then resume again"),
+            ));
+        }
         fault::point("b12");
         let spec = ready.call.spec();
         let (how, by) = match self.cx.settled.get(&ready.id) {
