@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -18,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	siderox509 "github.com/siderolabs/crypto/x509"
 	"github.com/siderolabs/grpc-proxy/proxy"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -238,7 +238,7 @@ func (n *node) serverTLS() (*tls.Config, error) {
 		Subject:      pkix.Name{CommonName: n.name},
 		NotBefore:    time.Now().Add(-time.Minute),
 		NotAfter:     time.Now().Add(24 * time.Hour),
-		IPAddresses:  []net.IP{net.ParseIP(n.addr)},
+		IPAddresses:  []net.IP{net.ParseIP(n.certified())},
 		DNSNames:     []string{n.name},
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -251,18 +251,13 @@ func (n *node) serverTLS() (*tls.Config, error) {
 
 	config := &tls.Config{MinVersion: tls.VersionTLS13}
 
-	if n.kind == maintenance {
-		issuer := &x509.Certificate{
-			SerialNumber: big.NewInt(1), Subject: pkix.Name{Organization: []string{"talos"}}, IsCA: true, BasicConstraintsValid: true,
-			NotBefore: template.NotBefore, NotAfter: template.NotAfter, KeyUsage: x509.KeyUsageCertSign,
-		}
-
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if n.kind == maintenance { // an authority of its own that nobody has heard of
+		own, err := siderox509.NewSelfSignedCertificateAuthority()
 		if err != nil {
 			return nil, err
 		}
 
-		der, err := x509.CreateCertificate(rand.Reader, template, issuer, public, key)
+		der, err := x509.CreateCertificate(rand.Reader, template, own.Crt, public, own.Key)
 		if err != nil {
 			return nil, err
 		}
@@ -287,6 +282,15 @@ func (n *node) serverTLS() (*tls.Config, error) {
 	config.ClientCAs = n.pool()
 
 	return config, nil
+}
+
+// certified is the address the server certificate is good for.
+func (n *node) certified() string {
+	if n.misnamed {
+		return "127.5.0.200"
+	}
+
+	return n.addr
 }
 
 func parseAuthority(pair *pemPair) (*tls.Certificate, error) {

@@ -84,13 +84,30 @@ func (n *node) gatekeepers(requests *journal) []grpc.ServerOption {
 			return next(ctx, request)
 		}),
 		grpc.StreamInterceptor(func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-			requests.record(stream.Context(), n, info.FullMethod, nil)
-
 			if err := authorize(stream.Context(), info.FullMethod); err != nil {
+				requests.record(stream.Context(), n, info.FullMethod, nil)
+
 				return err
 			}
 
-			return next(srv, stream)
+			return next(srv, &noted{ServerStream: stream, note: func(request any) { requests.record(stream.Context(), n, info.FullMethod, request) }})
 		}),
 	}
+}
+
+// noted is a stream whose first received message is written down.
+type noted struct {
+	grpc.ServerStream
+
+	note func(any)
+}
+
+func (s *noted) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if err == nil && s.note != nil {
+		s.note(m)
+		s.note = nil
+	}
+
+	return err
 }

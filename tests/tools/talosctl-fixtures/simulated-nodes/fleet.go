@@ -37,8 +37,10 @@ type node struct {
 	kind    behaviour
 	role    machine.Type
 	foreign bool // belongs to a cluster with another CA
-	member  uint64
-	cluster *fleet
+	// its certificate names another address
+	misnamed bool
+	member   uint64
+	cluster  *fleet
 
 	resources state.State
 	local     *grpc.ClientConn // to this node's own services, without TLS
@@ -50,6 +52,7 @@ type node struct {
 	boots     int // the boot id changes with it
 	watchers  []chan *machineapi.Event
 	front     *grpc.Server
+	mute      net.Listener
 }
 
 // etcdState is what the data directory and the daemon of a control plane look like.
@@ -87,6 +90,7 @@ func inventory() []*node {
 		cp(1), cp(2), cp(3), fresh, worker(1), worker(2),
 		{name: "bare-1", addr: "127.5.0.31", kind: maintenance, role: machine.TypeUnknown},
 		{name: "foreign-1", addr: "127.5.0.41", role: machine.TypeControlPlane, foreign: true, member: 0x77},
+		{name: "misnamed-1", addr: "127.5.0.42", role: machine.TypeControlPlane, misnamed: true, member: 0x78, etcd: etcdState{empty: true}},
 		{name: "silent-1", addr: "127.5.0.51", kind: silent},
 		{name: "stuck-1", addr: "127.5.0.52", kind: stuck, role: machine.TypeWorker},
 		{name: "absent-1", addr: "127.5.0.99", kind: absent},
@@ -114,7 +118,7 @@ func loadFleet(dir string, port int) (*fleet, error) {
 		}
 
 		file := n.name
-		if n.foreign {
+		if n.foreign || n.misnamed {
 			file = "cp-1" // its config is never looked at, its certificate is
 		}
 
@@ -205,8 +209,14 @@ func (c *fleet) serve(requests *journal) error {
 // listen opens the node's front. It is called again when the node comes back from a boot.
 func (n *node) listen() error {
 	listener, err := net.Listen("tcp", net.JoinHostPort(n.addr, strconv.Itoa(n.cluster.port)))
-	if err != nil || n.kind == silent { // silent: the kernel completes the handshake, nobody reads
+	if err != nil {
 		return err
+	}
+
+	if n.kind == silent { // the kernel completes the TCP handshake, nobody reads
+		n.mute = listener
+
+		return nil
 	}
 
 	front, err := n.apid()
