@@ -11,5 +11,6 @@ pub mod ident;
 pub mod inventory;
 pub mod machine;
 pub mod record;
+pub mod reply;
 pub mod time;
 pub mod value;
