@@ -7,6 +7,7 @@ pub mod kube;
 pub mod safety;
 pub mod table;
 pub mod talos;
+pub mod time;
 pub mod wait;
 
 use schemars::JsonSchema;

@@ -124,6 +124,7 @@ fn required(schema: &schemars::Schema) -> Vec<String> {
 }
 
 calls! {
+    TimeNow(super::time::Now) = "time.now", 1, None, Reads, "The time";
     TalosVersion(super::talos::Version) = "talos.version", 1, Some("node"), Reads, "Version of Talos on a node";
     TalosGet(super::talos::Get) = "talos.get", 1, Some("node"), Reads, "Resources of a node";
     TalosStage(super::talos::Stage) = "talos.stage", 1, Some("node"), Reads, "How far a node has come; proves maintenance mode";
