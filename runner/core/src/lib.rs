@@ -13,5 +13,6 @@ pub mod inventory;
 pub mod journal;
 pub mod machine;
 pub mod record;
+pub mod reply;
 pub mod time;
 pub mod value;
