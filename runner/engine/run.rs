@@ -128,6 +128,7 @@ pub struct Run<'a> {
     pub(super) stop_sent: bool,
     pub(super) ended: Ended,
     pub(super) destroyed: bool,
+    pub(super) nested_fault: Option<Fault>,
 }
 
 /// The part of a journal that is still to be replayed.
@@ -166,6 +167,7 @@ impl<'a> Run<'a> {
             stop_sent: false,
             ended: Ended::default(),
             destroyed: false,
+            nested_fault: None,
         };
         for step in graph.steps {
             run.add(StepRun::new(step.recipe, step.args, step.branch, step.needs));
