@@ -114,6 +114,13 @@ impl<'a> Gate<'a> {
         if effect == Effect::Destroys && !ready.destructive {
             return stop(undeclared(&ready));
         }
+        if ready.request.call == "time.now" {
+            let now = self.cx.world.now();
+            return match self.intend(&ready, None, None).await {
+                Ok(()) => Finished::Reply(Ok(serde_json::json!(now.0))),
+                Err(finished) => finished,
+            };
+        }
         if ready.request.call.starts_with("safety.") {
             if let Err(finished) = self.intend(&ready, None, None).await {
                 return finished;
