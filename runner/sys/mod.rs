@@ -1,4 +1,5 @@
 //! The operating system behind small seams: processes, files, clock, randomness. Knows nothing of recipes or clusters.
 
 pub mod files;
+pub mod redact;
 pub mod world;
