@@ -3,4 +3,5 @@
 pub mod blobs;
 pub mod fault;
 pub mod files;
+pub mod redact;
 pub mod world;
