@@ -19,6 +19,8 @@ pub trait Watcher {
     fn started(&self, _group: i32, _start: u64) {}
     /// It wrote some bytes.
     fn output(&self, _stderr: bool, _bytes: &[u8]) {}
+    /// It ended with this code (128 + n by signal n), whatever becomes of its output.
+    fn ended(&self, _code: i32) {}
 }
 
 /// Watches nothing.
