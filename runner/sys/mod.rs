@@ -2,10 +2,15 @@
 
 pub mod blobs;
 pub mod clock;
+pub mod disk;
 pub mod environment;
 pub mod fault;
+pub mod faulty;
 pub mod files;
 pub mod group;
+pub mod kube;
+pub mod live;
+pub mod overlay;
 pub mod process;
 pub mod random;
 pub mod world;
