@@ -128,6 +128,11 @@ pub trait World {
     /// Waits. In the lab, simulated time passes.
     fn sleep(&self, span: Span) -> Local<'_, ()>;
 
+    /// Everything waits: lets simulated time go on to its next event. False where nothing is due, or where time is real.
+    fn pass_time(&self) -> bool {
+        false
+    }
+
     /// 64 random bits.
     fn random(&self) -> u64;
 

@@ -1,0 +1,1 @@
+//! Guards under attack and at work.
