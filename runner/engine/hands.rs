@@ -3,8 +3,7 @@
 use ops_core::call::table::Call;
 use ops_core::call::{Common, Witness};
 use ops_core::error::CallError;
-use ops_core::guard::evidence::EvidenceNeed;
-use ops_core::guard::facts::Facts;
+use ops_core::guard::{EvidenceNeed, Facts};
 use ops_core::value::Value;
 
 use crate::sys::world::{Local, Watcher};

@@ -1,11 +1,9 @@
 //! Continuous proof: a finished journal is replayed by fresh bodies on other threads and must make the same calls. Changes nothing.
 
 use ops_core::error::Fault;
-use ops_core::event::Silent;
 use ops_core::record::Record;
 
 use super::graph::Graph;
-use super::plan::PlanBackend;
 use super::replay;
 use super::run::{Context, Run};
 
@@ -13,11 +11,7 @@ use super::run::{Context, Run};
 ///
 /// # Errors
 /// The first divergence, or that the journal has no head.
-pub async fn prove(
-    cx: &Context<'_>,
-    graph: Graph,
-    records: &[Record],
-) -> Result<(), Box<Fault>> {
+pub async fn prove(cx: &Context<'_>, graph: Graph, records: &[Record]) -> Result<(), Box<Fault>> {
     // A stop has no reply that could be replayed: what a stopped run did is proven by its resume.
     if records.iter().any(|r| matches!(r, Record::Stopped { .. })) {
         return Ok(());

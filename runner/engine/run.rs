@@ -52,6 +52,22 @@ pub struct Context<'a> {
     pub jobs: usize,
     /// A failed step does not keep independent ones from starting.
     pub keep_going: bool,
+    /// Which function of each recipe runs: the whole recipe, or one of them for the preflight.
+    pub part: Part,
+}
+
+/// How much of each recipe runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Parameters, preconditions, then the body.
+    #[default]
+    Whole,
+    /// Only default and check functions of parameters.
+    Parameters,
+    /// Only `preconditions`.
+    Preconditions,
+    /// Only `confirm` functions: they give the question.
+    Confirm,
 }
 
 /// How a run ended.
@@ -112,6 +128,7 @@ pub struct Run<'a> {
     pub(super) stop_sent: bool,
     pub(super) ended: Ended,
     pub(super) destroyed: bool,
+    pub(super) nested_fault: Option<Fault>,
 }
 
 /// The part of a journal that is still to be replayed.
@@ -150,6 +167,7 @@ impl<'a> Run<'a> {
             stop_sent: false,
             ended: Ended::default(),
             destroyed: false,
+            nested_fault: None,
         };
         for step in graph.steps {
             run.add(StepRun::new(step.recipe, step.args, step.branch, step.needs));
@@ -223,6 +241,7 @@ impl<'a> Run<'a> {
             let turning = self.turning > 0;
             let world = self.cx.world;
             let (flying, signals) = (&mut self.flying, &mut self.signals);
+            let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
                 if let Poll::Ready(Some(())) = signals.poll_recv(task) {
                     return Poll::Ready(None);
@@ -230,7 +249,7 @@ impl<'a> Run<'a> {
                 loop {
                     match flying.poll_next_unpin(task) {
                         Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
-                        Poll::Pending if !turning && world.pass_time() => {}
+                        Poll::Pending if !turning && patience.pass(world, task) => {}
                         Poll::Pending => return Poll::Pending,
                     }
                 }
@@ -286,9 +305,7 @@ impl<'a> Run<'a> {
     }
 
     fn begin(&mut self, at: usize) {
-        let head = self.cx.catalog.get(&self.steps[at].recipe);
-        let (preconditions, timeout) =
-            head.map_or((false, None), |h| (h.functions.preconditions, h.timeout));
+        let timeout = self.cx.catalog.get(&self.steps[at].recipe).and_then(|h| h.timeout);
         let step = &self.steps[at];
         let record = Record::StepBegin {
             branch: step.branch.clone(),
@@ -298,9 +315,8 @@ impl<'a> Run<'a> {
         };
         self.record(record);
         self.steps[at].state = StepState::Running;
-        let entry = if preconditions { Entry::Preconditions } else { Entry::Run };
-        self.enter(at, entry, Value::Null);
-        if let Some(limit) = timeout {
+        self.next_part(at, None, Value::Null);
+        if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
             let sleep = self.cx.world.sleep(limit);
             self.flying.push(Box::pin(async move {
                 sleep.await;
@@ -309,12 +325,38 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Enters the next function of a step: parameters, preconditions, body. What a step does not have is passed over.
+    pub(super) fn next_part(&mut self, at: usize, done: Option<&Entry>, found: Value) {
+        let head = self.cx.catalog.get(&self.steps[at].recipe);
+        let has = |entry: &Entry| match entry {
+            Entry::Parameters => {
+                head.is_some_and(|h| h.params.iter().any(|p| p.default_function || p.check))
+            }
+            Entry::Preconditions => head.is_some_and(|h| h.functions.preconditions),
+            Entry::Confirm => head.is_some_and(|h| h.functions.confirm),
+            _ => true,
+        };
+        let parts: &[Entry] = match self.cx.part {
+            Part::Whole => &[Entry::Parameters, Entry::Preconditions, Entry::Run],
+            Part::Parameters => &[Entry::Parameters],
+            Part::Preconditions => &[Entry::Parameters, Entry::Preconditions],
+            Part::Confirm => &[Entry::Parameters, Entry::Confirm],
+        };
+        let after = done.map_or(0, |d| parts.iter().position(|p| p == d).map_or(0, |i| i + 1));
+        match parts[after..].iter().find(|entry| has(entry)) {
+            Some(entry) => self.enter(at, entry.clone(), found),
+            None => self.step_ends(at, StepEnd::Done { result: found, recovered: false }),
+        }
+    }
+
     /// Spawns the body for one of a recipe's functions and lets it begin.
     pub(super) fn enter(&mut self, at: usize, entry: Entry, found: Value) {
         let needs = self.results_of(at);
         let step = &mut self.steps[at];
         let branch = match &entry {
+            Entry::Parameters => step.branch.arm("parameters", None),
             Entry::Preconditions => step.branch.arm("preconditions", None),
+            Entry::Confirm => step.branch.arm("confirm", None),
             Entry::OnFailure(_) => step.branch.arm("on_failure", None),
             _ => step.branch.clone(),
         };
@@ -421,14 +463,36 @@ impl<'a> Run<'a> {
 /// Polls a future to its end outside the loop; simulated time passes while it waits.
 pub async fn passing_time<T>(world: &dyn World, future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
+    let mut patience = Patience::default();
     std::future::poll_fn(|task| {
         loop {
             match Pin::new(&mut future).poll(task) {
                 Poll::Ready(value) => return Poll::Ready(value),
-                Poll::Pending if world.pass_time() => {}
+                Poll::Pending if patience.pass(world, task) => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
     })
     .await
+}
+
+/// Lets simulated time pass, but only after the runtime had its turn: something may be ready that it has not woken yet.
+#[derive(Default)]
+struct Patience {
+    asked: bool,
+}
+
+impl Patience {
+    fn pass(&mut self, world: &dyn World, task: &std::task::Context<'_>) -> bool {
+        if !world.simulated() {
+            return false;
+        }
+        if !self.asked {
+            self.asked = true;
+            task.waker().wake_by_ref();
+            return false;
+        }
+        self.asked = false;
+        world.pass_time()
+    }
 }

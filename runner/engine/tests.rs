@@ -259,6 +259,7 @@ fn run(
         events: &Silent,
         jobs: 4,
         keep_going: false,
+        part: super::run::Part::Whole,
     };
     let asked = [Need { recipe: "t:each".into(), args: Map::new() }];
     let graph = Graph::build(&catalog, &asked, &bind, &|_, _| Ok(Vec::new())).expect("a graph");
