@@ -12,5 +12,6 @@ pub mod ident;
 pub mod inventory;
 pub mod machine;
 pub mod record;
+pub mod shim;
 pub mod time;
 pub mod value;
