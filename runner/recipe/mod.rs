@@ -1,5 +1,12 @@
 //! Recipes as plain data: heads, parameters, the catalogue. Knows no Lua and does no I/O of its own.
 
+pub mod params;
+mod pattern;
+pub mod select;
+pub mod semver;
+mod typed;
+pub mod words;
+
 use std::collections::BTreeMap;
 
 use ops_core::time::Span;

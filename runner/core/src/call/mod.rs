@@ -3,8 +3,12 @@
 //! From a call type come the validation of the Lua table, the plan line, the guard's input, the argv and the journal entry.
 //! Nothing here starts a process or reads a file.
 
+pub mod kube;
+pub mod safety;
 pub mod table;
 pub mod talos;
+pub mod time;
+pub mod wait;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

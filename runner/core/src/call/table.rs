@@ -124,6 +124,31 @@ fn required(schema: &schemars::Schema) -> Vec<String> {
 }
 
 calls! {
+    TimeNow(super::time::Now) = "time.now", 1, None, Reads, "The time";
     TalosVersion(super::talos::Version) = "talos.version", 1, Some("node"), Reads, "Version of Talos on a node";
+    TalosGet(super::talos::Get) = "talos.get", 1, Some("node"), Reads, "Resources of a node";
+    TalosStage(super::talos::Stage) = "talos.stage", 1, Some("node"), Reads, "How far a node has come; proves maintenance mode";
+    TalosHealth(super::talos::Health) = "talos.health", 1, None, Reads, "Health of the cluster as a control plane checks it";
+    TalosValidate(super::talos::Validate) = "talos.validate", 1, None, Reads, "Validate a machine config";
+    TalosRender(super::talos::Render) = "talos.render", 1, Some("node"), Reads, "Machine config of a node";
+    TalosGenSecrets(super::talos::GenSecrets) = "talos.gen.secrets", 1, Some("output"), Files, "Secrets bundle of a new cluster";
+    TalosClientConfig(super::talos::ClientConfig) = "talos.client_config", 1, Some("path"), Files, "The talosconfig, renewed in time";
+    TalosKubeconfig(super::talos::Kubeconfig) = "talos.kubeconfig", 1, Some("path"), Files, "The repository's kubeconfig";
+    TalosEtcdMembers(super::talos::EtcdMembers) = "talos.etcd.members", 1, None, Reads, "Members of etcd";
+    TalosEtcdStatus(super::talos::EtcdStatus) = "talos.etcd.status", 1, None, Reads, "State of each control plane's etcd member";
+    TalosEtcdSnapshot(super::talos::EtcdSnapshot) = "talos.etcd.snapshot", 1, Some("path"), Files, "Snapshot of etcd, verified";
+    TalosApplyConfig(super::talos::ApplyConfig) = "talos.apply_config", 1, Some("node"), Mutates, "Give a node its machine config";
+    TalosBootstrap(super::talos::Bootstrap) = "talos.bootstrap", 1, Some("node"), Mutates, "Start the first member of etcd";
+    TalosReboot(super::talos::Reboot) = "talos.reboot", 1, Some("node"), Mutates, "Reboot a node";
     TalosReset(super::talos::Reset) = "talos.reset", 1, Some("node"), Destroys, "Wipe named partitions of a node";
+    KubeGet(super::kube::Get) = "kube.get", 1, None, Reads, "One Kubernetes object";
+    KubeList(super::kube::List) = "kube.list", 1, None, Reads, "Kubernetes objects of a kind";
+    KubeCordon(super::kube::Cordon) = "kube.cordon", 1, Some("node"), Mutates, "No new pods on a node";
+    KubeUncordon(super::kube::Uncordon) = "kube.uncordon", 1, Some("node"), Mutates, "New pods on a node again";
+    KubeDrain(super::kube::Drain) = "kube.drain", 1, Some("node"), Mutates, "Cordon a node and evict its pods";
+    WaitNode(super::wait::Node) = "wait.node", 1, Some("node"), Reads, "Wait for a node to come so far";
+    WaitEtcd(super::wait::Etcd) = "wait.etcd", 1, None, Reads, "Wait for etcd to be healthy";
+    SafetyEvidence(super::safety::Evidence) = "safety.evidence", 1, Some("recipe"), Reads, "Evidence for a recipe's destroying calls";
+    SafetyCurrent(super::safety::Current) = "safety.current", 1, None, Reads, "Grants that are valid now";
+    SafetyIssue(super::safety::Issue) = "safety.issue", 1, Some("report"), Files, "A grant for what a report proves";
 }
