@@ -13,4 +13,5 @@ pub mod live;
 pub mod overlay;
 pub mod process;
 pub mod random;
+pub mod redact;
 pub mod world;
