@@ -183,9 +183,13 @@ impl<'a> Run<'a> {
     fn dropped(&mut self, at: usize, id: &CallId) {
         let Some(waiting) = self.steps[at].waits.get_mut(id) else { return };
         waiting.dropped = true;
+        let nested = waiting.request.call == "cx.run";
         self.record(Record::Dropped { id: id.clone() });
         if let Some(replaying) = &mut self.replay {
             replaying.parked.retain(|(_, ready)| ready.id != *id);
+        }
+        if nested {
+            self.leave_nested(id);
         }
         // What changes the world goes on to its end; its outcome is recorded and dropped.
         if !self.changing.contains(id) {
@@ -194,6 +198,23 @@ impl<'a> Run<'a> {
             }
             if self.steps[at].waits.get(id).is_some_and(|w| w.from != From::Journal) {
                 self.steps[at].waits.remove(id);
+            }
+        }
+    }
+
+    /// Nobody waits for a nested step any more: it is stopped, unless somebody else does.
+    fn leave_nested(&mut self, caller: &CallId) {
+        for at in 0..self.steps.len() {
+            let step = &mut self.steps[at];
+            let before = step.callers.len();
+            step.callers.retain(|c| c != caller);
+            if step.callers.len() < before
+                && step.callers.is_empty()
+                && step.state == StepState::Running
+            {
+                let branch = step.branch.clone();
+                let fault = Fault::new(Code::INTERRUPTED, "its caller no longer waits");
+                self.stop_branch(at, branch, fault);
             }
         }
     }
@@ -302,10 +323,7 @@ impl<'a> Run<'a> {
                 } else {
                     StepEnd::Failed { code, title }
                 };
-                // The fault that stopped the whole run stands there once already.
-                if self.stopping.as_ref() != Some(&fault) {
-                    self.ended.faults.push((branch, fault.clone()));
-                }
+                let fault = self.told(at, &branch, &failure, fault);
                 if on_failure && entry == Entry::Run && !stopped {
                     let error = match failure {
                         Failure::Call(error, _) => error,
@@ -318,6 +336,25 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// Keeps a fault for the end of the run. That of a nested step is its caller's to tell: the caller may go on.
+    fn told(&mut self, at: usize, branch: &Branch, failure: &Failure, fault: Fault) -> Fault {
+        if !self.steps[at].callers.is_empty() {
+            self.nested_fault = Some(fault.clone());
+            return fault;
+        }
+        let nested = match failure {
+            Failure::Call(error, _) if error.call == "cx.run" => {
+                self.nested_fault.take().filter(|nested| nested.title == error.message)
+            }
+            _ => None,
+        };
+        let fault = nested.unwrap_or(fault);
+        if self.ended.faults.iter().all(|(_, known)| *known != fault) {
+            self.ended.faults.push((branch.clone(), fault.clone()));
+        }
+        fault
     }
 
     pub(super) fn step_ends(&mut self, at: usize, end: StepEnd) {
@@ -381,8 +418,9 @@ impl<'a> Run<'a> {
             StepState::Ended(StepEnd::Done { result, .. }) => Ok(result.clone()),
             StepState::Ended(StepEnd::Skipped { .. }) => Ok(Value::Null),
             StepState::Ended(StepEnd::Failed { title, .. }) => {
-                // The nested step has told its fault; the caller's own failure follows from it.
-                Err(CallError::new(ops_core::error::ErrorKind::Failed, title.clone()))
+                let mut error = CallError::new(ops_core::error::ErrorKind::Failed, title.clone());
+                "cx.run".clone_into(&mut error.call);
+                Err(error)
             }
             _ => {
                 let fault = self.ended.faults.last().map_or_else(

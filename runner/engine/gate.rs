@@ -68,6 +68,8 @@ pub struct GateContext<'a> {
     pub group_lives: &'a dyn Fn(i32, u64) -> bool,
     /// Answers of `ops resume --settle`, by call: whether it happened.
     pub settled: BTreeMap<CallId, bool>,
+    /// Intents are synced where their effect outlives this machine. The lab's effects do not: they are files here.
+    pub synced: bool,
     /// Carries out the `safety.*` calls.
     pub safety: &'a dyn Safety,
 }
@@ -113,6 +115,13 @@ impl<'a> Gate<'a> {
         }
         if effect == Effect::Destroys && !ready.destructive {
             return stop(undeclared(&ready));
+        }
+        if ready.request.call == "time.now" {
+            let now = self.cx.world.now();
+            return match self.intend(&ready, None, None).await {
+                Ok(()) => Finished::Reply(Ok(serde_json::json!(now.0))),
+                Err(finished) => finished,
+            };
         }
         if ready.request.call.starts_with("safety.") {
             if let Err(finished) = self.intend(&ready, None, None).await {
@@ -288,7 +297,8 @@ impl<'a> Gate<'a> {
             at: self.cx.world.now(),
         });
         self.cx.events.event(&Event::Recorded(record.clone()));
-        let synced = spec.effect().changes_world() && spec.scope().outlives_machine();
+        let synced =
+            self.cx.synced && spec.effect().changes_world() && spec.scope().outlives_machine();
         let written = if synced {
             self.cx.journal.append_synced(&record).await
         } else {

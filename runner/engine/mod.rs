@@ -1,6 +1,7 @@
 //! The loop that owns run state, and the gate that every effect passes. Knows no Lua, clap, colours or file formats.
 
 mod acts;
+pub mod adopt;
 pub mod backend;
 pub mod gate;
 pub mod graph;

@@ -128,6 +128,7 @@ pub struct Run<'a> {
     pub(super) stop_sent: bool,
     pub(super) ended: Ended,
     pub(super) destroyed: bool,
+    pub(super) nested_fault: Option<Fault>,
 }
 
 /// The part of a journal that is still to be replayed.
@@ -166,6 +167,7 @@ impl<'a> Run<'a> {
             stop_sent: false,
             ended: Ended::default(),
             destroyed: false,
+            nested_fault: None,
         };
         for step in graph.steps {
             run.add(StepRun::new(step.recipe, step.args, step.branch, step.needs));
@@ -239,6 +241,7 @@ impl<'a> Run<'a> {
             let turning = self.turning > 0;
             let world = self.cx.world;
             let (flying, signals) = (&mut self.flying, &mut self.signals);
+            let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
                 if let Poll::Ready(Some(())) = signals.poll_recv(task) {
                     return Poll::Ready(None);
@@ -246,7 +249,7 @@ impl<'a> Run<'a> {
                 loop {
                     match flying.poll_next_unpin(task) {
                         Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
-                        Poll::Pending if !turning && world.pass_time() => {}
+                        Poll::Pending if !turning && patience.pass(world, task) => {}
                         Poll::Pending => return Poll::Pending,
                     }
                 }
@@ -460,14 +463,36 @@ impl<'a> Run<'a> {
 /// Polls a future to its end outside the loop; simulated time passes while it waits.
 pub async fn passing_time<T>(world: &dyn World, future: impl Future<Output = T>) -> T {
     let mut future = Box::pin(future);
+    let mut patience = Patience::default();
     std::future::poll_fn(|task| {
         loop {
             match Pin::new(&mut future).poll(task) {
                 Poll::Ready(value) => return Poll::Ready(value),
-                Poll::Pending if world.pass_time() => {}
+                Poll::Pending if patience.pass(world, task) => {}
                 Poll::Pending => return Poll::Pending,
             }
         }
     })
     .await
+}
+
+/// Lets simulated time pass, but only after the runtime had its turn: something may be ready that it has not woken yet.
+#[derive(Default)]
+struct Patience {
+    asked: bool,
+}
+
+impl Patience {
+    fn pass(&mut self, world: &dyn World, task: &std::task::Context<'_>) -> bool {
+        if !world.simulated() {
+            return false;
+        }
+        if !self.asked {
+            self.asked = true;
+            task.waker().wake_by_ref();
+            return false;
+        }
+        self.asked = false;
+        world.pass_time()
+    }
 }

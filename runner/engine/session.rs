@@ -158,7 +158,7 @@ impl Session<'_> {
     /// Unknown recipes and wrong arguments. What goes wrong inside recipes is part of the plan.
     pub async fn plan(&self, asked: &[Need]) -> Result<Plan, Box<Fault>> {
         let graph = self.graph(asked)?;
-        let backend = PlanBackend::new(self.plan_hands);
+        let backend = PlanBackend::new(self.plan_hands, self.world.now());
         let ended = {
             let cx = self.context(&backend, &Silent, Part::Whole);
             let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
@@ -174,7 +174,7 @@ impl Session<'_> {
 
     /// Runs one function of every recipe of the graph, by reads alone.
     async fn part(&self, graph: &Graph, part: Part) -> Ended {
-        let backend = PlanBackend::new(self.plan_hands);
+        let backend = PlanBackend::new(self.plan_hands, self.world.now());
         let cx = self.context(&backend, &Silent, part);
         let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
         Run::new(&cx, graph.clone(), signals).run().await

@@ -62,10 +62,7 @@ impl<'a> Deed<'a> {
             ("wait.node", Some(node)) => Deed::Back(Some(node)),
             ("wait.etcd", _) => Deed::Back(None),
             _ if !spec.effect().changes_world() => Deed::Nothing,
-            ("talos.apply_config" | "talos.patch", Some(node)) => match reboot_in(predicted) {
-                Predicted::Unchanged => Deed::Nothing,
-                Predicted::Reboots(reboots) => Deed::Apply { node, reboots },
-            },
+            ("talos.apply_config" | "talos.patch", Some(node)) => applied(node, predicted),
             ("talos.bootstrap", Some(node)) => Deed::Bootstrap(node),
             ("talos.image.pull" | "talos.image.remove", Some(node)) => Deed::Touch(node),
             (name, Some(node)) if name.starts_with("talos.") && spec.scope() == Scope::Node => {
@@ -108,20 +105,16 @@ fn kind_for(name: &str) -> Option<GrantKind> {
     }
 }
 
-enum Predicted {
-    Unchanged,
-    Reboots(Option<bool>),
-}
-
-/// What a predicted reply of an apply says: `{changed, reboot: "none" | "now" | "staged"}`.
-fn reboot_in(predicted: Option<&Value>) -> Predicted {
-    let Some(reply) = predicted else { return Predicted::Reboots(None) };
-    if reply.get("changed").and_then(Value::as_bool) == Some(false) {
-        return Predicted::Unchanged;
+/// An apply by its predicted reply, `{changed, reboot: "none" | "now" | "staged"}`.
+pub(super) fn applied<'a>(node: &'a str, predicted: Option<&Value>) -> Deed<'a> {
+    let field = |name| predicted.and_then(|reply| reply.get(name));
+    if field("changed").and_then(Value::as_bool) == Some(false) {
+        return Deed::Nothing;
     }
-    Predicted::Reboots(match reply.get("reboot").and_then(Value::as_str) {
+    let reboots = match field("reboot").and_then(Value::as_str) {
         Some("none" | "staged") => Some(false),
         Some("now") => Some(true),
         _ => None,
-    })
+    };
+    Deed::Apply { node, reboots }
 }

@@ -13,6 +13,8 @@ pub const RAFT_LAG: u64 = 1000;
 pub struct Voters {
     /// Healthy voters, by name.
     pub healthy: BTreeSet<String>,
+    /// Voters that are listed and not healthy, by name; without those whose node is proven to have no etcd data.
+    pub ill: BTreeSet<String>,
     /// How many voters the member list has, healthy or not.
     pub listed: usize,
     /// Every reason why etcd is not fully healthy, in words.
@@ -66,7 +68,9 @@ pub fn assess(view: &EtcdView, cluster: &Cluster) -> Result<Etcd, String> {
     if planes > 1 && lists.len() < 2 && !alone {
         return Err(format!("only {first} answers, two must agree ({})", silent.join("; ")));
     }
-    Ok(Etcd::Present(voters(members, &lists, silent)))
+    let mut found = voters(members, &lists, silent);
+    found.ill.retain(|name| answer(name) != Some(&EtcdSaid::NoEtcd));
+    Ok(Etcd::Present(found))
 }
 
 fn voters(
@@ -102,12 +106,16 @@ fn voters(
             .iter()
             .find(|(node, ..)| *node == member.name)
             .and_then(|(_, _, status)| status.filter(|s| s.id == member.id));
-        match trouble(member, status, furthest) {
-            Some(why) => found.troubles.push(format!("{name} {why}")),
-            None if leader.is_some() => {
-                found.healthy.insert(name);
-            }
-            None => {}
+        let trouble = trouble(member, status, furthest);
+        if trouble.is_none() && leader.is_some() {
+            found.healthy.insert(name);
+            continue;
+        }
+        if let Some(why) = trouble {
+            found.troubles.push(format!("{name} {why}"));
+        }
+        if !member.learner {
+            found.ill.insert(name);
         }
     }
     found

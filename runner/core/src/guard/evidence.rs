@@ -27,6 +27,11 @@ macro_rules! evidence_codes {
                 match self { $(EvidenceCode::$variant => $word,)* }
             }
 
+            /// The code of a word.
+            pub fn from_word(word: &str) -> Option<EvidenceCode> {
+                EvidenceCode::ALL.iter().copied().find(|code| code.word() == word)
+            }
+
             /// What it shows, in a few words.
             pub const fn about(self) -> &'static str {
                 match self { $(EvidenceCode::$variant => $about,)* }

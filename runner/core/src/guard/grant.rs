@@ -269,7 +269,7 @@ pub(super) fn find(held: &[Held], wanted: &Wanted<'_>) -> Result<Fit, Box<Fault>
         }
     }
     Err(match closest {
-        Some(misfit) => Box::new(misfit.fault),
+        Some(misfit) => misfit.fault,
         None => Box::new(none(wanted)),
     })
 }
@@ -284,11 +284,11 @@ fn none(wanted: &Wanted<'_>) -> Fault {
 /// Why a grant does not fit. The further its checks went, the closer it came, and the more its reason helps.
 struct Misfit {
     closeness: u8,
-    fault: Fault,
+    fault: Box<Fault>,
 }
 
 fn misfit(closeness: u8, code: Code, id: &str, why: impl fmt::Display) -> Misfit {
-    Misfit { closeness, fault: Fault::new(code, format!("grant {id} {why}")) }
+    Misfit { closeness, fault: Box::new(Fault::new(code, format!("grant {id} {why}"))) }
 }
 
 /// All of these must hold; the order only says which reason is shown.
@@ -297,7 +297,7 @@ fn fit(held: &Held, wanted: &Wanted<'_>) -> Result<Fit, Misfit> {
     let id = grant.id.as_str();
     let mismatch = |closeness, why: String| misfit(closeness, Code::GRANT_MISMATCH, id, why);
     if grant.recipe != wanted.recipe {
-        return Err(Misfit { closeness: 0, fault: none(wanted) });
+        return Err(Misfit { closeness: 0, fault: Box::new(none(wanted)) });
     }
     if grant.lab != wanted.site.lab {
         let (is, not) =
@@ -325,7 +325,7 @@ fn fit(held: &Held, wanted: &Wanted<'_>) -> Result<Fit, Misfit> {
         } else {
             let granted: Vec<String> = grant.slots.iter().map(Slot::to_string).collect();
             let mut m = mismatch(4, format!("does not permit {wanted_slot}"));
-            m.fault = m.fault.detail(format!("It permits: {}.", granted.join("; ")));
+            m.fault.details.push(format!("It permits: {}.", granted.join("; ")));
             m
         }
     })?;

@@ -87,9 +87,6 @@ pub(super) fn cluster_row(row: &Row<'_>, deed: &Deed<'_>) -> Evidence {
     for (what, pin, read) in required {
         match (pin, read) {
             (Some(_), Some(_)) => {}
-            (Some(_), None) => {
-                return Evidence { at, ..row.unknown(&format!("the {what} could not be read")) };
-            }
             (None, _) if deed.destroys() => {
                 let why = format!("the cluster is not adopted: no {what} is pinned");
                 return Evidence { at, ..row.say(State::Fail, why).way_out(ADOPT) };
@@ -99,7 +96,7 @@ pub(super) fn cluster_row(row: &Row<'_>, deed: &Deed<'_>) -> Evidence {
                 return Evidence { at, ..row.say(State::Fail, why).way_out(ADOPT) };
             }
             (None, Some(_)) => found.found = "not adopted yet, this repository's own CA".into(),
-            (None, None) => {
+            (_, None) => {
                 return Evidence { at, ..row.unknown(&format!("the {what} could not be read")) };
             }
         }

@@ -4,6 +4,7 @@
 //! of guards is fixed, as the first refusal decides the exit code: partitions as given, order, owner, grant, identity, partitions as
 //! real, the remaining evidence, confirm. Reads no clock, asks nobody, prints nothing.
 
+mod case;
 mod confirm;
 mod deed;
 mod etcd;
@@ -18,6 +19,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub use case::{Asked, Case, Claims, Guard, Passed, PlannedCall, Refusal, Site};
 pub use confirm::{Confirmed, Question, approvals, confirm_words, question};
 pub use etcd::{Etcd, RAFT_LAG, Voters, assess};
 pub use evidence::{Evidence, EvidenceCode, EvidenceNeed, State};
@@ -36,151 +38,11 @@ pub use partitions::{OWN_RECIPE, SYSTEM, parameter_missing};
 use crate::call::table::Call;
 use crate::effect::Effect;
 use crate::error::{Code, Fault};
-use crate::ident::RunId;
-use crate::inventory::{Cluster, LockFile, Profile};
-use crate::time::Time;
+use crate::inventory::Profile;
 use crate::value::{Digest, Value};
 
 use deed::Deed;
 use grant::Wanted;
-
-/// What does not change in a run: which cluster, and what is pinned of it.
-#[derive(Clone, Copy, Debug)]
-pub struct Site<'a> {
-    /// The frozen inventory.
-    pub cluster: &'a Cluster,
-    /// Its lock file; none before `ops adopt`.
-    pub lock: Option<&'a LockFile>,
-    /// The lab stands in for the cluster.
-    pub lab: bool,
-}
-
-impl Site<'_> {
-    /// How strict the guards are.
-    pub fn profile(&self) -> Profile {
-        self.lock.map(|lock| lock.profile).unwrap_or_default()
-    }
-}
-
-/// The recipe that makes the calls.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// Its name.
-    pub recipe: &'a str,
-    /// Digest of its arguments.
-    pub args: &'a Digest,
-    /// Name and parameters as one would type them after `ops run`: for the commands that a refusal names.
-    pub command: &'a str,
-    /// It says `destructive = true`.
-    pub destructive: bool,
-    /// Its parameter of type `partitions`, if it has one.
-    pub partitions: Option<&'a str>,
-}
-
-impl Asked<'_> {
-    /// The verify command of this recipe for one node alone.
-    fn verify_for(&self, node: &str) -> String {
-        let mut words: Vec<&str> = self.command.split_whitespace().collect();
-        if let Some(at) = words.iter().position(|word| *word == "--nodes")
-            && let Some(nodes) = words.get_mut(at + 1)
-        {
-            *nodes = node;
-        }
-        format!("ops verify {}", words.join(" "))
-    }
-}
-
-/// Everything that a judgement stands on, beside the call.
-#[derive(Clone, Copy, Debug)]
-pub struct Case<'a> {
-    /// The cluster.
-    pub site: Site<'a>,
-    /// The recipe.
-    pub asked: Asked<'a>,
-    /// What the engine gathered.
-    pub facts: &'a Facts,
-    /// The time: of the wall clock, or in the lab the lab's.
-    pub now: Time,
-}
-
-/// What a run presents to be let through.
-#[derive(Clone, Copy, Debug)]
-pub struct Claims<'a> {
-    /// The run.
-    pub run: &'a RunId,
-    /// Who runs it.
-    pub who: &'a Who,
-    /// Key of the state folder.
-    pub key: &'a [u8; 32],
-    /// Time of the newest record in the state folder.
-    pub newest: Time,
-    /// Grants of the state folder for this cluster.
-    pub grants: &'a [Held],
-    /// What a person typed, and was right.
-    pub confirmed: Option<&'a Confirmed>,
-    /// Other people who approved.
-    pub approved_by: &'a [String],
-}
-
-/// A call that a plan predicts, in the planned order; reads too, as waits count.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PlannedCall {
-    /// The call.
-    pub call: Call,
-    /// Its predicted reply, where there is one.
-    pub predicted: Option<Value>,
-}
-
-/// A guard, by the name that people see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Guard {
-    /// No reset without an explicit list of partitions.
-    Partitions,
-    /// Quorum, and one control plane at a time.
-    Order,
-    /// A destroying call needs a grant, and its evidence again.
-    Grant,
-    /// The pinned cluster and the pinned machine.
-    Identity,
-    /// A person types what goes.
-    Confirm,
-    /// A recipe that destroys says so.
-    Declared,
-}
-
-impl Guard {
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Guard::Partitions => "partitions",
-            Guard::Order => "order",
-            Guard::Grant => "grant",
-            Guard::Identity => "identity",
-            Guard::Confirm => "confirm",
-            Guard::Declared => "declared",
-        }
-    }
-}
-
-/// A guard said no.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Refusal {
-    /// Which guard.
-    pub guard: Guard,
-    /// Why, and the way out; its code decides the exit.
-    pub fault: Fault,
-    /// The evidence as it stood.
-    pub rows: Vec<Evidence>,
-}
-
-/// What [`judge`] says.
-#[derive(Debug)]
-pub enum Verdict {
-    /// The call may happen, once.
-    Allow(Permit),
-    /// It may not.
-    Refuse(Box<Refusal>),
-}
 
 /// Proof that the guards let this very call through. Consumed by carrying it out; cannot be made, copied or kept elsewhere.
 #[derive(Debug)]
@@ -212,15 +74,13 @@ impl Permit {
     }
 }
 
-/// What the preflight of a run found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Passed {
-    /// The verification table.
-    pub rows: Vec<Evidence>,
-    /// The grant to claim before the first call.
-    pub claim: Option<String>,
-    /// What `ops verify` may issue: the kind and a slot per destroying call.
-    pub grantable: Option<(GrantKind, Vec<Slot>)>,
+/// What [`judge`] says.
+#[derive(Debug)]
+pub enum Verdict {
+    /// The call may happen, once.
+    Allow(Permit),
+    /// It may not.
+    Refuse(Box<Refusal>),
 }
 
 /// Which evidence a call needs, and how fresh. The engine gathers it through the same gate, by reads.
@@ -231,6 +91,25 @@ pub fn needed(call: &Call, site: &Site<'_>) -> Vec<EvidenceNeed> {
 /// The rows of the verification table for one call, as the facts stand.
 pub fn table(call: &Call, case: &Case<'_>) -> Vec<Evidence> {
     evidence(&Deed::of(call, None), case)
+}
+
+/// Evidence about the cluster as it stands, without any call: what `ops verify` alone shows.
+pub fn standing(site: &Site<'_>) -> Vec<EvidenceNeed> {
+    let need = |code: EvidenceCode, node: Option<&str>| EvidenceNeed {
+        code,
+        node: node.map(str::to_owned),
+        fresh: code.limit(&site.cluster.guards),
+    };
+    let mut needs = vec![need(EvidenceCode::Id, None)];
+    needs.extend(site.cluster.nodes.iter().map(|n| need(EvidenceCode::Node, Some(&n.name))));
+    needs.extend([need(EvidenceCode::Etcd, None), need(EvidenceCode::Snap, None)]);
+    needs
+}
+
+/// The row of one need that stands beside any call's own: for [`standing`], and for further codes that a recipe asks for.
+pub fn row(need: &EvidenceNeed, case: &Case<'_>) -> Evidence {
+    let deed = need.node.as_deref().map_or(Deed::Nothing, Deed::Touch);
+    rows::row(need, &deed, case)
 }
 
 /// Judges everything that a plan predicts, before the first call of it: each guard over the whole sequence before the next guard.
@@ -290,7 +169,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
     let rows = judgement.proof()?;
     if kind.is_some() {
         confirm::check(call, case, claims.confirmed, claims.approved_by, &claims.who.user)
-            .map_err(|fault| judgement.refuse(Guard::Confirm, fault))?;
+            .map_err(|fault| judgement.refuse(Guard::Confirm, *fault))?;
     }
     Ok(Permit { call: call.clone(), slot, rows })
 }
@@ -302,11 +181,11 @@ struct Judgement<'a> {
 }
 
 impl Judgement<'_> {
-    fn refuse(&self, guard: Guard, fault: Box<Fault>) -> Box<Refusal> {
+    fn refuse(&self, guard: Guard, fault: Fault) -> Box<Refusal> {
         let rows = self.deeds.iter().flat_map(|deed| evidence(deed, self.case));
         let mut rows: Vec<Evidence> = rows.collect();
         dedup(&mut rows);
-        Box::new(Refusal { guard, fault: *fault, rows })
+        Box::new(Refusal { guard, fault, rows })
     }
 
     /// What the words of the calls alone decide, and the order. Gives the kind of grant that they need together.
@@ -314,7 +193,7 @@ impl Judgement<'_> {
         for deed in self.deeds {
             if let Deed::Reset(reset) = deed {
                 partitions::as_given(reset, self.case)
-                    .map_err(|fault| self.refuse(Guard::Partitions, fault))?;
+                    .map_err(|fault| self.refuse(Guard::Partitions, *fault))?;
             }
         }
         let destroys = self.deeds.iter().any(Deed::destroys);
@@ -324,15 +203,15 @@ impl Judgement<'_> {
                 format!("{} destroys without saying so", self.case.asked.recipe),
             )
             .help("say `destructive = true` in the recipe's head");
-            return Err(self.refuse(Guard::Declared, Box::new(fault)));
+            return Err(self.refuse(Guard::Declared, fault));
         }
         let kind = self.kind();
         // A teardown has the order of its kind.
         if !matches!(kind, Ok(Some(GrantKind::Teardown))) {
             order::check(self.deeds, self.case)
-                .map_err(|fault| self.refuse(Guard::Order, fault))?;
+                .map_err(|fault| self.refuse(Guard::Order, *fault))?;
         }
-        kind.map_err(|fault| self.refuse(Guard::Grant, fault))
+        kind.map_err(|fault| self.refuse(Guard::Grant, *fault))
     }
 
     /// The one kind that covers all destroying calls.
@@ -368,7 +247,7 @@ impl Judgement<'_> {
     /// The slots that the destroying calls need; none where the cluster's profile asks for no grant.
     fn permission(&self, kind: Option<GrantKind>) -> Result<Vec<Slot>, Box<Refusal>> {
         let Some(kind) = kind else { return Ok(Vec::new()) };
-        kind.supported().map_err(|fault| self.refuse(Guard::Grant, fault))?;
+        kind.supported().map_err(|fault| self.refuse(Guard::Grant, *fault))?;
         if self.case.site.profile() == Profile::Dev {
             return Ok(Vec::new());
         }
@@ -404,7 +283,7 @@ impl Judgement<'_> {
         };
         grant::find(claims.grants, &wanted).map_err(|mut fault| {
             fault.next.push(format!("ops verify {}", self.case.asked.command));
-            self.refuse(Guard::Grant, fault)
+            self.refuse(Guard::Grant, *fault)
         })
     }
 
@@ -412,19 +291,19 @@ impl Judgement<'_> {
     fn proof(&self) -> Result<Vec<Evidence>, Box<Refusal>> {
         for deed in self.deeds {
             identity::check(deed, self.case)
-                .map_err(|fault| self.refuse(Guard::Identity, fault))?;
+                .map_err(|fault| self.refuse(Guard::Identity, *fault))?;
         }
         for deed in self.deeds {
             if let Deed::Reset(reset) = deed {
                 partitions::as_real(reset, self.case)
-                    .map_err(|fault| self.refuse(Guard::Partitions, fault))?;
+                    .map_err(|fault| self.refuse(Guard::Partitions, *fault))?;
             }
         }
         let mut rows = Vec::new();
         for deed in self.deeds.iter().filter(|deed| deed.guarded()) {
             let of_deed = evidence(deed, self.case);
             if let Some(row) = of_deed.iter().find(|row| !row.state.holds()) {
-                return Err(self.refuse(Guard::Grant, Box::new(unproven(row, deed))));
+                return Err(self.refuse(Guard::Grant, unproven(row, deed)));
             }
             rows.extend(of_deed);
         }

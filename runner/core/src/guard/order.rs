@@ -103,9 +103,13 @@ pub(super) struct Count {
     planes: usize,
     listed: usize,
     healthy: BTreeSet<String>,
+    /// Voters that are not healthy: none is lost with them, yet they may be all that a remedy has.
+    ill: BTreeSet<String>,
     /// Away, and expected back as the member that it was.
     away: Option<String>,
     gone: Vec<String>,
+    /// Left etcd for good: nothing planned brings these back.
+    left: BTreeSet<String>,
     begun: usize,
 }
 
@@ -116,8 +120,10 @@ impl Count {
             planes,
             listed: voters.listed,
             healthy: voters.healthy.clone(),
+            ill: voters.ill.clone(),
             away: None,
             gone: Vec::new(),
+            left: BTreeSet::new(),
             begun: voters.healthy.len(),
         }
     }
@@ -133,10 +139,12 @@ impl Count {
     /// A node leaves etcd for good: the member list shrinks.
     pub(super) fn leave(&mut self, node: &str) -> Result<(), Short> {
         self.alone(node)?;
-        let voted = self.healthy.contains(node);
+        let voted = self.healthy.contains(node) || self.ill.contains(node);
         self.take(node, self.listed.saturating_sub(1))?;
+        self.left.insert(node.to_owned());
         if voted {
             self.listed -= 1;
+            self.ill.remove(node);
         }
         // The one that was away has now left; nobody waits for it.
         self.away = None;
@@ -147,8 +155,9 @@ impl Count {
     pub(super) fn back(&mut self, node: &str) {
         if self.away.as_deref() == Some(node) {
             self.away = None;
-            if self.gone.iter().any(|gone| gone == node) {
+            if !self.left.contains(node) && self.gone.iter().any(|gone| gone == node) {
                 self.gone.retain(|gone| gone != node);
+                self.ill.remove(node);
                 self.healthy.insert(node.to_owned());
             }
         }
@@ -161,12 +170,6 @@ impl Count {
         }
     }
 
-    /// Healthy voters at this point.
-    #[cfg(test)]
-    pub(super) fn healthy(&self) -> usize {
-        self.healthy.len()
-    }
-
     fn alone(&self, node: &str) -> Result<(), Short> {
         match &self.away {
             Some(other) if other != node => Err(Short::Busy(other.clone())),
@@ -175,10 +178,11 @@ impl Count {
     }
 
     fn take(&mut self, node: &str, listed: usize) -> Result<(), Short> {
-        if !self.healthy.contains(node) {
+        let voted = self.healthy.contains(node);
+        if !voted && !self.ill.contains(node) {
             return Ok(());
         }
-        let left = self.healthy.len() - 1;
+        let left = self.healthy.len() - usize::from(voted);
         let need = (self.planes / 2 + 1).max(listed / 2 + 1);
         self.gone.push(node.to_owned());
         if left < need {

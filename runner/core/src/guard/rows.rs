@@ -17,16 +17,13 @@ use crate::inventory::Role;
 pub(super) fn needs(deed: &Deed<'_>, site: &Site<'_>) -> Vec<EvidenceNeed> {
     use EvidenceCode::{Blast, Disk, Etcd, Id, Lock, Maint, Node, Sec, Snap, Stor};
     let codes: &[EvidenceCode] = match deed {
-        Deed::Nothing | Deed::Back(_) => &[],
+        Deed::Nothing | Deed::Back(_) | Deed::Elsewhere { kube: false, .. } => &[],
         Deed::Elsewhere { kube: true, .. } => &[Id],
-        Deed::Elsewhere { kube: false, .. } => &[],
-        Deed::Touch(_) => &[Id, Node],
         Deed::Apply { .. } => &[Id, Node, Maint, Sec, Disk, Lock],
         Deed::Away(_) => &[Id, Node, Stor],
-        Deed::Bootstrap(_) => &[Id, Node],
         Deed::Reset(_) => &[Id, Node, Maint, Disk, Stor, Blast],
-        // No kind, no evidence that would do.
-        Deed::Destroys { .. } => &[Id, Node],
+        // What destroys otherwise has no kind yet, and so no evidence that would do.
+        Deed::Touch(_) | Deed::Bootstrap(_) | Deed::Destroys { .. } => &[Id, Node],
     };
     let mut codes = codes.to_vec();
     if disturbs(deed, site) {

@@ -118,10 +118,10 @@ fn compare(old: &Value, new: &Value, path: &str, lines: &mut Vec<String>) {
                 match (a.get(key), b.get(key)) {
                     (Some(x), Some(y)) => compare(x, y, &below, lines),
                     (Some(x), None) if !empty(x) => {
-                        lines.push(format!("- {below}{}", shown(&below, x)))
+                        lines.push(format!("- {below}{}", shown(&below, x)));
                     }
                     (None, Some(y)) if !empty(y) => {
-                        lines.push(format!("+ {below}{}", shown(&below, y)))
+                        lines.push(format!("+ {below}{}", shown(&below, y)));
                     }
                     _ => {}
                 }

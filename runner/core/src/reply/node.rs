@@ -131,6 +131,18 @@ pub fn resources(text: &str) -> Result<Vec<Resource>, CallError> {
         .collect()
 }
 
+/// The state of one service: `talosctl service ID`.
+///
+/// # Errors
+/// Where it is not there.
+pub fn service_state(text: &str) -> Result<String, CallError> {
+    let state = text.lines().find_map(|l| l.strip_prefix("STATE")).map(str::trim);
+    match state {
+        Some(word) if !word.is_empty() => Ok(word.to_owned()),
+        _ => Err(super::unreadable("talosctl service", "no state")),
+    }
+}
+
 /// Why a node is not ready.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unmet {

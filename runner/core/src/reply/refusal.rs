@@ -23,7 +23,7 @@ pub fn of_output(argv: &Argv, output: &ToolOutput) -> CallError {
     CallError {
         tool: Some(argv.tool.clone()),
         exit: Some(output.code),
-        stderr: tail(without_diff(&text)),
+        stderr: tail(&without_diff(&text)),
         before_effect,
         ..CallError::new(kind, message)
     }
@@ -105,7 +105,14 @@ pub fn talosctl(text: &str) -> (ErrorKind, bool) {
             (ErrorKind::Conflict, true)
         }
         _ if has(&["already exists"]) => (ErrorKind::AlreadyExists, true),
-        _ if has(&["no such file or directory", "no context is set", "is not defined"]) => {
+        _ if has(&[
+            "no such file or directory",
+            "no context is set",
+            "is not defined",
+            "talos config file is empty",
+            "failed to determine endpoints",
+        ]) =>
+        {
             (ErrorKind::Invalid, true)
         }
         _ if has(&NO_ROAD) => (ErrorKind::Unreachable, dialing),
@@ -135,10 +142,10 @@ pub fn kubectl(text: &str) -> (ErrorKind, bool) {
         "unknown flag",
         "unknown command",
         "required flag",
+        "context was not found",
+        "no such file or directory",
+        "invalid configuration",
     ]) {
-        (ErrorKind::Invalid, true)
-    } else if has(&["context was not found", "no such file or directory", "invalid configuration"])
-    {
         (ErrorKind::Invalid, true)
     } else if has(&["cannot delete "]) {
         // Pods that the drain may not touch: refused before the first eviction, but the node stays cordoned.
@@ -178,7 +185,7 @@ fn description(text: &str) -> String {
     let text = without_diff(text);
     let inner = match text.rfind(" desc = ") {
         Some(at) => &text[at + " desc = ".len()..],
-        None => text.split("\n\nUsage:").next().unwrap_or(text),
+        None => text.split("\n\nUsage:").next().unwrap_or(&text),
     };
     let words: Vec<&str> = inner.split_whitespace().filter(|w| *w != "*").collect();
     let line = words.join(" ");
@@ -188,10 +195,15 @@ fn description(text: &str) -> String {
     shortened(line)
 }
 
-/// A diff that a refusal quotes can hold keys of the config, so nobody gets to see it.
-fn without_diff(text: &str) -> &str {
+/// A diff, or fields that a refusal quotes, can hold keys of the config, so nobody gets to see them.
+fn without_diff(text: &str) -> String {
+    const UNKNOWN: &str = "unknown keys found during decoding:";
     let end = ["\ndiff:", "\nConfig diff:"].iter().filter_map(|w| text.find(w)).min();
-    text[..end.unwrap_or(text.len())].trim_end()
+    let text = text[..end.unwrap_or(text.len())].trim_end();
+    let Some((head, keys)) = text.split_once(UNKNOWN) else { return text.to_owned() };
+    let names: Vec<&str> =
+        keys.lines().filter_map(|l| l.split_once(':')).map(|(name, _)| name.trim()).collect();
+    format!("{head}{UNKNOWN} {}", names.join(", "))
 }
 
 fn last_line(text: &str) -> String {

@@ -1,1 +1,0 @@
-//! Guards under attack and at work.
