@@ -74,6 +74,7 @@ on get-unknown-namespace $cp1 get machinestatus --namespace nowhere -o json
 on get-bad-output $cp1 get machinestatus -o xml
 on get-refused-connection $absent get machinestatus -o json
 on get-maintenance-node $bare get machinestatus -o json
+limit=10 on get-machinestatus-never-answered $stuck get machinestatus -o json
 for type in machinestatus systeminformation hostnamestatus disks discoveredvolumes volumestatus links addresses machineconfig machinetype systemdisk members nodename; do
   insecure get-$type-insecure-json $bare get $type -o json
 done
@@ -155,7 +156,7 @@ apply wrong-role $cp1 --dry-run --file w-1.yaml
 apply maintenance-node $bare --file w-1.yaml
 apply refused-connection $absent --file w-1.yaml
 apply other-ca $foreign --file w-1.yaml
-apply never-answered $stuck --timeout 2s --file w-1.yaml
+limit=10 apply never-answered $stuck --timeout 2s --file w-1.yaml
 until='certificate required' insecure apply-config-insecure-on-configured $cp1 apply-config --file cp-1.yaml
 insecure apply-config-insecure-dry-run $bare apply-config --dry-run --file w-1.yaml
 insecure apply-config-insecure-incomplete $bare apply-config --file incomplete.yaml

@@ -74,9 +74,14 @@ func (s *services) Containers(_ context.Context, r *machine.ContainersRequest) (
 	}
 
 	if r.Namespace == "k8s.io" {
+		const pod = "kube-system/coredns-7859998f6-8d2xk"
+
 		list = []*machine.ContainerInfo{
-			{Namespace: "k8s.io", Id: "kube-system/coredns-7859998f6-8d2xk", PodId: "kube-system/coredns-7859998f6-8d2xk", Name: "kube-system/coredns-7859998f6-8d2xk", Image: "registry.k8s.io/pause:3.10", Pid: 3011, Status: "SANDBOX_READY"},
-			{Namespace: "k8s.io", Id: "kube-system/coredns-7859998f6-8d2xk:coredns:4f1f9d1f8b1c", PodId: "kube-system/coredns-7859998f6-8d2xk", Name: "coredns", Image: "registry.k8s.io/coredns/coredns:v1.14.2", Pid: 3090, Status: "CONTAINER_RUNNING"},
+			{Namespace: "k8s.io", Id: pod, PodId: pod, Name: pod, Image: "registry.k8s.io/pause:3.10", Pid: 3011, Status: "SANDBOX_READY"},
+			{
+				Namespace: "k8s.io", Id: pod + ":coredns:4f1f9d1f8b1c", PodId: pod, Name: "coredns",
+				Image: "registry.k8s.io/coredns/coredns:v1.14.2", Pid: 3090, Status: "CONTAINER_RUNNING",
+			},
 		}
 	}
 
@@ -85,8 +90,14 @@ func (s *services) Containers(_ context.Context, r *machine.ContainersRequest) (
 
 func (s *services) Processes(context.Context, *emptypb.Empty) (*machine.ProcessesResponse, error) {
 	return &machine.ProcessesResponse{Messages: []*machine.Process{{Processes: []*machine.ProcessInfo{
-		{Pid: 1, Ppid: 0, State: "S", Threads: 14, CpuTime: 12.5, VirtualMemory: 5_368_709_120, ResidentMemory: 104_857_600, Command: "init", Executable: "/sbin/init", Args: "/sbin/init"},
-		{Pid: 2214, Ppid: 2100, State: "S", Threads: 18, CpuTime: 96.25, VirtualMemory: 2_147_483_648, ResidentMemory: 125_829_120, Command: "kubelet", Executable: "/usr/local/bin/kubelet", Args: "/usr/local/bin/kubelet --config=/etc/kubernetes/kubelet.yaml"},
+		{
+			Pid: 1, Ppid: 0, State: "S", Threads: 14, CpuTime: 12.5, VirtualMemory: 5_368_709_120, ResidentMemory: 104_857_600,
+			Command: "init", Executable: "/sbin/init", Args: "/sbin/init",
+		},
+		{
+			Pid: 2214, Ppid: 2100, State: "S", Threads: 18, CpuTime: 96.25, VirtualMemory: 2_147_483_648, ResidentMemory: 125_829_120,
+			Command: "kubelet", Executable: "/usr/local/bin/kubelet", Args: "/usr/local/bin/kubelet --config=/etc/kubernetes/kubelet.yaml",
+		},
 	}}}}, nil
 }
 
