@@ -1,5 +1,6 @@
 //! Tables that commands show: recipes, plans, evidence, past runs, a cluster. Each is a function from plain data to text or to JSON; none reads.
 
+mod lab;
 mod list;
 mod past;
 mod plan;
@@ -7,6 +8,7 @@ mod show;
 mod status;
 mod verify;
 
+pub use lab::{LabNode, LabView, facts, facts_json, lab, lab_json};
 pub use list::{Listing, list, list_json};
 pub use past::{history, history_json};
 pub use plan::{plan, plan_json};
