@@ -1,5 +1,11 @@
 //! Recipes as plain data: heads, parameters, the catalogue. Knows no Lua and does no I/O of its own.
 
+pub mod params;
+mod pattern;
+pub mod select;
+pub mod semver;
+mod typed;
+pub mod words;
 pub mod source;
 
 use std::collections::BTreeMap;

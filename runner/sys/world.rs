@@ -19,6 +19,8 @@ pub trait Watcher {
     fn started(&self, _group: i32, _start: u64) {}
     /// It wrote some bytes.
     fn output(&self, _stderr: bool, _bytes: &[u8]) {}
+    /// It ended with this code (128 + n by signal n), whatever becomes of its output.
+    fn ended(&self, _code: i32) {}
 }
 
 /// Watches nothing.
@@ -49,6 +51,14 @@ pub enum ToolFailure {
         /// The deadline.
         limit: Span,
     },
+    /// The connection broke before an answer came: whether it acted is not known.
+    #[error("no answer from `{tool}`: {message}")]
+    Lost {
+        /// The program or API.
+        tool: String,
+        /// What the system said.
+        message: String,
+    },
     /// It was interrupted by the user.
     #[error("`{0}` was interrupted")]
     Interrupted(String),
@@ -69,7 +79,7 @@ pub struct KubeRequest {
     pub method: String,
     /// Path and query, such as `/api/v1/nodes/w-1`.
     pub path: String,
-    /// Body, if any.
+    /// Body, if any. A `PATCH` is a JSON patch where it is a list, else a merge patch.
     pub body: Option<Value>,
 }
 
@@ -117,6 +127,11 @@ pub trait World {
 
     /// Waits. In the lab, simulated time passes.
     fn sleep(&self, span: Span) -> Local<'_, ()>;
+
+    /// Everything waits: lets simulated time go on to its next event. False where nothing is due, or where time is real.
+    fn pass_time(&self) -> bool {
+        false
+    }
 
     /// 64 random bits.
     fn random(&self) -> u64;

@@ -148,6 +148,7 @@ codes! {
     JOURNAL_NEWER = 504, Stale, "the journal is of a newer ops";
     PREDICTION = 505, Stale, "a reply contradicts its prediction";
     NO_RUN = 506, Usage, "there is no run to resume";
+    FRONTIER = 507, Stale, "a plan cannot know more from here";
     TOOL_MISSING = 601, Tool, "a tool is missing";
     TOOL_OLD = 602, Tool, "a tool is too old";
     LOCKED = 701, Locked, "another run holds the cluster";

@@ -1,0 +1,1 @@
+//! The command line of each call, as the real tool takes it.

@@ -1,0 +1,1 @@
+//! Replies against what the real tool printed.

@@ -1,0 +1,1 @@
+//! The host against a world of tables: one behaviour each.
