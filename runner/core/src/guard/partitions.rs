@@ -5,7 +5,7 @@
 use super::Case;
 use super::evidence::EvidenceCode;
 use super::facts::{Volume, fresh};
-use crate::call::talos::{Reset, WipeMode};
+use crate::call::talos::Reset;
 use crate::error::{Code, Fault};
 
 /// Labels of system partitions that a reset may name.
@@ -25,7 +25,7 @@ const WHOLE_DISK: &str =
 pub(super) fn as_given(reset: &Reset, case: &Case<'_>) -> Result<(), Box<Fault>> {
     let node = &reset.node;
     let (labels, disks) = (&reset.system_labels_to_wipe, &reset.user_disks_to_wipe);
-    let mode = reset.wipe_mode.map(WipeMode::word);
+    let mode = reset.wipe_mode.as_deref();
     if !disks.is_empty() && mode != Some("user-disks") {
         return Err(Box::new(refuse(
             format!(
