@@ -5,7 +5,7 @@ use ops_core::error::Fault;
 use ops_core::guard::Who;
 use ops_core::time::Time;
 use ops_core::value::{Digest, Value, canonical};
-use rusqlite::{OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 use serde::{Deserialize, Serialize};
 
 use super::{Store, millis};
@@ -63,12 +63,8 @@ impl Store {
         let mut db = self.db();
         let written = || -> rusqlite::Result<()> {
             let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let last: Option<(u64, String)> = transaction
-                .query_row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })
-                .optional()?;
-            let (seq, before) = last.map_or((1, origin()), |(seq, hash)| (seq + 1, Digest(hash)));
+            let before = last(&transaction)?;
+            let seq = before.lines + 1;
             let line = AuditLine {
                 seq,
                 at,
@@ -77,10 +73,10 @@ impl Store {
                 detail: detail.clone(),
             };
             let line = canonical(&serde_json::to_value(&line).unwrap_or_default());
-            let hash = chain(&before, &line).0;
+            let hash = chain(&before.hash, &line).0;
             transaction.execute(
                 "INSERT INTO audit (seq, at, line, hash) VALUES (?1, ?2, ?3, ?4)",
-                (seq, millis(at), line, hash),
+                (number(seq), millis(at), line, hash),
             )?;
             transaction.commit()
         }();
@@ -92,15 +88,7 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub fn audit_head(&self) -> Result<AuditHead, Box<Fault>> {
-        let last: Option<(u64, String)> = self
-            .db()
-            .query_row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })
-            .optional()
-            .map_err(|e| self.failed(&e))?;
-        let (lines, hash) = last.map_or((0, origin()), |(seq, hash)| (seq, Digest(hash)));
-        Ok(AuditHead { lines, hash })
+        last(&self.db()).map_err(|e| self.failed(&e))
     }
 
     /// The lines after `after`, at most `limit`, oldest first.
@@ -112,7 +100,7 @@ impl Store {
         let read = || -> rusqlite::Result<Vec<AuditLine>> {
             let mut lines =
                 db.prepare("SELECT line FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-            let rows = lines.query_map((after, limit), |row| row.get::<_, String>(0))?;
+            let rows = lines.query_map((number(after), limit), |row| row.get::<_, String>(0))?;
             // A line that no longer parses is for `audit_verify` to name.
             Ok(rows.filter_map(|line| serde_json::from_str(&line.ok()?).ok()).collect())
         };
@@ -128,10 +116,12 @@ impl Store {
         kept: Option<&AuditHead>,
     ) -> Result<Result<AuditHead, AuditBroken>, Box<Fault>> {
         let db = self.db();
-        let rows = || -> rusqlite::Result<Vec<(u64, i64, String, String)>> {
+        let rows = || -> rusqlite::Result<Vec<Row>> {
             let mut lines = db.prepare("SELECT seq, at, line, hash FROM audit ORDER BY seq")?;
-            let rows = lines
-                .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            let rows = lines.query_map([], |row| {
+                let (seq, at, line, hash) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+                Ok(Row { seq: lines_of(seq), at, line, hash })
+            })?;
             rows.collect()
         };
         let rows = rows().map_err(|e| self.failed(&e))?;
@@ -139,13 +129,35 @@ impl Store {
     }
 }
 
-fn walk(
-    rows: &[(u64, i64, String, String)],
-    kept: Option<&AuditHead>,
-) -> Result<AuditHead, AuditBroken> {
+/// A line as it is stored.
+struct Row {
+    seq: u64,
+    at: i64,
+    line: String,
+    hash: String,
+}
+
+fn last(db: &Connection) -> rusqlite::Result<AuditHead> {
+    let last = db
+        .query_row("SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1", [], |row| {
+            Ok(AuditHead { lines: lines_of(row.get(0)?), hash: Digest(row.get(1)?) })
+        })
+        .optional()?;
+    Ok(last.unwrap_or_else(|| AuditHead { lines: 0, hash: origin() }))
+}
+
+fn lines_of(seq: i64) -> u64 {
+    u64::try_from(seq).unwrap_or(0)
+}
+
+fn number(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
+}
+
+fn walk(rows: &[Row], kept: Option<&AuditHead>) -> Result<AuditHead, AuditBroken> {
     let mut head = AuditHead { lines: 0, hash: origin() };
     let mut met = kept.is_none_or(|kept| *kept == head);
-    for (seq, at, line, hash) in rows {
+    for Row { seq, at, line, hash } in rows {
         let broken = |why: &str| AuditBroken { seq: *seq, why: why.to_owned() };
         if *seq != head.lines + 1 {
             return Err(broken(&format!("line {} is missing", head.lines + 1)));
