@@ -54,12 +54,15 @@ enum Slot<T> {
     Ready(T),
 }
 
-/// The lab reads files when a tool starts.
-struct Reading<'a>(&'a dyn Files);
+/// The lab reads files when a tool starts; what is piped to it is a file as well.
+struct Reading<'a>(&'a dyn Files, Option<&'a [u8]>);
 
 impl ReadFiles for Reading<'_> {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        self.0.read(path).ok()
+        match path {
+            "/dev/stdin" => Some(self.1.unwrap_or_default().to_vec()),
+            path => self.0.read(path).ok(),
+        }
     }
 }
 
@@ -142,7 +145,7 @@ impl Simulated {
             env: argv.env.clone(),
             stdin: argv.stdin.clone(),
         };
-        let client = self.lab.borrow_mut().start(call, &Reading(&*self.files));
+        let client = self.lab.borrow_mut().start(call, &Reading(&*self.files, argv.stdin.as_deref()));
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
