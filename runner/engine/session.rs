@@ -251,7 +251,8 @@ impl Session<'_> {
                 }
             }
         }
-        let facts = passing_time(self.world, self.hands.facts(&needs)).await;
+        let every: Vec<&Call> = calls.iter().map(|p| &p.call).collect();
+        let facts = passing_time(self.world, self.hands.facts(&needs, &every)).await;
         let broken = |fault: Box<Fault>| {
             Box::new(Refusal { guard: guard::Guard::Grant, fault: *fault, rows: Vec::new() })
         };

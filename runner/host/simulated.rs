@@ -13,9 +13,7 @@ use std::task::{Poll, Waker};
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::Target;
 use ops_core::time::{Span, Time};
-use ops_lab::face::{HttpCall, ReadFiles, ToolCall, ToolOutput as LabOutput};
-use ops_lab::lab::{Lab, TimerId};
-use ops_lab::world::ClientId;
+use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput};
 use serde_json::Value;
 
 use crate::sys::files::Files;
@@ -244,7 +242,7 @@ impl World for Simulated {
                 path: request.path.clone(),
                 body: request.body.clone(),
                 kubeconfig: String::from_utf8_lossy(&kubeconfig).into_owned(),
-                context: target.context.clone(),
+                context: Some(target.context.clone()),
             };
             let client = self.lab.borrow_mut().start_http(call);
             self.collect();

@@ -32,6 +32,56 @@ mod armed {
     }
 }
 
+/// Crashes by the thousand in one process: the thread that rehearses unwinds where a process would die, and counts its visits.
+#[cfg(any(debug_assertions, feature = "faults"))]
+pub mod rehearsal {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    /// What the thread unwinds with.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct Crash;
+
+    #[derive(Default)]
+    struct Rehearsal {
+        armed: Option<(String, u64)>,
+        visits: BTreeMap<String, u64>,
+    }
+
+    thread_local! {
+        static HERE: RefCell<Option<Rehearsal>> = const { RefCell::new(None) };
+    }
+
+    /// Begins to count visits on this thread; with a point and a number, crashes there.
+    pub fn begin(armed: Option<(&str, u64)>) {
+        let armed = armed.map(|(point, n)| (point.to_owned(), n));
+        HERE.set(Some(Rehearsal { armed, visits: BTreeMap::new() }));
+    }
+
+    /// Ends the rehearsal: how often each point was visited.
+    pub fn end() -> BTreeMap<String, u64> {
+        HERE.take().map(|r| r.visits).unwrap_or_default()
+    }
+
+    pub(super) fn due(point: &str) -> bool {
+        if point.is_empty() {
+            return false;
+        }
+        HERE.with_borrow_mut(|here| {
+            let Some(here) = here else { return false };
+            let visits = here.visits.entry(point.to_owned()).or_default();
+            *visits += 1;
+            here.armed.as_ref().is_some_and(|(p, n)| p == point && n == visits)
+        })
+    }
+
+    pub(super) fn die() {
+        if HERE.with_borrow(Option::is_some) {
+            std::panic::resume_unwind(Box::new(Crash));
+        }
+    }
+}
+
 /// Arms a point: `b3:2` dies at the second visit of `b3`.
 ///
 /// # Errors
@@ -53,7 +103,7 @@ pub fn point(name: &str) {
 /// Whether this visit of a point is the armed one. For points that must do half of something before they `die`.
 pub fn due(name: &str) -> bool {
     #[cfg(any(debug_assertions, feature = "faults"))]
-    return armed::due(name);
+    return rehearsal::due(name) || armed::due(name);
     #[cfg(not(any(debug_assertions, feature = "faults")))]
     {
         let _ = name;
@@ -63,6 +113,8 @@ pub fn due(name: &str) -> bool {
 
 /// Ends this process as a power cut or `kill -9` would: no destructor runs, children live on.
 pub fn die() {
+    #[cfg(any(debug_assertions, feature = "faults"))]
+    rehearsal::die();
     // Where even this fails, the process goes on and the crash test notices that nothing was killed.
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }

@@ -151,4 +151,26 @@ calls! {
     SafetyEvidence(super::safety::Evidence) = "safety.evidence", 1, Some("recipe"), Reads, "Evidence for a recipe's destroying calls";
     SafetyCurrent(super::safety::Current) = "safety.current", 1, None, Reads, "Grants that are valid now";
     SafetyIssue(super::safety::Issue) = "safety.issue", 1, Some("report"), Files, "A grant for what a report proves";
+    FsRead(super::fs::Read) = "fs.read", 1, Some("path"), Reads, "Content of a file";
+    FsExists(super::fs::Exists) = "fs.exists", 1, Some("path"), Reads, "Whether something is there";
+    FsStat(super::fs::Stat) = "fs.stat", 1, Some("path"), Reads, "Size, permissions and time of a file";
+    FsGlob(super::fs::Glob) = "fs.glob", 1, Some("pattern"), Reads, "Files that match a pattern, sorted";
+    FsWrite(super::fs::Write) = "fs.write", 1, Some("path"), Files, "Make a file have this content";
+    FsCopy(super::fs::Copy) = "fs.copy", 1, Some("path"), Files, "Copy a file";
+    FsMove(super::fs::Move) = "fs.move", 1, Some("path"), Files, "Give a file another name";
+    FsMkdir(super::fs::Mkdir) = "fs.mkdir", 1, Some("path"), Files, "Make a folder";
+    FsRemove(super::fs::Remove) = "fs.remove", 1, Some("path"), Files, "Remove a file, or a folder that Git knows";
+    FsTemp(super::fs::Temp) = "fs.temp", 1, None, Files, "A path for a file of this run";
+    GitStatus(super::git::Status) = "git.status", 1, None, Reads, "Branch, and files that differ from the last commit";
+    GitLog(super::git::Log) = "git.log", 1, None, Reads, "Commits, newest first";
+    GitDiff(super::git::Diff) = "git.diff", 1, None, Reads, "A patch from a revision to the files as they are";
+    GitShow(super::git::Show) = "git.show", 1, Some("path"), Reads, "A file as it was in a revision";
+    GitChanged(super::git::Changed) = "git.changed", 1, Some("since"), Reads, "Files that differ from a revision";
+    Sh(super::sh::Sh) = "sh", 1, Some("script"), Mutates, "Run lines of bash";
+    ShExec(super::sh::Exec) = "sh.exec", 1, Some("argv"), Mutates, "Run a command without a shell";
+    TemplateRender(super::template::Render) = "template.render", 1, Some("path"), Reads, "Fill in a template";
+    YamlRead(super::yaml::ReadYaml) = "yaml.read", 1, Some("path"), Reads, "A YAML file as data";
+    JsonRead(super::yaml::ReadJson) = "json.read", 1, Some("path"), Reads, "A JSON file as data";
+    TomlRead(super::yaml::ReadToml) = "toml.read", 1, Some("path"), Reads, "A TOML file as data";
+    SecretsEnv(super::secrets::Env) = "secrets.env", 1, Some("name"), Reads, "A secret from the environment";
 }
