@@ -6,12 +6,12 @@ pub mod evidence;
 pub mod identity;
 mod kube;
 mod predict;
+pub mod simulated;
 mod talos;
 #[cfg(test)]
 mod tests;
 mod tool;
 mod wait;
-pub mod simulated;
 pub mod witness;
 mod yaml;
 

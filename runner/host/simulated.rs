@@ -63,7 +63,12 @@ impl ReadFiles for Reading<'_> {
 
 impl Simulated {
     /// A world over a lab; `state` is where it is kept between commands, `real` runs what is not simulated.
-    pub fn new(lab: Lab, state: Option<PathBuf>, files: Rc<dyn Files>, real: Rc<dyn World>) -> Simulated {
+    pub fn new(
+        lab: Lab,
+        state: Option<PathBuf>,
+        files: Rc<dyn Files>,
+        real: Rc<dyn World>,
+    ) -> Simulated {
         let saved_requests = Cell::new(lab.requests().len());
         Simulated {
             lab: RefCell::new(lab),
@@ -162,9 +167,8 @@ impl Simulated {
                 || write.path.clone(),
                 |cwd| Path::new(cwd).join(&write.path).to_string_lossy().into_owned(),
             );
-            self.files.write(&path, &write.bytes, write.mode).map_err(|error| ToolFailure::Start {
-                tool: argv.tool.clone(),
-                message: format!("{path}: {error}"),
+            self.files.write(&path, &write.bytes, write.mode).map_err(|error| {
+                ToolFailure::Start { tool: argv.tool.clone(), message: format!("{path}: {error}") }
             })?;
         }
         Ok(ToolOutput { code: output.code, stdout: output.stdout, stderr: output.stderr })
@@ -229,7 +233,8 @@ impl World for Simulated {
         request: &'a KubeRequest,
     ) -> Local<'a, Result<KubeReply, ToolFailure>> {
         Box::pin(async move {
-            let failed = |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
+            let failed =
+                |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
             let kubeconfig = self
                 .files
                 .read(&target.kubeconfig)
