@@ -6,6 +6,7 @@ pub mod select;
 pub mod semver;
 mod typed;
 pub mod words;
+pub mod source;
 
 use std::collections::BTreeMap;
 
