@@ -75,7 +75,7 @@ fn read_key(file: &Path) -> Result<[u8; 32], Box<Fault>> {
 /// Refuses what others may read or write: a grant in it would prove nothing.
 fn private(path: &Path, meta: &fs::Metadata, way_out: &str) -> Result<(), Box<Fault>> {
     let mode = meta.mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode | 0o700 == 0o700 {
         return Ok(());
     }
     let shown = path.display();
