@@ -59,6 +59,7 @@ pub struct Labels {
 
 impl Labels {
     /// Whether no label was given: the whole system disk, unless the mode is user-disks.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.meta && !self.state && !self.ephemeral && self.unknown.is_none()
     }
@@ -102,7 +103,7 @@ pub enum Request {
         /// Events of this number and later.
         after: u32,
     },
-    /// ApplyConfiguration.
+    /// `ApplyConfiguration`.
     Apply {
         /// The config.
         config: ConfigRef,
@@ -120,7 +121,7 @@ pub enum Request {
         /// Accept a raw copy without trailer.
         skip_hash: bool,
     },
-    /// EtcdRecover: upload.
+    /// `EtcdRecover`: upload.
     Upload(Upload),
     /// Reset.
     Reset(Reset),
@@ -133,21 +134,21 @@ pub enum Request {
     },
     /// Kubeconfig.
     Kubeconfig,
-    /// EtcdMemberList of the node's own etcd.
+    /// `EtcdMemberList` of the node's own etcd.
     EtcdMembers,
-    /// EtcdStatus.
+    /// `EtcdStatus`.
     EtcdStatus,
-    /// EtcdAlarmList.
+    /// `EtcdAlarmList`.
     EtcdAlarms,
-    /// EtcdSnapshot.
+    /// `EtcdSnapshot`.
     EtcdSnapshot,
-    /// EtcdRemoveMemberByID.
+    /// `EtcdRemoveMemberByID`.
     EtcdRemove(MemberId),
-    /// EtcdLeaveCluster.
+    /// `EtcdLeaveCluster`.
     EtcdLeave,
-    /// EtcdForfeitLeadership.
+    /// `EtcdForfeitLeadership`.
     EtcdForfeit,
-    /// ServiceList.
+    /// `ServiceList`.
     Services,
     /// One round of the server-side health check.
     Health,
@@ -199,7 +200,7 @@ pub enum Kind {
 }
 
 /// A request to the Kubernetes API.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KubeRequest {
     /// Any get or list; the answer is a view of everything, which the face narrows.
     Read(KubeKind),
@@ -233,11 +234,11 @@ pub enum KubeKind {
     Pods,
     /// Namespaces.
     Namespaces,
-    /// PodDisruptionBudgets.
+    /// `PodDisruptionBudgets`.
     Budgets,
-    /// CustomResourceDefinitions.
+    /// `CustomResourceDefinitions`.
     Crds,
-    /// DaemonSets, which drain asks for.
+    /// `DaemonSets`, which drain asks for.
     DaemonSets,
     /// Discovery and version.
     Discovery,
@@ -245,6 +246,7 @@ pub enum KubeKind {
 
 impl Request {
     /// Whether the request changes anything when it succeeds. Asking for a dry run is a read.
+    #[must_use]
     pub fn writes(&self) -> bool {
         match self {
             Self::Version

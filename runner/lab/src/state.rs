@@ -114,6 +114,7 @@ pub struct LossState {
 
 impl Lab {
     /// The lab as it is now.
+    #[must_use]
     pub fn state(&self) -> LabState {
         let world = self.world();
         let writes = self.requests().iter().filter(|request| request.writes).count();
@@ -141,9 +142,8 @@ impl Lab {
 fn node_state(world: &World, id: NodeId) -> NodeState {
     let node = world.node(id);
     let cluster = world.primary().map(|number| world.cluster(number));
-    let object = cluster.and_then(|cluster| {
-        cluster.kube.nodes.iter().find(|(_, object)| object.machine == id)
-    });
+    let object = cluster
+        .and_then(|cluster| cluster.kube.nodes.iter().find(|(_, object)| object.machine == id));
     let pods = cluster.map_or(0, |cluster| {
         cluster
             .kube
@@ -295,6 +295,7 @@ fn loss_state(world: &World, loss: &Loss) -> LossState {
 
 impl World {
     /// Copies of an asset on nodes.
+    #[must_use]
     pub fn copies_on_nodes(&self, asset: Asset) -> usize {
         self.ledger.copies.get(&asset).map_or(0, |places| {
             places.iter().filter(|place| matches!(place, Place::Node(_))).count()
@@ -302,6 +303,7 @@ impl World {
     }
 
     /// Whether any machine is between two stages.
+    #[must_use]
     pub fn is_settled(&self) -> bool {
         self.nodes
             .iter()

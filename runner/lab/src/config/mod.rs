@@ -237,6 +237,7 @@ pub struct Base<'a> {
 }
 
 /// The base config of a role, as `talosctl gen config --with-docs=false --with-examples=false` writes it.
+#[must_use]
 pub fn base(role: Role, base: &Base<'_>) -> String {
     let template = match role {
         Role::ControlPlane => include_str!("controlplane.yaml"),

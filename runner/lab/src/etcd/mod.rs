@@ -67,6 +67,7 @@ const COMMIT_EVERY: Ms = 200;
 
 impl EtcdCluster {
     /// Committed index.
+    #[must_use]
     pub fn index_at(&self, now: Ms) -> u64 {
         let commits = if self.quorum { (now - self.since) / COMMIT_EVERY } else { 0 };
         self.index + commits
@@ -78,11 +79,13 @@ impl EtcdCluster {
     }
 
     /// How many voters a decision needs.
+    #[must_use]
     pub fn needed(&self) -> usize {
         self.voters().count() / 2 + 1
     }
 
     /// The member of this id.
+    #[must_use]
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.iter().find(|member| member.id == id)
     }
@@ -98,6 +101,7 @@ impl World {
     }
 
     /// Whether a member's process runs over its own data and hears the others.
+    #[must_use]
     pub fn member_alive(&self, cluster: u8, member: &Member) -> bool {
         let node = self.node(member.node);
         node.etcd == EtcdProcess::Running
@@ -112,6 +116,7 @@ impl World {
     }
 
     /// Whether the node's etcd is a voter of a cluster with a leader.
+    #[must_use]
     pub fn etcd_healthy(&self, node: NodeId) -> bool {
         let state = self.node(node);
         let Some(data) = state.etcd_data else { return false };

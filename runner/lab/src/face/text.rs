@@ -138,7 +138,9 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
                 .into(),
         ),
         Refusal::NoLeader => ("Unavailable", "etcdserver: no leader".into()),
-        Refusal::EtcdTimeout => ("Unavailable", "etcdserver: request timed out".into()),
+        Refusal::EtcdTimeout | Refusal::ApiNoEtcd => {
+            ("Unavailable", "etcdserver: request timed out".into())
+        }
         Refusal::NotEnoughStarted => (
             "Unknown",
             "failed to remove member: etcdserver: re-configuration failed due to not enough started members"
@@ -158,7 +160,6 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
         ),
         Refusal::NotFound => ("NotFound", "not found".into()),
         Refusal::Budget(_) => ("Unknown", BUDGET.into()),
-        Refusal::ApiNoEtcd => ("Unavailable", "etcdserver: request timed out".into()),
     }
 }
 

@@ -125,7 +125,7 @@ impl World {
 
     fn wipe_state(&mut self, node: NodeId, cause: Cause) {
         self.persist(node, None, Some(cause));
-        self.node_mut(node).identity = self.streams.ids.next();
+        self.node_mut(node).identity = self.streams.ids.draw();
     }
 
     fn wipe_ephemeral(&mut self, node: NodeId, cause: Cause) {

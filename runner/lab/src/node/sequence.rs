@@ -32,6 +32,7 @@ pub enum SequenceKind {
 
 impl SequenceKind {
     /// Its name in events.
+    #[must_use]
     pub fn name(&self) -> SequenceName {
         match self {
             Self::Boot => SequenceName::Boot,
@@ -77,7 +78,7 @@ impl World {
         kind: SequenceKind,
         ticket: Option<Ticket>,
     ) -> u64 {
-        let actor = self.streams.ids.next();
+        let actor = self.streams.ids.draw();
         let locked = self
             .node(node)
             .sequence

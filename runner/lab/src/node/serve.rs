@@ -212,7 +212,7 @@ impl World {
                 let role = self.control_plane(node, Api::Health);
                 role.map(|()| Reply::Health(self.health(node))).into()
             }
-            Request::Kube(request) => self.serve_kube(node, request, ticket),
+            Request::Kube(request) => self.serve_kube(node, request),
         }
     }
 

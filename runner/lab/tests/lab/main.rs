@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bench;
+mod config;
+mod etcd;
 mod histories;
+mod reset;
 mod support;
 mod tools;

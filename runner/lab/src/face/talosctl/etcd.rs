@@ -138,10 +138,10 @@ fn alarms(start: &Start<'_>) -> Result<Process, ToolOutput> {
         }
         let mut rows = Vec::new();
         for (node, reply) in replies {
-            if let Reply::Status(status) = reply {
-                if status.nospace {
-                    rows.push(vec![node, member_id(status.member), "NOSPACE".to_owned()]);
-                }
+            if let Reply::Status(status) = reply
+                && status.nospace
+            {
+                rows.push(vec![node, member_id(status.member), "NOSPACE".to_owned()]);
             }
         }
         if !rows.is_empty() {

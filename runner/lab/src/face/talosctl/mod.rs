@@ -37,10 +37,10 @@ fn flags(verb: &str, sub: Option<&str>) -> Option<Vec<Flag>> {
     let mut out = GLOBAL.to_vec();
     match verb {
         "version" => {
-            out.extend([("client", ' ', Bool), ("insecure", 'i', Bool), ("short", ' ', Bool)])
+            out.extend([("client", ' ', Bool), ("insecure", 'i', Bool), ("short", ' ', Bool)]);
         }
         "get" => {
-            out.extend([("insecure", 'i', Bool), ("namespace", ' ', One), ("output", 'o', One)])
+            out.extend([("insecure", 'i', Bool), ("namespace", ' ', One), ("output", 'o', One)]);
         }
         "apply-config" => out.extend([
             ("cert-fingerprint", ' ', List),
