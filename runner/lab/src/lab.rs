@@ -387,6 +387,17 @@ impl Lab {
         self.world.power_on(node);
     }
 
+    /// Installs a CNI into a cluster whose config brings none.
+    pub fn install_cni(&mut self) {
+        self.world.install_cni();
+    }
+
+    /// Puts a pod that no controller owns on a node.
+    pub fn add_bare_pod(&mut self, node: &str, app: crate::kube::App) {
+        let node = self.world.intern(node);
+        self.world.add_bare_pod(app, node);
+    }
+
     /// Digest of everything that happened so far: equal seeds and calls give equal digests.
     #[must_use]
     pub fn digest(&self) -> u64 {

@@ -302,6 +302,35 @@ impl World {
         })
     }
 
+    /// Fingerprint of everything that decides what can happen next, times and ids left out: two
+    /// worlds of the same shape have the same futures, but for jitter.
+    pub fn shape(&self) -> u64 {
+        let nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                (
+                    (node.stage, node.powered, node.installed, node.needs_hands),
+                    (node.persisted, node.active, node.stuck_trial, node.window.is_some()),
+                    (node.etcd, node.etcd_data.is_some(), node.services, node.api),
+                )
+            })
+            .collect();
+        let clusters: Vec<_> = (0..self.etcd.clusters.len() as u8)
+            .map(|number| {
+                let cluster = self.cluster(number);
+                let members: Vec<_> = cluster
+                    .members
+                    .iter()
+                    .map(|member| (member.node, member.learner, self.member_alive(number, member)))
+                    .collect();
+                (cluster.quorum, members)
+            })
+            .collect();
+        let losses: Vec<_> = self.ledger.losses.iter().map(|loss| loss.asset).collect();
+        crate::trace::fingerprint(&(nodes, clusters, &self.faults, losses))
+    }
+
     /// Whether any machine is between two stages.
     #[must_use]
     pub fn is_settled(&self) -> bool {

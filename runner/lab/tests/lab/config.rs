@@ -4,7 +4,10 @@ use crate::support::Bench;
 use ops_lab::LabSpec;
 
 fn labelled(text: String, label: &str) -> String {
-    text.replace("    features:", &format!("    sysctls:\n        kernel.label: \"{label}\"\n    features:"))
+    text.replace(
+        "    features:",
+        &format!("    sysctls:\n        kernel.label: \"{label}\"\n    features:"),
+    )
 }
 
 fn rebooting(text: String) -> String {
@@ -54,7 +57,11 @@ fn auto_reboots_where_a_field_needs_it_and_says_why() {
     let first = "Applied configuration with a reboot: this config change can't be applied in immediate mode\ndiff: ";
     assert!(said.err.starts_with(first), "{}", said.err);
     let said = bench.talosctl("cp-1", "apply-config -f a.yaml");
-    assert!(said.err.contains("configuration was already applied and node is rebooting"), "{}", said.err);
+    assert!(
+        said.err.contains("configuration was already applied and node is rebooting"),
+        "{}",
+        said.err
+    );
     bench.settle();
     assert!(active(&mut bench).contains("diskQuotaSupport: false"));
 }
@@ -189,8 +196,18 @@ fn a_config_that_does_not_validate_is_refused_in_the_real_words() {
     bench.files.insert("bad.yaml".into(), b"machine:\n    type: worker\n".to_vec());
     let said = bench.talosctl("w-1", "apply-config --insecure -f bad.yaml");
     assert_eq!(said.code, 1);
-    assert!(said.err.starts_with("error applying new configuration: rpc error: code = InvalidArgument desc = "), "{}", said.err);
-    assert!(said.err.contains("install instructions are required in \"metal\" mode"), "{}", said.err);
+    assert!(
+        said.err.starts_with(
+            "error applying new configuration: rpc error: code = InvalidArgument desc = "
+        ),
+        "{}",
+        said.err
+    );
+    assert!(
+        said.err.contains("install instructions are required in \"metal\" mode"),
+        "{}",
+        said.err
+    );
 }
 
 #[test]

@@ -10,7 +10,9 @@ fn control_planes_join_one_after_another_and_are_promoted_minutes_later() {
         bench.config_file("cp.yaml", node, |text| text);
         assert_eq!(bench.talosctl(node, "apply-config --insecure -f cp.yaml").code, 0);
     }
-    bench.until("containerd", |bench| bench.stage("cp-1") == "booting" && bench.etcd("cp-1") == "waits");
+    bench.until("containerd", |bench| {
+        bench.stage("cp-1") == "booting" && bench.etcd("cp-1") == "waits"
+    });
     let said = bench.talosctl("cp-1", "bootstrap");
     assert_eq!((said.code, said.err.as_str()), (0, ""));
     bench.until("first learner", |bench| {
@@ -37,14 +39,16 @@ fn bootstrap_is_refused_where_talos_refuses_it() {
         "error executing bootstrap: 1 error occurred:\n\t* 10.0.0.11: rpc error: code = AlreadyExists desc = etcd data directory is not empty\n\n\n"
     );
     let said = bench.talosctl("w-1", "bootstrap");
-    assert!(said.err.contains("bootstrap is only available on control plane nodes"), "{}", said.err);
+    assert!(
+        said.err.contains("bootstrap is only available on control plane nodes"),
+        "{}",
+        said.err
+    );
     let mut bench = Bench::bare(LabSpec::home(1));
     bench.config_file("cp.yaml", "cp-1", |text| text);
     bench.talosctl("cp-1", "apply-config --insecure -f cp.yaml");
     bench.until("rebooted", |bench| bench.stage("cp-1") == "booting");
-    bench.until("apid", |bench| {
-        bench.lab.world().node(bench.lab.node_named("cp-1").unwrap()).apid
-    });
+    bench.until("apid", |bench| bench.lab.world().node(bench.lab.node_named("cp-1").unwrap()).apid);
     let said = bench.talosctl("cp-1", "bootstrap");
     assert!(said.err.contains("bootstrap is not available yet"), "{}", said.err);
 }
@@ -90,7 +94,11 @@ fn a_member_is_removed_exactly_where_etcd_allows_it() {
 fn an_unknown_member_is_not_found() {
     let mut bench = Bench::healthy(LabSpec::home(1));
     let said = bench.talosctl("cp-1", "etcd remove-member 00000000000000aa");
-    assert!(said.err.contains("code = NotFound desc = etcdserver: member not found"), "{}", said.err);
+    assert!(
+        said.err.contains("code = NotFound desc = etcdserver: member not found"),
+        "{}",
+        said.err
+    );
     let said = bench.talosctl("cp-1", "etcd remove-member not-hex");
     assert!(said.err.contains("error parsing member ID"), "{}", said.err);
 }
@@ -118,11 +126,12 @@ fn a_node_that_left_comes_back_by_itself_after_a_reboot() {
 #[test]
 fn a_stale_voter_of_another_hostname_blocks_every_join() {
     let mut bench = Bench::healthy(LabSpec::home(1));
-    bench.talosctl("cp-3", "reset --system-labels-to-wipe STATE,EPHEMERAL --graceful=false --reboot");
+    bench.talosctl(
+        "cp-3",
+        "reset --system-labels-to-wipe STATE,EPHEMERAL --graceful=false --reboot",
+    );
     bench.settle();
-    bench.config_file("cp.yaml", "cp-3", |text| {
-        text.replace("auto: stable", "hostname: cp-9")
-    });
+    bench.config_file("cp.yaml", "cp-3", |text| text.replace("auto: stable", "hostname: cp-9"));
     bench.talosctl("cp-3", "apply-config --insecure -f cp.yaml");
     bench.advance(1_200_000);
     assert_eq!(bench.voters(), (2, 3, 0), "the add is refused as unhealthy");
@@ -155,10 +164,18 @@ fn without_quorum_status_answers_locally_and_the_rest_says_no_leader() {
     bench.break_("etcd-member-down", Some("cp-3"));
     bench.advance(30_000);
     let said = bench.talosctl("cp-1", "etcd members");
-    assert!(said.err.contains("error getting members: ") && said.err.contains("etcdserver: no leader"), "{}", said.err);
+    assert!(
+        said.err.contains("error getting members: ") && said.err.contains("etcdserver: no leader"),
+        "{}",
+        said.err
+    );
     let said = bench.talosctl("cp-1", "etcd status");
     assert_eq!(said.code, 0);
-    assert!(said.out.contains("0000000000000000") && said.out.contains("etcdserver: no leader"), "{}", said.out);
+    assert!(
+        said.out.contains("0000000000000000") && said.out.contains("etcdserver: no leader"),
+        "{}",
+        said.out
+    );
     assert_eq!(bench.kubectl("get nodes").code, 1);
     assert_eq!(bench.talosctl("cp-1", "etcd snapshot db").code, 0, "the process is enough");
     bench.heal("etcd-member-down", Some("cp-3"));
@@ -181,7 +198,13 @@ fn a_learner_answers_no_member_list_and_its_node_stays_booting() {
 fn workers_and_nodes_in_maintenance_have_no_member_list() {
     let mut bench = Bench::healthy(LabSpec::home(1));
     let said = bench.talosctl("w-1", "etcd members");
-    assert!(said.err.contains("code = Unimplemented desc = member list is only available on control plane nodes"), "{}", said.err);
+    assert!(
+        said.err.contains(
+            "code = Unimplemented desc = member list is only available on control plane nodes"
+        ),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
@@ -193,7 +216,10 @@ fn a_snapshot_ends_in_the_sha256_of_its_bytes() {
     assert_eq!(bytes.len() % 512, 32);
     let (content, trailer) = bytes.split_at(bytes.len() - 32);
     assert_eq!(ops_lab::config::encode::sha256(content), trailer);
-    let first = format!("etcd snapshot saved to \"db.snapshot\" ({} bytes)\nsnapshot info: hash ", bytes.len());
+    let first = format!(
+        "etcd snapshot saved to \"db.snapshot\" ({} bytes)\nsnapshot info: hash ",
+        bytes.len()
+    );
     assert!(said.out.starts_with(&first), "{}", said.out);
 }
 
@@ -203,18 +229,33 @@ fn a_lost_cluster_is_recovered_from_its_snapshot_and_what_came_after_it_is_lost(
     bench.talosctl("cp-1", "etcd snapshot db.snapshot");
     bench.kubectl("cordon w-2");
     for node in ["cp-1", "cp-2", "cp-3"] {
-        bench.talosctl(node, "reset --system-labels-to-wipe EPHEMERAL --graceful=false --reboot --wait=false");
+        bench.talosctl(
+            node,
+            "reset --system-labels-to-wipe EPHEMERAL --graceful=false --reboot --wait=false",
+        );
     }
     bench.until("all wait", |bench| {
         ["cp-1", "cp-2", "cp-3"].iter().all(|node| bench.etcd(node) == "waits")
     });
     let said = bench.talosctl("cp-1", "bootstrap --recover-from db.snapshot");
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.starts_with("recovering from snapshot \"db.snapshot\": hash "), "{}", said.out);
+    assert!(
+        said.out.starts_with("recovering from snapshot \"db.snapshot\": hash "),
+        "{}",
+        said.out
+    );
     bench.settle();
-    assert!(!bench.kubectl("get node w-2").out.contains("SchedulingDisabled"), "the cordon came after the snapshot");
+    assert!(
+        !bench.kubectl("get node w-2").out.contains("SchedulingDisabled"),
+        "the cordon came after the snapshot"
+    );
     let losses = bench.losses();
-    assert!(losses.iter().any(|loss| loss.starts_with("etcd: everything the cluster knew, after revision")), "{losses:?}");
+    assert!(
+        losses
+            .iter()
+            .any(|loss| loss.starts_with("etcd: everything the cluster knew, after revision")),
+        "{losses:?}"
+    );
 }
 
 #[test]
@@ -222,7 +263,10 @@ fn a_damaged_snapshot_is_refused_on_the_node() {
     let mut bench = Bench::healthy(LabSpec::single(1));
     bench.talosctl("cp-1", "etcd snapshot db.snapshot");
     bench.files.get_mut("db.snapshot").unwrap()[40] ^= 1;
-    bench.talosctl("cp-1", "reset --system-labels-to-wipe EPHEMERAL --graceful=false --reboot --wait=false");
+    bench.talosctl(
+        "cp-1",
+        "reset --system-labels-to-wipe EPHEMERAL --graceful=false --reboot --wait=false",
+    );
     bench.until("waits", |bench| bench.etcd("cp-1") == "waits");
     let said = bench.talosctl("cp-1", "bootstrap --recover-from db.snapshot");
     assert!(said.err.contains("error verifying snapshot"), "{}", said.err);

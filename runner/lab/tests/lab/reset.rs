@@ -46,7 +46,10 @@ fn a_node_reset_by_labels_is_still_installed_and_boots_from_the_next_apply_witho
 #[test]
 fn an_ungraceful_reset_of_ephemeral_leaves_a_stale_voter_until_the_node_rejoins_by_itself() {
     let mut bench = Bench::healthy(LabSpec::home(1));
-    bench.talosctl("cp-2", "reset --system-labels-to-wipe EPHEMERAL --graceful=false --reboot --wait=false");
+    bench.talosctl(
+        "cp-2",
+        "reset --system-labels-to-wipe EPHEMERAL --graceful=false --reboot --wait=false",
+    );
     bench.until("wiped", |bench| bench.etcd("cp-2").is_empty());
     assert_eq!(bench.voters(), (2, 3, 0), "a stale voter");
     bench.until("joined", |bench| bench.etcd("cp-2") == "learner");
@@ -128,10 +131,16 @@ fn a_reset_whose_leave_is_refused_wipes_nothing_and_the_node_reboots_with_all_da
 fn a_reset_is_refused_before_acceptance_with_the_servers_own_words() {
     for (line, words) in [
         ("--system-labels-to-wipe NOPE", "failed to get volume status with label \"NOPE\""),
-        ("--system-labels-to-wipe STATE --wipe-mode user-disks", "wipe mode USER_DISKS doesn't support SystemPartitionsToWipe parameter"),
+        (
+            "--system-labels-to-wipe STATE --wipe-mode user-disks",
+            "wipe mode USER_DISKS doesn't support SystemPartitionsToWipe parameter",
+        ),
         ("--user-disks-to-wipe /dev/sdz", "device /dev/sdz wasn't found"),
         ("--user-disks-to-wipe /dev/sda", "device /dev/sda is the system disk"),
-        ("--user-disks-to-wipe /dev/sda --wipe-mode system-disk", "wipe mode SYSTEM_DISK doesn't support UserDisksToWipe parameter"),
+        (
+            "--user-disks-to-wipe /dev/sda --wipe-mode system-disk",
+            "wipe mode SYSTEM_DISK doesn't support UserDisksToWipe parameter",
+        ),
     ] {
         let mut bench = Bench::healthy(LabSpec::home(1));
         let said = bench.talosctl("w-1", &format!("reset --wait=false {line}"));
@@ -147,7 +156,10 @@ fn maintenance_mode_refuses_a_reset() {
     let mut bench = Bench::bare(LabSpec::home(1));
     let said = bench.talosctl("w-1", "reset --insecure --wait=false --system-labels-to-wipe STATE");
     assert_eq!(said.code, 1);
-    assert_eq!(said.err, "error executing reset: rpc error: code = PermissionDenied desc = not authorized\n");
+    assert_eq!(
+        said.err,
+        "error executing reset: rpc error: code = PermissionDenied desc = not authorized\n"
+    );
     assert_eq!(bench.writes(), 0);
 }
 

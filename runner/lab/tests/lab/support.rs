@@ -166,6 +166,10 @@ impl Bench {
     pub(crate) fn member(&mut self, asked: &str, of: &str) -> String {
         let said = self.talosctl(asked, "etcd members");
         let line = said.out.lines().find(|line| line.split_whitespace().nth(2) == Some(of));
-        line.unwrap_or_else(|| panic!("no member {of}: {said:?}")).split_whitespace().nth(1).unwrap().to_owned()
+        line.unwrap_or_else(|| panic!("no member {of}: {said:?}"))
+            .split_whitespace()
+            .nth(1)
+            .unwrap()
+            .to_owned()
     }
 }
