@@ -53,6 +53,8 @@ pub struct Labels {
     pub state: bool,
     /// EPHEMERAL.
     pub ephemeral: bool,
+    /// The first label that is a volume, but only a directory.
+    pub directory: Option<Name>,
     /// The first label that is no volume of a Talos node.
     pub unknown: Option<Name>,
 }
@@ -61,7 +63,11 @@ impl Labels {
     /// Whether no label was given: the whole system disk, unless the mode is user-disks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.meta && !self.state && !self.ephemeral && self.unknown.is_none()
+        !self.meta
+            && !self.state
+            && !self.ephemeral
+            && self.unknown.is_none()
+            && self.directory.is_none()
     }
 }
 
@@ -362,8 +368,11 @@ pub enum Refusal {
     ConnLost,
     /// The client's deadline passed.
     Deadline,
-    /// The server's certificate is of another CA.
-    UnknownAuthority,
+    /// The server's certificate is not of our CA.
+    UnknownAuthority {
+        /// Whether it is of another cluster's, and not self-signed as in maintenance mode.
+        other: bool,
+    },
     /// The server asks for a client certificate.
     CertRequired,
     /// The role is too low, as for anonymous clients in maintenance mode.
@@ -392,6 +401,8 @@ pub enum Refusal {
     NoVolume(Name),
     /// The volume is not located.
     NotLocated(Part),
+    /// The volume is a directory.
+    NoPartition(Name),
     /// User disks with mode system-disk.
     DisksWithSystemMode,
     /// Labels with mode user-disks.
@@ -401,7 +412,7 @@ pub enum Refusal {
     /// The device is the system disk.
     SystemDevice(Name),
     /// The local etcd does not run.
-    EtcdDown,
+    EtcdDown(Api),
     /// etcd has no leader.
     NoLeader,
     /// etcd timed out.

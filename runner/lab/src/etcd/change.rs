@@ -6,7 +6,7 @@ use crate::facts::Took;
 use crate::ledger::{Asset, Cause, Place};
 use crate::node::{EtcdData, EtcdProcess, Step};
 use crate::reply::{Outcome, Reply};
-use crate::request::Refusal;
+use crate::request::{Api, Refusal};
 use crate::world::{Event, MemberId, NodeId, World};
 
 impl World {
@@ -69,7 +69,7 @@ impl World {
     pub(crate) fn etcd_leave(&mut self, node: NodeId, cause: Cause) -> Result<(), Refusal> {
         let running = self.node(node).etcd == EtcdProcess::Running;
         let Some(data) = self.node(node).etcd_data.filter(|_| running) else {
-            return Err(Refusal::EtcdDown);
+            return Err(Refusal::EtcdDown(Api::Leave));
         };
         if !self.cluster(data.cluster).quorum {
             return Err(Refusal::NoLeader);

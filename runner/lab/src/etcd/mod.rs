@@ -229,7 +229,7 @@ impl World {
         self.control_plane(node, api)?;
         match (self.node(node).etcd, self.node(node).etcd_data) {
             (EtcdProcess::Running, Some(data)) => Ok(data.cluster),
-            _ => Err(Refusal::EtcdDown),
+            _ => Err(Refusal::EtcdDown(api)),
         }
     }
 
@@ -248,7 +248,9 @@ impl World {
     pub(crate) fn etcd_status(&self, node: NodeId) -> Outcome {
         let number = self.own_etcd(node, Api::Status)?;
         let cluster = self.cluster(number);
-        let Some(data) = self.node(node).etcd_data else { return Err(Refusal::EtcdDown) };
+        let Some(data) = self.node(node).etcd_data else {
+            return Err(Refusal::EtcdDown(Api::Status));
+        };
         Ok(Reply::Status(EtcdStatus {
             member: data.member,
             leader: cluster.leader.unwrap_or(0),
@@ -277,7 +279,7 @@ impl World {
             return Served::Now(Err(refusal));
         }
         let Some(number) = self.cluster_of(node) else {
-            return Served::Now(Err(Refusal::EtcdDown));
+            return Served::Now(Err(Refusal::EtcdDown(api)));
         };
         if !self.cluster(number).quorum {
             let wait = Took::EtcdRequest.base(self.profile);
@@ -333,7 +335,7 @@ impl World {
             return Err(9);
         }
         if cluster.kube.nodes.values().any(|node| node.cordoned) {
-            return Err(13);
+            return Err(15);
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ fn refused(refusal: Refusal) -> Exit {
         Refusal::NotFound => status(404, "NotFound", "not found"),
         Refusal::Budget(_) => status(429, "TooManyRequests", BUDGET),
         Refusal::ApiNoEtcd => status(500, "InternalError", "etcdserver: request timed out"),
-        Refusal::UnknownAuthority => status(
+        Refusal::UnknownAuthority { .. } => status(
             0,
             "",
             "tls: failed to verify certificate: x509: certificate signed by unknown authority",

@@ -300,6 +300,7 @@ impl World {
         let was_ready = object.is_ready();
         let cni = kube.cni;
         self.push(now + 1_000, Event::Schedule { cluster: number });
+        self.pods_resume(number, name);
         if was_ready {
             self.settle(node);
         } else if cni {

@@ -154,6 +154,27 @@ impl World {
         self.push(self.now + delay, Event::PodReady { cluster: number, pod });
     }
 
+    /// A kubelet that is back ends what should have ended, and reports what runs.
+    pub(crate) fn pods_resume(&mut self, number: u8, node: Name) {
+        let on = |pod: &&Pod| pod.node == Some(node) && (!pod.ready || pod.terminating.is_some());
+        let pods: Vec<(PodId, bool)> = self
+            .cluster(number)
+            .kube
+            .pods
+            .iter()
+            .filter(|(_, pod)| on(pod))
+            .map(|(id, pod)| (*id, pod.terminating.is_some()))
+            .collect();
+        for (pod, ends) in pods {
+            if ends {
+                let delay = self.took(Took::PodStop);
+                self.push(self.now + delay, Event::PodGone { cluster: number, pod });
+            } else {
+                self.pod_starts(number, pod);
+            }
+        }
+    }
+
     fn machine_of(&self, number: u8, pod: PodId) -> Option<NodeId> {
         let kube = &self.cluster(number).kube;
         let node = kube.pods.get(&pod)?.node?;

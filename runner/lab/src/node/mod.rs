@@ -165,21 +165,37 @@ pub enum SequenceName {
     Shutdown,
 }
 
-/// Names of phases in events, as the sequencer has them.
+/// Phases of the sequencer, each with its one task, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
-    /// drain
+    /// storeShutdown: storeShutdownEmergency
+    StoreShutdown,
+    /// drain: cordonAndDrainNode
     Drain,
-    /// cleanup
-    Cleanup,
-    /// leave
+    /// cleanup: stopAllPods
+    StopPods,
+    /// cleanup: removeAllPods
+    RemovePods,
+    /// dbus: stopDBus
+    Dbus,
+    /// leave: leaveEtcd
     Leave,
-    /// stopServices
+    /// preReset: sendResetSignal
+    PreReset,
+    /// stopServices: stopServicesForUpgrade
     StopServices,
-    /// stopEverything
+    /// umount: unmountPodMounts
+    Umount,
+    /// unmountBind: unmountSystemDiskBindMounts
+    UnmountBind,
+    /// unmountSystem: unmountEphemeralPartition
+    UnmountSystem,
+    /// volumeFinalize: teardownLifecycle
+    VolumeFinalize,
+    /// kexec: kexecPrepare
+    Kexec,
+    /// stopEverything: stopAllServices
     StopEverything,
-    /// reset or resetSpec
-    Wipe,
 }
 
 /// Steps of a machine's life, each void once another sequence began.

@@ -81,14 +81,14 @@ fn every_order_of_three_operations_on_three_control_planes_keeps_the_rules() {
 fn every_order_of_four_operations_on_two_control_planes_keeps_the_rules() {
     let (states, lost) = search(1, 2, 4);
     println!("{states} states, {lost} without a quorum for good");
-    assert!(states > 200 && lost > 0, "{states} states, {lost} lost");
+    assert!(states > 150 && lost > 0, "{states} states, {lost} lost");
 }
 
 #[test]
 fn every_order_of_five_operations_on_one_control_plane_keeps_the_rules() {
     let (states, lost) = search(0, 1, 5);
     println!("{states} states, {lost} without a quorum for good");
-    assert!(states > 10 && lost > 0, "{states} states, {lost} lost");
+    assert!(states > 5 && lost > 0, "{states} states, {lost} lost");
 }
 
 /// What one careful operation at a time may never cost.

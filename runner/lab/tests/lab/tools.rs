@@ -9,7 +9,7 @@ fn version_prints_client_and_server() {
     let said = bench.talosctl("cp-1", "version --short");
     assert_eq!(
         said.out,
-        "Client:\nTalos v1.13.0\nServer:\n\tNODE:        10.0.0.11\n\tTag:         v1.13.0\n\tSHA:         undefined\n\tBuilt:       \n\tGo version:  go1.26.1\n\tOS/Arch:     linux/amd64\n\tEnabled:     RBAC\n"
+        "Client:\nTalos v1.13.0\nServer:\n\tNODE:        10.0.0.11\n\tTag:         v1.13.0\n\tSHA:         5a14e4d6\n\tBuilt:       \n\tGo version:  go1.26.2\n\tOS/Arch:     linux/amd64\n\tEnabled:     RBAC\n"
     );
     let said = bench.run("talosctl version --client --short");
     assert_eq!((said.code, said.out.as_str()), (0, "Client:\nTalos v1.13.0\n"));
