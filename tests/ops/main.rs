@@ -1,1 +1,6 @@
 //! The integration tests: one binary, one module per topic.
+
+#![allow(clippy::unwrap_used)]
+
+#[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
+mod space;

@@ -148,6 +148,7 @@ codes! {
     JOURNAL_NEWER = 504, Stale, "the journal is of a newer ops";
     PREDICTION = 505, Stale, "a reply contradicts its prediction";
     NO_RUN = 506, Usage, "there is no run to resume";
+    FRONTIER = 507, Stale, "a plan cannot know more from here";
     TOOL_MISSING = 601, Tool, "a tool is missing";
     TOOL_OLD = 602, Tool, "a tool is too old";
     LOCKED = 701, Locked, "another run holds the cluster";
@@ -239,6 +240,13 @@ impl Fault {
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Fault {
         self.details.push(detail.into());
+        self
+    }
+
+    /// Adds another fault's lines of detail.
+    #[must_use]
+    pub fn details_of(mut self, other: &Fault) -> Fault {
+        self.details.extend(other.details.iter().cloned());
         self
     }
 

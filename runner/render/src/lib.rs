@@ -1,1 +1,13 @@
-//! placeholder
+//! Renders Talos machine configs natively: patches with the semantics of
+//! talosctl, at a place for every complaint. Pure: it reads no file, no clock
+//! and no environment, and knows nothing of recipes or of the command line.
+
+pub mod diagnostic;
+mod machinery;
+pub mod patch;
+mod yaml;
+
+pub use diagnostic::{Code, Diagnostic, Mark};
+pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
+pub use patch::{Patch, Patched, patch};
+pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Source};

@@ -3,8 +3,18 @@
 //! From a call type come the validation of the Lua table, the plan line, the guard's input, the argv and the journal entry.
 //! Nothing here starts a process or reads a file.
 
+pub mod fs;
+pub mod git;
+pub mod kube;
+pub mod safety;
+pub mod secrets;
+pub mod sh;
 pub mod table;
 pub mod talos;
+pub mod template;
+pub mod time;
+pub mod wait;
+pub mod yaml;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

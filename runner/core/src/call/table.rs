@@ -124,6 +124,53 @@ fn required(schema: &schemars::Schema) -> Vec<String> {
 }
 
 calls! {
+    TimeNow(super::time::Now) = "time.now", 1, None, Reads, "The time";
     TalosVersion(super::talos::Version) = "talos.version", 1, Some("node"), Reads, "Version of Talos on a node";
+    TalosGet(super::talos::Get) = "talos.get", 1, Some("node"), Reads, "Resources of a node";
+    TalosStage(super::talos::Stage) = "talos.stage", 1, Some("node"), Reads, "How far a node has come; proves maintenance mode";
+    TalosHealth(super::talos::Health) = "talos.health", 1, None, Reads, "Health of the cluster as a control plane checks it";
+    TalosValidate(super::talos::Validate) = "talos.validate", 1, None, Reads, "Validate a machine config";
+    TalosRender(super::talos::Render) = "talos.render", 1, Some("node"), Reads, "Machine config of a node";
+    TalosGenSecrets(super::talos::GenSecrets) = "talos.gen.secrets", 1, Some("output"), Files, "Secrets bundle of a new cluster";
+    TalosClientConfig(super::talos::ClientConfig) = "talos.client_config", 1, Some("path"), Files, "The talosconfig, renewed in time";
+    TalosKubeconfig(super::talos::Kubeconfig) = "talos.kubeconfig", 1, Some("path"), Files, "The repository's kubeconfig";
+    TalosEtcdMembers(super::talos::EtcdMembers) = "talos.etcd.members", 1, None, Reads, "Members of etcd";
+    TalosEtcdStatus(super::talos::EtcdStatus) = "talos.etcd.status", 1, None, Reads, "State of each control plane's etcd member";
+    TalosEtcdSnapshot(super::talos::EtcdSnapshot) = "talos.etcd.snapshot", 1, Some("path"), Files, "Snapshot of etcd, verified";
+    TalosApplyConfig(super::talos::ApplyConfig) = "talos.apply_config", 1, Some("node"), Mutates, "Give a node its machine config";
+    TalosBootstrap(super::talos::Bootstrap) = "talos.bootstrap", 1, Some("node"), Mutates, "Start the first member of etcd";
+    TalosReboot(super::talos::Reboot) = "talos.reboot", 1, Some("node"), Mutates, "Reboot a node";
     TalosReset(super::talos::Reset) = "talos.reset", 1, Some("node"), Destroys, "Wipe named partitions of a node";
+    KubeGet(super::kube::Get) = "kube.get", 1, None, Reads, "One Kubernetes object";
+    KubeList(super::kube::List) = "kube.list", 1, None, Reads, "Kubernetes objects of a kind";
+    KubeCordon(super::kube::Cordon) = "kube.cordon", 1, Some("node"), Mutates, "No new pods on a node";
+    KubeUncordon(super::kube::Uncordon) = "kube.uncordon", 1, Some("node"), Mutates, "New pods on a node again";
+    KubeDrain(super::kube::Drain) = "kube.drain", 1, Some("node"), Mutates, "Cordon a node and evict its pods";
+    WaitNode(super::wait::Node) = "wait.node", 1, Some("node"), Reads, "Wait for a node to come so far";
+    WaitEtcd(super::wait::Etcd) = "wait.etcd", 1, None, Reads, "Wait for etcd to be healthy";
+    SafetyEvidence(super::safety::Evidence) = "safety.evidence", 1, Some("recipe"), Reads, "Evidence for a recipe's destroying calls";
+    SafetyCurrent(super::safety::Current) = "safety.current", 1, None, Reads, "Grants that are valid now";
+    SafetyIssue(super::safety::Issue) = "safety.issue", 1, Some("report"), Files, "A grant for what a report proves";
+    FsRead(super::fs::Read) = "fs.read", 1, Some("path"), Reads, "Content of a file";
+    FsExists(super::fs::Exists) = "fs.exists", 1, Some("path"), Reads, "Whether something is there";
+    FsStat(super::fs::Stat) = "fs.stat", 1, Some("path"), Reads, "Size, permissions and time of a file";
+    FsGlob(super::fs::Glob) = "fs.glob", 1, Some("pattern"), Reads, "Files that match a pattern, sorted";
+    FsWrite(super::fs::Write) = "fs.write", 1, Some("path"), Files, "Make a file have this content";
+    FsCopy(super::fs::Copy) = "fs.copy", 1, Some("path"), Files, "Copy a file";
+    FsMove(super::fs::Move) = "fs.move", 1, Some("path"), Files, "Give a file another name";
+    FsMkdir(super::fs::Mkdir) = "fs.mkdir", 1, Some("path"), Files, "Make a folder";
+    FsRemove(super::fs::Remove) = "fs.remove", 1, Some("path"), Files, "Remove a file, or a folder that Git knows";
+    FsTemp(super::fs::Temp) = "fs.temp", 1, None, Files, "A path for a file of this run";
+    GitStatus(super::git::Status) = "git.status", 1, None, Reads, "Branch, and files that differ from the last commit";
+    GitLog(super::git::Log) = "git.log", 1, None, Reads, "Commits, newest first";
+    GitDiff(super::git::Diff) = "git.diff", 1, None, Reads, "A patch from a revision to the files as they are";
+    GitShow(super::git::Show) = "git.show", 1, Some("path"), Reads, "A file as it was in a revision";
+    GitChanged(super::git::Changed) = "git.changed", 1, Some("since"), Reads, "Files that differ from a revision";
+    Sh(super::sh::Sh) = "sh", 1, Some("script"), Mutates, "Run lines of bash";
+    ShExec(super::sh::Exec) = "sh.exec", 1, Some("argv"), Mutates, "Run a command without a shell";
+    TemplateRender(super::template::Render) = "template.render", 1, Some("path"), Reads, "Fill in a template";
+    YamlRead(super::yaml::ReadYaml) = "yaml.read", 1, Some("path"), Reads, "A YAML file as data";
+    JsonRead(super::yaml::ReadJson) = "json.read", 1, Some("path"), Reads, "A JSON file as data";
+    TomlRead(super::yaml::ReadToml) = "toml.read", 1, Some("path"), Reads, "A TOML file as data";
+    SecretsEnv(super::secrets::Env) = "secrets.env", 1, Some("name"), Reads, "A secret from the environment";
 }

@@ -1,108 +1,69 @@
-//! The typed calls of talosctl: what each does, its argv, its witness. Argv as `talosctl --help` of 1.13 says it.
+//! The typed calls of talosctl: what each does, its argv, its witness. Argv as `talosctl --help` of 1.13 says it; `=` between flag and value
+//! everywhere, so that no value is ever taken for a flag. Knows nothing of how a call is carried out.
+
+mod access;
+mod config;
+mod etcd;
+mod node;
+mod read;
+#[cfg(test)]
+mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CallSpec, Settled, Target, Tool, Witness};
-use crate::argv::Argv;
-use crate::effect::{Effect, Scope, Subject};
-use crate::time::Span;
-use crate::value::Value;
+pub use access::{ClientConfig, GenSecrets, Kubeconfig};
+pub use config::{ApplyConfig, ApplyMode, Base, MachineMode, Render, Validate};
+pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
+pub use node::{AfterReset, Bootstrap, Reboot, RebootMode, Reset, WipeMode};
+pub use read::{Get, Health, Stage, Version};
 
-const TALOSCTL: Tool = Tool { name: "talosctl", min: (1, 12) };
+use super::Tool;
+use crate::effect::Subject;
+use crate::value::Handle;
 
-/// `talos.version { node }`: the version of Talos that a node runs.
+/// The client that carries these calls out. 1.12 is the first whose machine configs carry their hostname in a document of its own.
+pub const TALOSCTL: Tool = Tool { name: "talosctl", min: (1, 12) };
+
+/// A file, named by its path or handed on as a blob of the journal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Version {
-    /// The node.
-    pub node: String,
+#[serde(untagged)]
+pub enum Source {
+    /// Path relative to the root.
+    Path(String),
+    /// What `talos.render`, `fs.read` or `template.render` gave.
+    Handle(Handle),
 }
 
-impl CallSpec for Version {
-    fn effect(&self) -> Effect {
-        Effect::Reads
-    }
-    fn scope(&self) -> Scope {
-        Scope::Node
-    }
-    fn reads(&self) -> Vec<Subject> {
-        vec![Subject::of(&["node", &self.node, "version"])]
-    }
-    fn node(&self) -> Option<&str> {
-        Some(&self.node)
-    }
-    fn tool(&self) -> Option<Tool> {
-        Some(TALOSCTL)
-    }
-    fn argv(&self, target: &Target) -> Option<Argv> {
-        Some(target.talosctl(&["version"]))
-    }
-    fn stable(&self) -> &'static [&'static str] {
-        &["version"]
-    }
-}
-
-/// `talos.reset { node, system_labels_to_wipe = … }`: wipes the named partitions. Without a list the tool would wipe the whole disk, so the
-/// guard `partitions` refuses that.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Reset {
-    /// The node.
-    pub node: String,
-    /// Labels of system partitions.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub system_labels_to_wipe: Vec<String>,
-    /// User disks, by device.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub user_disks_to_wipe: Vec<String>,
-    /// `all`, `system-disk` or `user-disks`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wipe_mode: Option<String>,
-    /// Cordon, drain and leave etcd first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub graceful: Option<bool>,
-    /// Reboot afterwards instead of powering off.
-    #[serde(default)]
-    pub reboot: bool,
-    /// How long the client waits.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait_timeout: Option<Span>,
-}
-
-impl CallSpec for Reset {
-    fn effect(&self) -> Effect {
-        Effect::Destroys
-    }
-    fn scope(&self) -> Scope {
-        Scope::Node
-    }
-    fn writes(&self) -> Vec<Subject> {
-        vec![Subject::of(&["node", &self.node]), Subject::of(&["etcd"])]
-    }
-    fn node(&self) -> Option<&str> {
-        Some(&self.node)
-    }
-    fn tool(&self) -> Option<Tool> {
-        Some(TALOSCTL)
-    }
-    fn argv(&self, target: &Target) -> Option<Argv> {
-        let mut argv = target.talosctl(&["reset"]);
-        for label in &self.system_labels_to_wipe {
-            argv = argv.pair("--system-labels-to-wipe", label);
+impl Source {
+    /// What a command line says: the path, or stdin where the bytes are handed over by the engine.
+    pub fn argument(&self) -> &str {
+        match self {
+            Source::Path(path) => path,
+            Source::Handle(_) => "/dev/stdin",
         }
-        Some(
-            argv.pair("--graceful", self.graceful.unwrap_or(true).to_string())
-                .flag("--reboot", self.reboot),
-        )
     }
-    fn witness(&self) -> Witness {
-        Witness::Boot { node: self.node.clone() }
+
+    /// The subject that reading it touches; none for bytes that nothing else can change.
+    pub fn subject(&self) -> Vec<Subject> {
+        match self {
+            Source::Path(path) => vec![file(path)],
+            Source::Handle(_) => Vec::new(),
+        }
     }
-    fn settle(&self, _before: &Value, _now: &Value) -> Settled {
-        Settled::Ask { question: format!("was {} reset?", self.node) }
-    }
-    fn about(&self) -> String {
-        format!("{} {}", self.node, self.system_labels_to_wipe.join(", "))
-    }
+}
+
+/// The subject of a file of the repository.
+fn file(path: &str) -> Subject {
+    Subject::of(&["file", path])
+}
+
+/// The subject of the cluster's secrets bundle: calls that read it know its path only with the inventory.
+fn bundle() -> Subject {
+    Subject::of(&["talos", "secrets"])
+}
+
+/// The subject of one side of a node: `config`, `boot`, `version`, `stage`.
+fn of_node(node: &str, side: &str) -> Subject {
+    Subject::of(&["node", node, side])
 }

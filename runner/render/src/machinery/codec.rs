@@ -1,0 +1,181 @@
+//! Types that read and write themselves: text to value and value to text.
+//! What shape of YAML they accept is decided in `decode` and `encode`.
+
+use super::profile::Codec;
+use super::value::Value;
+use super::{address, quantity};
+
+impl Codec {
+    /// Whether the type reads scalars only, by a method of its own, and
+    /// refuses everything else, aliases included.
+    pub(crate) fn is_text(&self) -> bool {
+        matches!(
+            self,
+            Codec::Enumeration { .. }
+                | Codec::FailOverMac(_)
+                | Codec::ByteSize
+                | Codec::PercentageSize
+                | Codec::Size
+                | Codec::Expression
+                | Codec::Address
+                | Codec::AddressAndPort
+                | Codec::Prefix
+                | Codec::HardwareAddress
+        )
+    }
+
+    /// Whether the type has an `UnmarshalYAML` of its own.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(
+            self,
+            Codec::Url { .. }
+                | Codec::PortRange
+                | Codec::Argument
+                | Codec::Base64
+                | Codec::DiskSize
+                | Codec::DiskSizeCondition
+                | Codec::Pem
+                | Codec::InlineManifests
+        )
+    }
+
+    /// Reads the text of a scalar into a value that was zero before; `None`
+    /// where the text leaves it so.
+    pub(crate) fn parse(&self, text: &str) -> Result<Option<Value>, String> {
+        let opaque = |text: &str| Ok(Some(Value::Opaque(Some(text.to_owned()))));
+        match self {
+            Codec::Enumeration { names, folds } => {
+                let found = names.iter().find(|(_, name)| {
+                    name == text || (*folds && name.to_lowercase() == text.to_lowercase())
+                });
+                match found {
+                    Some((value, _)) => Ok(Some(Value::Int(*value))),
+                    None => Err(not_one_of(text, names)),
+                }
+            }
+            Codec::FailOverMac(names) => {
+                let by_name = names.iter().find(|(_, name)| name == text).map(|(value, _)| *value);
+                let by_number =
+                    text.parse::<i8>().ok().map(i128::from).filter(|n| (0..=2).contains(n));
+                let none = text.is_empty().then_some(0);
+                match by_name.or(none).or(by_number) {
+                    Some(value) => Ok(Some(Value::Int(value))),
+                    None => Err(not_one_of(text, names)),
+                }
+            }
+            Codec::ByteSize
+            | Codec::PercentageSize
+            | Codec::Size
+            | Codec::Expression
+            | Codec::Address
+            | Codec::AddressAndPort
+            | Codec::Prefix
+                if text.is_empty() =>
+            {
+                Ok(None)
+            }
+            Codec::ByteSize => quantity::byte_size(text).and_then(|()| opaque(text)),
+            Codec::PercentageSize => quantity::percentage(text).and_then(|()| opaque(text)),
+            Codec::Expression => opaque(text),
+            Codec::Size => {
+                let boxed = || Value::Pointer(Box::new(Value::Opaque(Some(text.to_owned()))));
+                if text.contains('%') {
+                    quantity::percentage(text)?;
+                    Ok(Some(Value::Struct(vec![boxed(), Value::Nil])))
+                } else {
+                    quantity::byte_size(text)?;
+                    Ok(Some(Value::Struct(vec![Value::Nil, boxed()])))
+                }
+            }
+            Codec::Address => opaque(&address::address(text)?),
+            Codec::AddressAndPort => opaque(&address::address_and_port(text)?),
+            Codec::Prefix => opaque(&address::prefix(text)?),
+            Codec::HardwareAddress => Ok(Some(Value::Bytes(address::hardware_address(text)?))),
+            _ => Err(format!("`{text}` cannot be read here")),
+        }
+    }
+
+    /// The text a value of a type with text form is written with, or compared
+    /// by; `None` for types without one.
+    pub(crate) fn format(&self, type_name: &str, value: &Value) -> Option<String> {
+        Some(match (self, value) {
+            (Codec::Enumeration { names, .. } | Codec::FailOverMac(names), Value::Int(number)) => {
+                if let Some((_, name)) = names.iter().find(|(value, _)| value == number) {
+                    name.clone()
+                } else {
+                    let short = type_name.rsplit('.').next().unwrap_or(type_name);
+                    format!("{short}({number})")
+                }
+            }
+            (Codec::Size, Value::Struct(parts)) => {
+                let part = |at: usize| match parts.get(at).map(Value::pointee) {
+                    Some(Value::Opaque(text)) => Some(text.clone().unwrap_or_default()),
+                    _ => None,
+                };
+                part(1).or_else(|| part(0)).unwrap_or_default()
+            }
+            (_, Value::Opaque(text)) => text.clone().unwrap_or_default(),
+            (Codec::HardwareAddress, Value::Bytes(bytes)) => {
+                address::format_hardware_address(bytes)
+            }
+            (Codec::HardwareAddress, _) => String::new(),
+            (Codec::Duration, Value::Int(nanoseconds)) => quantity::format_duration(*nanoseconds),
+            (Codec::FileMode, Value::Int(mode)) => format!("0o{mode:o}"),
+            (Codec::Url { .. }, Value::Struct(parts)) => match parts.first().map(Value::pointee) {
+                Some(Value::Url(url)) => url.to_string(),
+                _ => String::new(),
+            },
+            _ => return None,
+        })
+    }
+}
+
+fn not_one_of(text: &str, names: &[(i128, String)]) -> String {
+    let shown: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).take(12).collect();
+    format!("`{text}` is not one of {}", shown.join(", "))
+}
+
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// Standard base64 with padding; line breaks are skipped, as Go does.
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    if !digits.len().is_multiple_of(4) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(digits.len() / 4 * 3);
+    let groups = digits.len() / 4;
+    for (at, group) in digits.chunks(4).enumerate() {
+        let padding = group.iter().rev().take_while(|byte| **byte == b'=').count();
+        if padding > 2 || (padding > 0 && at + 1 < groups) {
+            return None;
+        }
+        let mut bits = 0u32;
+        for &byte in &group[..4 - padding] {
+            let value = ALPHABET.iter().position(|known| *known == byte)?;
+            bits = (bits << 6) | value as u32;
+        }
+        bits <<= 6 * padding as u32;
+        let bytes = bits.to_be_bytes();
+        out.extend_from_slice(&bytes[1..4 - padding]);
+    }
+    Some(out)
+}
+
+/// Standard base64 with padding.
+pub(crate) fn encode_base64(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let mut padded = [0; 3];
+        padded[..group.len()].copy_from_slice(group);
+        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
+        for at in 0..4 {
+            if at > group.len() {
+                out.push('=');
+            } else {
+                out.push(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63] as char);
+            }
+        }
+    }
+    out
+}

@@ -1,0 +1,195 @@
+//! Typed values to output trees: which fields are left out, how types with a
+//! form of their own are written. Layout is not its business.
+
+use std::collections::BTreeMap;
+
+use super::any::Any;
+use super::codec::encode_base64;
+use super::profile::{Codec, Profile, Shape, TypeId};
+use super::quantity;
+use super::value::Value;
+use crate::yaml::emit::Out;
+use crate::yaml::order::sort_keys;
+use crate::yaml::scalar::{Dialect, format_float};
+
+/// The tree a value is written as.
+pub(crate) fn encode(profile: &Profile, type_id: TypeId, value: &Value) -> Out {
+    let kind = profile.get(type_id);
+    if let Some(codec) = &kind.codec
+        && let Some(out) = own(codec, &kind.name, value)
+    {
+        return out;
+    }
+    match (&kind.shape, value) {
+        (Shape::Pointer(elem), Value::Pointer(inner)) => encode(profile, *elem, inner),
+        (Shape::List(elem), Value::List(items)) => {
+            Out::Seq(items.iter().map(|item| encode(profile, *elem, item)).collect())
+        }
+        (Shape::List(_) | Shape::Bytes, Value::Nil) => Out::Seq(Vec::new()),
+        (Shape::Bytes, Value::Bytes(bytes)) => {
+            Out::Seq(bytes.iter().map(|byte| Out::Bare(byte.to_string())).collect())
+        }
+        (Shape::Map(_), Value::Nil) => Out::Map(Vec::new()),
+        (Shape::Map(elem), Value::Map(map)) => Out::Map(pairs(profile, *elem, map)),
+        (Shape::Struct(_), Value::Struct(values)) => structure(profile, type_id, values),
+        (_, Value::Bool(value)) => Out::Bare(value.to_string()),
+        (_, Value::Int(value)) => Out::Bare(value.to_string()),
+        (_, Value::Float(value)) => Out::Bare(format_float(*value)),
+        (_, Value::Text(text)) => Out::Text(text.clone()),
+        (_, Value::Any(any)) => free(any),
+        // A nil pointer or interface.
+        _ => null(),
+    }
+}
+
+fn null() -> Out {
+    Out::Bare("null".to_owned())
+}
+
+fn pairs(profile: &Profile, elem: TypeId, map: &BTreeMap<String, Value>) -> Vec<(Out, Out)> {
+    let mut pairs: Vec<(String, &Value)> =
+        map.iter().map(|(key, value)| (key.clone(), value)).collect();
+    sort_keys(&mut pairs, Dialect::V4);
+    pairs.into_iter().map(|(key, value)| (Out::Text(key), encode(profile, elem, value))).collect()
+}
+
+fn structure(profile: &Profile, type_id: TypeId, values: &[Value]) -> Out {
+    let kind = profile.get(type_id);
+    let mut out = Vec::new();
+    for key in &kind.keys {
+        let Some(value) = at(values, &key.path) else { continue };
+        if key.omitempty && is_empty(profile, key.type_id, value) {
+            continue;
+        }
+        out.push((Out::Text(key.name.clone()), encode(profile, key.type_id, value)));
+    }
+    if let (Some(field), Shape::Struct(fields)) = (kind.inline_map, &kind.shape)
+        && let (Value::Map(map), Shape::Map(elem)) =
+            (&values[field], &profile.get(fields[field].type_id).shape)
+    {
+        out.extend(pairs(profile, *elem, map));
+    }
+    Out::Map(out)
+}
+
+/// The value at a path of fields.
+pub(crate) fn at<'v>(values: &'v [Value], path: &[usize]) -> Option<&'v Value> {
+    let (first, rest) = path.split_first()?;
+    let value = values.get(*first)?;
+    if rest.is_empty() { Some(value) } else { at(value.fields(), rest) }
+}
+
+/// Whether `omitempty` leaves a value out.
+fn is_empty(profile: &Profile, type_id: TypeId, value: &Value) -> bool {
+    let kind = profile.get(type_id);
+    match (&kind.codec, value) {
+        (Some(Codec::Size), Value::Struct(parts)) => {
+            return parts
+                .iter()
+                .all(|part| matches!(part.pointee(), Value::Nil | Value::Opaque(None)));
+        }
+        // Addresses without Talos' wrapper have no exported field: always empty.
+        (Some(Codec::Address | Codec::AddressAndPort | Codec::Prefix), _)
+            if kind.name.starts_with("netip.") =>
+        {
+            return true;
+        }
+        _ => {}
+    }
+    match value {
+        Value::Nil => true,
+        Value::List(items) => items.is_empty(),
+        Value::Map(map) => map.is_empty(),
+        Value::Bytes(bytes) => bytes.is_empty(),
+        Value::Pointer(_) | Value::Any(_) | Value::Url(_) => false,
+        Value::Float(value) => *value == 0.0,
+        Value::Struct(values) => {
+            let fields = profile.fields(type_id);
+            let deciding = if kind.name == "block.EncryptionSpec" { 2 } else { fields.len() };
+            fields
+                .iter()
+                .zip(values)
+                .take(deciding)
+                .all(|(field, value)| field.private || is_empty(profile, field.type_id, value))
+        }
+        other => other.is_zero(),
+    }
+}
+
+/// Types that write themselves; `None` leaves them to the general rules.
+fn own(codec: &Codec, name: &str, value: &Value) -> Option<Out> {
+    match (codec, value) {
+        (Codec::FileMode, _) => codec.format(name, value).map(Out::Bare),
+        (Codec::Argument, Value::Struct(parts)) => Some(match &parts[..] {
+            [Value::List(items), _] => Out::Seq(items.iter().map(node_text).collect()),
+            [_, Value::Text(text)] if text.is_empty() => null(),
+            [_, text] => node_text(text),
+            _ => null(),
+        }),
+        (Codec::Base64, Value::Bytes(bytes)) => Some(Out::Text(encode_base64(bytes))),
+        (Codec::Base64, _) => Some(Out::Text(String::new())),
+        (Codec::DiskSize, Value::Int(size)) => {
+            let (text, is_text) = quantity::disk_size(u64::try_from(*size).unwrap_or(u64::MAX));
+            Some(if is_text { Out::Text(text) } else { Out::Bare(text) })
+        }
+        (Codec::DiskSizeCondition, Value::Struct(parts)) => match parts.get(1) {
+            Some(Value::Text(condition)) => Some(Out::Text(condition.clone())),
+            _ => None,
+        },
+        (Codec::PortRange, Value::Struct(parts)) => match &parts[..] {
+            [Value::Int(low), Value::Int(high)] if low == high => Some(Out::Bare(low.to_string())),
+            [Value::Int(low), Value::Int(high)] => Some(Out::Text(format!("{low}-{high}"))),
+            _ => None,
+        },
+        (Codec::Pem | Codec::InlineManifests, _) => None,
+        _ => codec.format(name, value).map(Out::Text),
+    }
+}
+
+fn node_text(value: &Value) -> Out {
+    match value {
+        Value::Text(text) => Out::NodeText(text.clone()),
+        _ => null(),
+    }
+}
+
+/// A free-form value.
+fn free(any: &Any) -> Out {
+    match any {
+        Any::Null => null(),
+        Any::Bool(value) => Out::Bare(value.to_string()),
+        Any::Int(value) => Out::Bare(value.to_string()),
+        Any::Float(value) => Out::Bare(format_float(*value)),
+        Any::Text(text) => Out::Text(text.clone()),
+        Any::Time(time) => Out::Bare(time.clone()),
+        Any::List(items) => Out::Seq(items.iter().map(free).collect()),
+        Any::Map(map) => {
+            let mut pairs: Vec<(String, &Any)> =
+                map.iter().map(|(key, value)| (key.clone(), value)).collect();
+            sort_keys(&mut pairs, Dialect::V4);
+            Out::Map(pairs.into_iter().map(|(key, any)| (Out::Text(key), free(any))).collect())
+        }
+        Any::Keyed(pairs) => {
+            let mut pairs: Vec<&(Any, Any)> = pairs.iter().collect();
+            pairs.sort_by(|(a, _), (b, _)| keyed_order(a, b));
+            Out::Map(pairs.into_iter().map(|(key, any)| (free(key), free(any))).collect())
+        }
+    }
+}
+
+/// Numbers and booleans by value, before text.
+fn keyed_order(a: &Any, b: &Any) -> std::cmp::Ordering {
+    let number = |any: &Any| match any {
+        Any::Bool(value) => Some(f64::from(u8::from(*value))),
+        Any::Int(value) => Some(*value as f64),
+        Any::Float(value) => Some(*value),
+        _ => None,
+    };
+    match (number(a), number(b), a, b) {
+        (Some(a), Some(b), ..) => a.total_cmp(&b),
+        (Some(_), None, ..) => std::cmp::Ordering::Less,
+        (None, Some(_), ..) => std::cmp::Ordering::Greater,
+        (None, None, Any::Text(a), Any::Text(b)) => crate::yaml::order::compare(a, b, Dialect::V4),
+        _ => std::cmp::Ordering::Equal,
+    }
+}

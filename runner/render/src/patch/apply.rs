@@ -1,0 +1,267 @@
+//! Applies patches in order: strategic ones on typed documents, RFC 6902 ones
+//! on the text. How each part works is decided in its own file.
+
+use std::fmt::Write as _;
+
+use super::document::{self, Document, Identity, LEGACY, Part};
+use super::input::{Kind, Patch};
+use super::operations;
+use super::sweep::Deletion;
+use crate::diagnostic::{Code, Diagnostic, Mark};
+use crate::machinery::delete::{Miss, delete};
+use crate::machinery::merge::{Clash, Loss, Merge, Step};
+use crate::machinery::profile::Profile;
+use crate::machinery::value::Value;
+use crate::yaml::node::{Data, Node};
+use crate::yaml::read::Source;
+
+/// A patched config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Patched {
+    /// The config, byte for byte as talosctl writes it.
+    pub text: String,
+    /// Values that the merge dropped although the patch does not mention them.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Applies patches to a machine config, in order, as `talosctl machineconfig
+/// patch` of the profile's version does.
+///
+/// Facts: Talos' `config/configpatcher`, and the cases under `tests/cases/`.
+///
+/// # Errors
+/// Everything that is wrong with the config or stands in the way of a patch,
+/// with its place; where the original crashes this is an error too.
+pub fn patch(
+    config: Source<'_>,
+    patches: &[Patch],
+    profile: &Profile,
+) -> Result<Patched, Vec<Diagnostic>> {
+    let text = crate::yaml::read::text(config).map_err(|problem| vec![problem])?;
+    let mut state = State::Text(text.to_owned());
+    let mut warnings = Vec::new();
+    let mut rest = patches;
+    while let Some((first, others)) = rest.split_first() {
+        state = match &first.kind {
+            Kind::Strategic(parts) => {
+                rest = others;
+                let documents = state.documents(config.name, profile)?;
+                State::Documents(strategic(documents, parts, first, profile, &mut warnings)?)
+            }
+            Kind::Json(_) => {
+                // Neighbouring JSON patches are one: the text between them is never written.
+                let count = rest.iter().take_while(|p| matches!(p.kind, Kind::Json(_))).count();
+                let (now, later) = rest.split_at(count);
+                rest = later;
+                let text = state.text(profile);
+                State::Text(operations::apply(config.name, &text, now)?)
+            }
+        };
+    }
+    Ok(Patched { text: state.text(profile), warnings })
+}
+
+/// The config between two patches.
+enum State {
+    Text(String),
+    Documents(Vec<Document>),
+}
+
+impl State {
+    fn text(self, profile: &Profile) -> String {
+        match self {
+            State::Text(text) => text,
+            State::Documents(documents) => document::write(&documents, profile),
+        }
+    }
+
+    fn documents(self, name: &str, profile: &Profile) -> Result<Vec<Document>, Vec<Diagnostic>> {
+        match self {
+            State::Documents(documents) => Ok(documents),
+            State::Text(text) => {
+                let documents = document::config(Source { name, bytes: text.as_bytes() }, profile)?;
+                if documents.is_empty() {
+                    let message = "the config holds no document";
+                    let at = Mark::default();
+                    return Err(vec![Diagnostic::new(Code::UNREADABLE, name, at, message)]);
+                }
+                Ok(documents)
+            }
+        }
+    }
+}
+
+fn strategic(
+    mut documents: Vec<Document>,
+    parts: &[Part],
+    patch: &Patch,
+    profile: &Profile,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<Document>, Vec<Diagnostic>> {
+    for document in &documents {
+        refuse_uncopyable(document)?;
+    }
+    // What is deleted or added by this patch is no target for its later parts.
+    let mut targets: Vec<Option<Identity>> =
+        documents.iter().map(|document| Some(document.identity(profile))).collect();
+    for part in parts {
+        match part {
+            Part::Delete(deletion) => {
+                remove(&mut documents, &mut targets, deletion, patch, profile)
+                    .map_err(|problem| vec![problem])?;
+            }
+            Part::Merge(document) => {
+                let identity = document.identity(profile);
+                let Some(at) = targets.iter().position(|t| t.as_ref() == Some(&identity)) else {
+                    documents.push(document.clone());
+                    targets.push(None);
+                    continue;
+                };
+                let mut merge = Merge::new(profile);
+                let (left, right) = (&mut documents[at].value, document.value.clone());
+                let merged = merge.document(document.type_id, left, right);
+                merged.map_err(|clash| vec![clashed(document, &clash)])?;
+                let losses = merge.losses.iter().filter_map(|loss| lost(document, &identity, loss));
+                warnings.extend(losses);
+            }
+        }
+    }
+    document::check_together(documents.iter(), profile)?;
+    Ok(document::in_order(documents, profile))
+}
+
+/// The original copies a config before it patches, and crashes on some
+/// free-form values.
+fn refuse_uncopyable(document: &Document) -> Result<(), Vec<Diagnostic>> {
+    fn search(value: &Value, file: &str, node: &Node) -> Option<Diagnostic> {
+        match value {
+            Value::Any(any) => any.uncopyable().map(|keys| {
+                let path: Vec<Step> = keys.into_iter().map(Step::Key).collect();
+                let message = "a timestamp or a key that is not text stands in a free-form object; \
+                     the original crashes on it";
+                Diagnostic::new(Code::WRONG_TYPE, file, locate(node, &path).0, message)
+                    .hint("put it in quotes")
+            }),
+            Value::Pointer(inner) => search(inner, file, node),
+            Value::List(values) | Value::Struct(values) => {
+                values.iter().find_map(|value| search(value, file, node))
+            }
+            Value::Map(map) => map.values().find_map(|value| search(value, file, node)),
+            _ => None,
+        }
+    }
+    match search(&document.value, &document.file, &document.node) {
+        Some(problem) => Err(vec![problem]),
+        None => Ok(()),
+    }
+}
+
+fn remove(
+    documents: &mut Vec<Document>,
+    targets: &mut Vec<Option<Identity>>,
+    deletion: &Deletion,
+    patch: &Patch,
+    profile: &Profile,
+) -> Result<(), Diagnostic> {
+    let refused =
+        |message: String| Diagnostic::new(Code::DELETE, &patch.file, deletion.mark, message);
+    let wanted = Identity {
+        api_version: deletion.api_version.clone(),
+        kind: deletion.kind.clone(),
+        name: deletion.name.clone(),
+    };
+    let Some(at) = targets.iter().position(|target| target.as_ref() == Some(&wanted)) else {
+        return Err(refused(format!("nothing to delete: {wanted} is not in the config"))
+            .hint("the original crashes here; drop this deletion, or mind the document's name"));
+    };
+    if deletion.path.is_empty() {
+        documents.remove(at);
+        targets.remove(at);
+        return Ok(());
+    }
+    let document = &mut documents[at];
+    let place = deletion.path.join(".").replace(".[", "[");
+    let gone = delete(
+        profile,
+        document.type_id,
+        &mut document.value,
+        &deletion.path,
+        deletion.item.as_ref(),
+    );
+    match (gone, &deletion.item) {
+        (Ok(()), _) => Ok(()),
+        (Err(Miss::ThroughList), _) => Err(refused(format!(
+            "`{place}` leads through a list; only items of an outer list can go"
+        ))),
+        (Err(Miss::Absent), Some(item)) => {
+            let list = place.rsplit_once('[').map_or(place.as_str(), |(list, _)| list);
+            let (key, text) = (&item.key, &item.text);
+            Err(refused(format!(
+                "nothing to delete: `{list}` of {wanted} has no item with `{key}: {text}`"
+            )))
+        }
+        (Err(Miss::Absent), None) => {
+            Err(refused(format!("nothing to delete: {wanted} has no `{place}`")))
+        }
+    }
+}
+
+fn clashed(document: &Document, clash: &Clash) -> Diagnostic {
+    let (mark, _) = locate(&document.node, &clash.path);
+    let message = format!("`{}` cannot be merged: {}", spell(&clash.path), clash.message);
+    Diagnostic::new(Code::MERGE, &document.file, mark, message)
+}
+
+/// A warning, unless the patch names the place itself.
+fn lost(document: &Document, identity: &Identity, loss: &Loss) -> Option<Diagnostic> {
+    let (mark, found) = locate(&document.node, &loss.path);
+    if found && !loss.mentioned {
+        return None;
+    }
+    let place = spell(&loss.path);
+    let message = if loss.mentioned {
+        format!("`{place}` of {identity}: {}", loss.message)
+    } else {
+        format!("`{place}` of {identity} is not in the patch: {}", loss.message)
+    };
+    let warning = Diagnostic::new(Code::LOST_VALUE, &document.file, mark, message);
+    Some(warning.hint("Talos merges this way; repeat the value in the patch to keep it"))
+}
+
+/// The place of a path in a document, or of what is nearest to it; and
+/// whether the path is there.
+fn locate(node: &Node, path: &[Step]) -> (Mark, bool) {
+    let Some((step, rest)) = path.split_first() else { return (node.mark, true) };
+    let node = node.resolved();
+    match (step, &node.data) {
+        (Step::Key(key), Data::Mapping(pairs)) => {
+            match pairs.iter().find(|(known, _)| known.text() == key) {
+                Some((key, _)) if rest.is_empty() => (key.mark, true),
+                Some((_, value)) => locate(value, rest),
+                None => (node.mark, false),
+            }
+        }
+        (Step::Item(at), Data::Sequence(items)) => match items.get(*at) {
+            Some(item) => locate(item, rest),
+            None => (node.mark, false),
+        },
+        _ => (node.mark, false),
+    }
+}
+
+fn spell(path: &[Step]) -> String {
+    let mut out = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if out.is_empty() => out += key,
+            Step::Key(key) => {
+                out.push('.');
+                out += key;
+            }
+            Step::Item(at) => {
+                let _ = write!(out, "[{at}]");
+            }
+        }
+    }
+    if out.is_empty() { LEGACY.to_owned() } else { out }
+}

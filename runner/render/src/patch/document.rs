@@ -1,0 +1,299 @@
+//! The documents of a config or a patch: how they are told apart, which may
+//! stand together, how they are read and written.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::sweep::{Deletion, sweep};
+use crate::diagnostic::{Code, Diagnostic, Mark};
+use crate::machinery::decode::{decode, is_null};
+use crate::machinery::encode::{at, encode};
+use crate::machinery::profile::{Profile, TypeId};
+use crate::machinery::strict;
+use crate::machinery::value::Value;
+use crate::yaml::emit::emit;
+use crate::yaml::node::{Data, Node};
+use crate::yaml::read::{Source, read};
+use crate::yaml::scalar::Dialect;
+
+/// How the legacy document calls itself.
+pub(super) const LEGACY: &str = "v1alpha1";
+
+/// What makes two documents the same one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Identity {
+    pub(super) api_version: String,
+    pub(super) kind: String,
+    pub(super) name: Option<String>,
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.name, self.kind.as_str()) {
+            (_, LEGACY) => f.write_str("the v1alpha1 document"),
+            (Some(name), kind) => write!(f, "{kind} `{name}`"),
+            (None, kind) => f.write_str(kind),
+        }
+    }
+}
+
+/// A typed document and where it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Document {
+    pub(super) type_id: TypeId,
+    pub(super) value: Value,
+    pub(super) file: Rc<str>,
+    pub(super) node: Rc<Node>,
+}
+
+/// What a patch holds, in the order it is applied.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Delete(Deletion),
+    Merge(Document),
+}
+
+impl Document {
+    pub(super) fn identity(&self, profile: &Profile) -> Identity {
+        let Some(document) = profile.documents().iter().find(|d| d.type_id == self.type_id) else {
+            return Identity { api_version: String::new(), kind: String::new(), name: None };
+        };
+        if document.kind.is_empty() {
+            return Identity { api_version: String::new(), kind: LEGACY.to_owned(), name: None };
+        }
+        let text = |key: &str| {
+            let key = profile.get(self.type_id).keys.iter().find(|known| known.name == key)?;
+            match at(self.value.fields(), &key.path)? {
+                Value::Text(text) => Some(text.clone()),
+                _ => None,
+            }
+        };
+        Identity {
+            api_version: text("apiVersion").unwrap_or_default(),
+            kind: text("kind").unwrap_or_default(),
+            name: document.name_key.as_deref().map(|key| text(key).unwrap_or_default()),
+        }
+    }
+
+    pub(super) fn is_legacy(&self, profile: &Profile) -> bool {
+        profile.document("").is_some_and(|legacy| legacy.type_id == self.type_id)
+    }
+}
+
+/// Reads a config. A text without documents gives none.
+pub(super) fn config(
+    source: Source<'_>,
+    profile: &Profile,
+) -> Result<Vec<Document>, Vec<Diagnostic>> {
+    let mut loader = Loader::new(source.name, profile);
+    for root in read(source).map_err(|problem| vec![problem])? {
+        loader.document(&root)?;
+    }
+    let documents = loader.documents;
+    check_together(documents.iter(), profile)?;
+    Ok(in_order(documents, profile))
+}
+
+/// Reads a strategic patch. One without documents and deletions gives no parts.
+pub(super) fn patch(source: Source<'_>, profile: &Profile) -> Result<Vec<Part>, Vec<Diagnostic>> {
+    let mut loader = Loader::new(source.name, profile);
+    let mut deletions = Vec::new();
+    // Deletions of other documents keep their place among the documents.
+    let mut before: Vec<(usize, Deletion)> = Vec::new();
+    for root in read(source).map_err(|problem| vec![problem])? {
+        let (left, found) = sweep(&root, source.name).map_err(|problem| vec![problem])?;
+        for deletion in found {
+            if deletion.kind == LEGACY {
+                deletions.push(Part::Delete(deletion));
+            } else {
+                before.push((loader.documents.len(), deletion));
+            }
+        }
+        if let Some(root) = left {
+            loader.document(&root)?;
+        }
+    }
+    check_together(loader.documents.iter(), profile)?;
+    let mut rest = Vec::new();
+    let mut legacy = Vec::new();
+    let mut before = before.into_iter().peekable();
+    for (at, document) in loader.documents.into_iter().enumerate() {
+        while let Some((_, deletion)) = before.next_if(|(place, _)| *place <= at) {
+            rest.push(Part::Delete(deletion));
+        }
+        if document.is_legacy(profile) {
+            legacy.push(Part::Merge(document));
+        } else {
+            rest.push(Part::Merge(document));
+        }
+    }
+    rest.extend(before.map(|(_, deletion)| Part::Delete(deletion)));
+    deletions.extend(legacy);
+    deletions.extend(rest);
+    Ok(deletions)
+}
+
+/// The legacy document first, the others as they stand.
+pub(super) fn in_order(documents: Vec<Document>, profile: &Profile) -> Vec<Document> {
+    let (mut first, rest): (Vec<_>, Vec<_>) =
+        documents.into_iter().partition(|document| document.is_legacy(profile));
+    first.extend(rest);
+    first
+}
+
+/// Writes documents as Talos does.
+pub(super) fn write(documents: &[Document], profile: &Profile) -> String {
+    let texts: Vec<String> = documents
+        .iter()
+        .map(|document| emit(&encode(profile, document.type_id, &document.value), Dialect::V4))
+        .collect();
+    texts.join("---\n")
+}
+
+/// Refuses the same document twice and kinds that exclude each other.
+pub(super) fn check_together<'d>(
+    documents: impl Iterator<Item = &'d Document>,
+    profile: &Profile,
+) -> Result<(), Vec<Diagnostic>> {
+    type Key = (String, String);
+    let mut seen: BTreeMap<Key, Identity> = BTreeMap::new();
+    let mut excluded: BTreeMap<Key, Identity> = BTreeMap::new();
+    for document in documents {
+        let identity = document.identity(profile);
+        let name = identity.name.clone().unwrap_or_default();
+        let key = (identity.kind.clone(), name.clone());
+        let place = document.node.mark;
+        let refuse =
+            |code, message| Err(vec![Diagnostic::new(code, &document.file, place, message)]);
+        if seen.contains_key(&key) {
+            return refuse(Code::DUPLICATE, format!("{identity} is here twice"));
+        }
+        let rivals = profile.document(&identity.kind).map_or(&[][..], |known| &known.conflicts);
+        let rival = excluded
+            .get(&key)
+            .or_else(|| rivals.iter().find_map(|kind| seen.get(&(kind.clone(), name.clone()))));
+        if let Some(rival) = rival {
+            return refuse(
+                Code::CONFLICT,
+                format!("{identity} and {rival} exclude each other: one name, one of these kinds"),
+            );
+        }
+        for kind in rivals {
+            excluded.insert((kind.clone(), name.clone()), identity.clone());
+        }
+        seen.insert(key, identity);
+    }
+    Ok(())
+}
+
+struct Loader<'p> {
+    file: Rc<str>,
+    profile: &'p Profile,
+    documents: Vec<Document>,
+    known: BTreeMap<(String, String, String), Mark>,
+}
+
+impl<'p> Loader<'p> {
+    fn new(file: &str, profile: &'p Profile) -> Loader<'p> {
+        Loader { file: file.into(), profile, documents: Vec::new(), known: BTreeMap::new() }
+    }
+
+    fn document(&mut self, root: &Rc<Node>) -> Result<(), Vec<Diagnostic>> {
+        if is_null(root) {
+            return Ok(());
+        }
+        let refuse = |code, message: String| {
+            Err(vec![Diagnostic::new(code, &self.file, root.mark, message)])
+        };
+        if !matches!(root.data, Data::Mapping(_)) {
+            return refuse(Code::WRONG_TYPE, "a document must be a mapping".to_owned());
+        }
+        let value = |key: &str| root.get(key).map_or("", |node| node.text()).to_owned();
+        let id = (value("apiVersion"), value("kind"), value("name"));
+        if let Some(first) = self.known.insert(id, root.mark) {
+            let message = format!("the document of line {} is here again", first.line);
+            return refuse(Code::DUPLICATE, message);
+        }
+        let type_id = self.type_of(root).map_err(|problem| vec![problem])?;
+        let mut problems = Vec::new();
+        let decoded = decode(self.profile, &self.file, root, type_id);
+        let unknown = strict::check(self.profile, &self.file, root, type_id);
+        let value = match decoded {
+            Ok(value) => Some(value),
+            Err(found) => {
+                problems.extend(found);
+                None
+            }
+        };
+        problems.extend(unknown);
+        problems.sort_by_key(|problem| (problem.line, problem.column));
+        match value {
+            Some(value) if problems.is_empty() => {
+                let (file, node) = (Rc::clone(&self.file), Rc::clone(root));
+                self.documents.push(Document { type_id, value, file, node });
+                Ok(())
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// Which kind a document is. Like the original this looks at all texts of
+    /// the top level, values included.
+    fn type_of(&self, root: &Node) -> Result<TypeId, Diagnostic> {
+        let flat: Vec<&Rc<Node>> = root.pairs().iter().flat_map(|(k, v)| [k, v]).collect();
+        let (mut version, mut kind) = (String::new(), String::new());
+        let refuse =
+            |code, mark, message: String| Err(Diagnostic::new(code, &self.file, mark, message));
+        for (at, node) in flat.iter().enumerate() {
+            let text = node.text();
+            match text {
+                "kind" | "apiVersion" => {
+                    let Some(value) = flat.get(at + 1).map(|node| node.resolved()) else {
+                        let message = format!("`{text}` cannot be a value here");
+                        return refuse(Code::UNKNOWN_KIND, node.mark, message);
+                    };
+                    if !value.is_scalar() {
+                        let message = format!("`{text}` must be text");
+                        return refuse(Code::WRONG_TYPE, value.mark, message);
+                    }
+                    if !is_null(value) {
+                        let slot = if text == "kind" { &mut kind } else { &mut version };
+                        value.text().clone_into(slot);
+                    }
+                }
+                "machine" | "cluster" | "debug" | "persist" => LEGACY.clone_into(&mut version),
+                _ => {}
+            }
+        }
+        let place = root.get("kind").map_or(root.mark, |node| node.mark);
+        if version == LEGACY
+            && let Some(document) = self.profile.document(&kind)
+        {
+            return Ok(document.type_id);
+        }
+        let machinery = self.profile.machinery();
+        let (message, hint) = match (kind.as_str(), version.as_str()) {
+            ("", _) => (
+                "the document has no `kind`, and no `machine` or `cluster` either".to_owned(),
+                None,
+            ),
+            (_, "") => (format!("the {kind} document has no `apiVersion`"), None),
+            (_, LEGACY) => {
+                let known: Vec<&str> = self
+                    .profile
+                    .documents()
+                    .iter()
+                    .map(|document| document.kind.as_str())
+                    .collect();
+                let hint = strict::nearest(&kind, &known).map(|n| format!("did you mean `{n}`?"));
+                (format!("machinery {machinery} knows no kind `{kind}`"), hint)
+            }
+            _ => (format!("machinery {machinery} knows no `{version}` of {kind}"), None),
+        };
+        let problem = Diagnostic::new(Code::UNKNOWN_KIND, &self.file, place, message);
+        Err(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem.hint("add `apiVersion: v1alpha1` and the `kind` of the document"),
+        })
+    }
+}

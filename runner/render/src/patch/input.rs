@@ -1,0 +1,213 @@
+//! How the text of a patch is taken: file or inline, strategic merge or
+//! RFC 6902. Applying it is decided elsewhere.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::document::{self, Part};
+use super::json::{Json, format_number};
+use crate::diagnostic::{Code, Diagnostic, Mark};
+use crate::machinery::any::Any;
+use crate::machinery::decode::decode;
+use crate::machinery::profile::Profile;
+use crate::machinery::value::Value;
+use crate::yaml::node::{Data, Node};
+use crate::yaml::read::{Source, read};
+
+/// The name under which findings in an inline patch are reported.
+pub(crate) const INLINE: &str = "inline patch";
+
+/// A patch, read and checked against the types of a profile.
+#[derive(Clone, Debug)]
+pub struct Patch {
+    pub(super) file: Rc<str>,
+    pub(super) kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    Strategic(Vec<Part>),
+    Json(Vec<Operation>),
+}
+
+/// One RFC 6902 operation, not yet checked for what it needs.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub(super) mark: Mark,
+    pub(super) op: String,
+    pub(super) path: Option<String>,
+    pub(super) from: Option<String>,
+    pub(super) value: Option<Json>,
+    /// The patch is JSON, not YAML.
+    pub(super) from_json: bool,
+}
+
+impl Patch {
+    /// Takes a patch argument as talosctl does: `@FILE` is a file; a text
+    /// without space and line break that does not begin like JSON is a file
+    /// name too; everything else is the patch itself. `read` brings the
+    /// content of a file, or says why it cannot.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its text is no patch for this profile.
+    pub fn parse(
+        argument: &str,
+        profile: &Profile,
+        read: impl FnOnce(&str) -> Result<Vec<u8>, String>,
+    ) -> Result<Patch, Vec<Diagnostic>> {
+        let named = argument.strip_prefix('@');
+        let bare = !argument.contains([' ', '\n']) && !argument.starts_with(['[', '{']);
+        let Some(file) = named.or(bare.then_some(argument)) else {
+            return Patch::from_source(
+                Source { name: INLINE, bytes: argument.as_bytes() },
+                profile,
+            );
+        };
+        let bytes = read(file).map_err(|why| {
+            let message = format!("the patch file cannot be read: {why}");
+            let problem = Diagnostic::new(Code::NO_PATCH, file, Mark::default(), message);
+            vec![if named.is_some() {
+                problem
+            } else {
+                problem
+                    .hint("a patch given inline has a space or a line break, or begins with { or [")
+            }]
+        })?;
+        Patch::from_source(Source { name: file, bytes: &bytes }, profile)
+    }
+
+    /// Takes the text of a patch: strategic merge if it reads as such, else
+    /// RFC 6902 operations in JSON or YAML.
+    ///
+    /// # Errors
+    /// What stands in the way of a strategic merge patch, if the text is no
+    /// list of operations either.
+    pub fn from_source(source: Source<'_>, profile: &Profile) -> Result<Patch, Vec<Diagnostic>> {
+        let file: Rc<str> = source.name.into();
+        let strategic = document::patch(source, profile);
+        if let Ok(parts) = &strategic
+            && !parts.is_empty()
+        {
+            return Ok(Patch { file, kind: Kind::Strategic(parts.clone()) });
+        }
+        if let Some(operations) = operations(source, profile)? {
+            return Ok(Patch { file, kind: Kind::Json(operations) });
+        }
+        Err(strategic.err().unwrap_or_else(|| {
+            let message = "the patch says nothing: it holds no document";
+            vec![Diagnostic::new(Code::NO_PATCH, source.name, Mark::default(), message)]
+        }))
+    }
+
+    /// The name of the file the patch came from, or `inline patch`.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// Whether the patch is a list of RFC 6902 operations.
+    pub fn is_json_patch(&self) -> bool {
+        matches!(self.kind, Kind::Json(_))
+    }
+}
+
+/// The operations of a text that is a list of mappings; `None` if it is not.
+/// An empty text is a list without operations.
+fn operations(
+    source: Source<'_>,
+    profile: &Profile,
+) -> Result<Option<Vec<Operation>>, Vec<Diagnostic>> {
+    let Ok(text) = crate::yaml::read::text(source) else { return Ok(None) };
+    let from_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    // A tab between the tokens of a JSON text is white space, in YAML it need not be.
+    let spaced = if from_json { text.replace('\t', " ") } else { text.to_owned() };
+    let Ok(documents) = read(Source { name: source.name, bytes: spaced.as_bytes() }) else {
+        return Ok(None);
+    };
+    let Some(root) = documents.first() else { return Ok(Some(Vec::new())) };
+    let root = root.resolved();
+    let items = match &root.data {
+        Data::Sequence(items) => items,
+        _ if crate::machinery::decode::is_null(root) => return Ok(Some(Vec::new())),
+        _ => return Ok(None),
+    };
+    let mut operations = Vec::new();
+    for item in items {
+        let node = item.resolved();
+        if !matches!(node.data, Data::Mapping(_)) && !crate::machinery::decode::is_null(node) {
+            let message = "a JSON patch is a list of operations like {op, path, value}";
+            return Err(vec![Diagnostic::new(Code::NO_PATCH, source.name, item.mark, message)]);
+        }
+        operations.push(operation(source.name, node, from_json, profile)?);
+    }
+    Ok(Some(operations))
+}
+
+fn operation(
+    file: &str,
+    node: &Node,
+    from_json: bool,
+    profile: &Profile,
+) -> Result<Operation, Vec<Diagnostic>> {
+    let mut members = if from_json {
+        match literal(node) {
+            Json::Object(members) => members,
+            _ => BTreeMap::new(),
+        }
+    } else {
+        match decode(profile, file, node, profile.any_type())? {
+            Value::Any(any) => {
+                let Some(Json::Object(members)) = from_any(any) else {
+                    let message = "the operation has a value that JSON cannot express";
+                    let problem = Diagnostic::new(Code::NO_PATCH, file, node.mark, message);
+                    return Err(vec![problem]);
+                };
+                members
+            }
+            _ => BTreeMap::new(),
+        }
+    };
+    let mut text = |key: &str| match members.remove(key) {
+        Some(Json::Text { text, .. }) => Some(text),
+        _ => None,
+    };
+    let (op, path, from) = (text("op").unwrap_or_default(), text("path"), text("from"));
+    let value = members.remove("value");
+    Ok(Operation { mark: node.mark, op, path, from, value, from_json })
+}
+
+/// A JSON text read as YAML, with its numbers as they are spelt.
+fn literal(node: &Node) -> Json {
+    match &node.data {
+        Data::Scalar { text, plain: false } => Json::Text { text: text.clone(), literal: true },
+        Data::Scalar { text, .. } => match text.as_str() {
+            "null" => Json::Null,
+            "true" => Json::Bool(true),
+            "false" => Json::Bool(false),
+            number => Json::Number(number.to_owned()),
+        },
+        Data::Sequence(items) => Json::Array(items.iter().map(|item| literal(item)).collect()),
+        Data::Mapping(pairs) => Json::Object(
+            pairs.iter().map(|(key, value)| (key.text().to_owned(), literal(value))).collect(),
+        ),
+        Data::Alias(target) => literal(target),
+    }
+}
+
+/// A value read from YAML; `None` where JSON has none for it.
+fn from_any(any: Any) -> Option<Json> {
+    let text = |text| Json::Text { text, literal: false };
+    Some(match any {
+        Any::Null => Json::Null,
+        Any::Bool(value) => Json::Bool(value),
+        Any::Int(value) => Json::Number(value.to_string()),
+        Any::Float(value) => Json::Number(format_number(value)?),
+        Any::Text(value) | Any::Time(value) => text(value),
+        Any::List(items) => Json::Array(items.into_iter().map(from_any).collect::<Option<_>>()?),
+        Any::Map(map) => Json::Object(
+            map.into_iter()
+                .map(|(key, value)| Some((key, from_any(value)?)))
+                .collect::<Option<_>>()?,
+        ),
+        Any::Keyed(_) => return None,
+    })
+}

@@ -1,0 +1,13 @@
+//! Patching of machine configs: what `talosctl machineconfig patch` does, with
+//! a place for every complaint. It reads no files; callers bring the bytes.
+
+mod apply;
+mod document;
+mod input;
+mod json;
+mod json_from_yaml;
+mod operations;
+mod sweep;
+
+pub use apply::{Patched, patch};
+pub use input::Patch;

@@ -1,0 +1,431 @@
+//! Trees to text, byte for byte as go-yaml's emitter lays them out. It knows
+//! nothing of types; whoever builds the tree has decided the order of keys.
+
+use super::scalar::{Dialect, Meaning, is_base60, old_bool, resolve};
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Out {
+    /// A number, boolean or null, written as it stands.
+    Bare(String),
+    /// Text, quoted where it could be read as something else.
+    Text(String),
+    /// Text from a node that Talos builds itself; its quoting differs in corners.
+    NodeText(String),
+    Seq(Vec<Out>),
+    Map(Vec<(Out, Out)>),
+}
+
+/// Writes one document; it ends in a line break.
+pub(crate) fn emit(tree: &Out, dialect: Dialect) -> String {
+    let mut emitter = Emitter {
+        out: String::new(),
+        column: 0,
+        whitespace: true,
+        indention: true,
+        dialect,
+        step: if dialect == Dialect::V4 { 4 } else { 2 },
+        width: if dialect == Dialect::V4 { usize::MAX } else { 80 },
+    };
+    emitter.node(tree, Place { indent: None, in_sequence: false, key: false, in_mapping: false });
+    if emitter.column > 0 {
+        emitter.line_break();
+    }
+    emitter.out
+}
+
+/// Where a node stands: the indentation around it and what holds it.
+#[derive(Clone, Copy)]
+struct Place {
+    indent: Option<usize>,
+    in_sequence: bool,
+    in_mapping: bool,
+    key: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Style {
+    Plain,
+    Single,
+    Double,
+    Literal,
+}
+
+struct Emitter {
+    out: String,
+    column: usize,
+    /// The last character was white space.
+    whitespace: bool,
+    /// Nothing but indentation was written on this line.
+    indention: bool,
+    dialect: Dialect,
+    step: usize,
+    width: usize,
+}
+
+impl Emitter {
+    fn node(&mut self, node: &Out, place: Place) {
+        match node {
+            Out::Seq(items) if items.is_empty() => self.indicator("[]", true, false),
+            Out::Map(pairs) if pairs.is_empty() => self.indicator("{}", true, false),
+            Out::Seq(items) => self.sequence(items, place),
+            Out::Map(pairs) => self.mapping(pairs, place),
+            Out::Bare(text) => self.scalar(text, Style::Plain, place),
+            Out::Text(text) => self.scalar(text, text_style(text, self.dialect), place),
+            Out::NodeText(text) => self.scalar(text, node_text_style(text), place),
+        }
+    }
+
+    fn sequence(&mut self, items: &[Out], place: Place) {
+        let indentless = self.dialect == Dialect::V2 && place.in_mapping && !self.indention;
+        let indent = if indentless { place.indent.unwrap_or(0) } else { self.deeper(place, 0) };
+        for item in items {
+            self.indent(indent);
+            self.indicator("-", true, true);
+            let item_place =
+                Place { indent: Some(indent), in_sequence: true, in_mapping: false, key: false };
+            self.node(item, item_place);
+        }
+    }
+
+    fn mapping(&mut self, pairs: &[(Out, Out)], place: Place) {
+        let indent = self.deeper(place, 0);
+        let inside =
+            Place { indent: Some(indent), in_sequence: false, in_mapping: true, key: false };
+        for (key, value) in pairs {
+            self.indent(indent);
+            if simple_key(key) {
+                self.node(key, Place { key: true, ..inside });
+                self.indicator(":", false, false);
+            } else {
+                self.indicator("?", true, true);
+                self.node(key, inside);
+                self.indent(indent);
+                self.indicator(":", true, true);
+            }
+            self.node(value, inside);
+        }
+    }
+
+    /// The indentation inside a node; `root` where nothing is around it.
+    fn deeper(&self, place: Place, root: usize) -> usize {
+        match place.indent {
+            None => root,
+            Some(indent) if self.dialect == Dialect::V2 => indent + self.step,
+            Some(indent) if place.in_sequence => indent + 2,
+            Some(indent) => self.step * ((indent + self.step) / self.step),
+        }
+    }
+
+    fn scalar(&mut self, text: &str, wanted: Style, place: Place) {
+        let facts = Facts::of(text, self.dialect);
+        let mut style = wanted;
+        if place.key && facts.multiline {
+            style = Style::Double;
+        }
+        if style == Style::Plain && (!facts.plain || (text.is_empty() && place.key)) {
+            style = Style::Single;
+        }
+        if style == Style::Single && !facts.single {
+            style = Style::Double;
+        }
+        if style == Style::Literal && (!facts.block || place.key) {
+            style = Style::Double;
+        }
+        let indent = self.deeper(place, self.step);
+        let may_break = !place.key;
+        match style {
+            Style::Plain => self.plain(text, indent, may_break),
+            Style::Single => self.single(text, indent, may_break),
+            Style::Double => self.double(text, indent, may_break),
+            Style::Literal => self.literal(text, indent),
+        }
+    }
+
+    fn plain(&mut self, text: &str, indent: usize, may_break: bool) {
+        if !text.is_empty() && !self.whitespace {
+            self.put(' ');
+        }
+        self.flowing(text, indent, may_break, false);
+        self.whitespace = self.whitespace && text.is_empty();
+        self.indention = false;
+    }
+
+    fn single(&mut self, text: &str, indent: usize, may_break: bool) {
+        self.indicator("'", true, false);
+        self.flowing(text, indent, may_break, true);
+        self.indicator("'", false, false);
+    }
+
+    /// Plain and single-quoted text, folded at spaces where lines are limited.
+    fn flowing(&mut self, text: &str, indent: usize, may_break: bool, quoted: bool) {
+        let characters: Vec<char> = text.chars().collect();
+        let (mut spaces, mut breaks) = (false, false);
+        for (at, &c) in characters.iter().enumerate() {
+            if c == ' ' {
+                let inner = !quoted || (at > 0 && at + 1 < characters.len());
+                let alone = characters.get(at + 1) != Some(&' ');
+                if may_break && !spaces && self.column > self.width && inner && alone {
+                    self.indent(indent);
+                } else {
+                    self.put(c);
+                }
+                spaces = true;
+            } else if is_break(c) {
+                if !breaks && c == '\n' {
+                    self.line_break();
+                }
+                self.write_break(c);
+                breaks = true;
+            } else {
+                if breaks {
+                    self.indent(indent);
+                }
+                if quoted && c == '\'' {
+                    self.put('\'');
+                }
+                self.put(c);
+                self.indention = false;
+                (spaces, breaks) = (false, false);
+            }
+        }
+    }
+
+    fn double(&mut self, text: &str, indent: usize, may_break: bool) {
+        self.indicator("\"", true, false);
+        let characters: Vec<char> = text.chars().collect();
+        // The original looks for a byte order mark at the start at every position.
+        let marked = characters.first() == Some(&'\u{feff}');
+        let mut spaces = false;
+        for (at, &c) in characters.iter().enumerate() {
+            if !is_printable(c) || marked || is_break(c) || c == '"' || c == '\\' {
+                for escaped in escape(c).chars() {
+                    self.put(escaped);
+                }
+                spaces = false;
+            } else if c == ' ' {
+                let inner = at > 0 && at + 1 < characters.len();
+                if may_break && !spaces && self.column > self.width && inner {
+                    self.indent(indent);
+                    if characters.get(at + 1) == Some(&' ') {
+                        self.put('\\');
+                    }
+                } else {
+                    self.put(c);
+                }
+                spaces = true;
+            } else {
+                self.put(c);
+                spaces = false;
+            }
+        }
+        self.indicator("\"", false, false);
+    }
+
+    fn literal(&mut self, text: &str, indent: usize) {
+        self.indicator("|", true, false);
+        let leading_break = self.dialect == Dialect::V2 && text.starts_with(is_break);
+        if text.starts_with(' ') || leading_break {
+            self.indicator(if self.step == 4 { "4" } else { "2" }, false, false);
+        }
+        let mut ends = text.chars().rev();
+        match (ends.next().is_some_and(is_break), ends.next()) {
+            (false, _) => self.indicator("-", false, false),
+            (true, None) => self.indicator("+", false, false),
+            (true, Some(c)) if is_break(c) => self.indicator("+", false, false),
+            (true, Some(_)) => {}
+        }
+        self.line_break();
+        self.whitespace = true;
+        let mut breaks = true;
+        for c in text.chars() {
+            if is_break(c) {
+                self.write_break(c);
+                breaks = true;
+            } else {
+                if breaks {
+                    self.indent(indent);
+                }
+                self.put(c);
+                self.indention = false;
+                breaks = false;
+            }
+        }
+    }
+
+    fn indent(&mut self, indent: usize) {
+        let past = self.column > indent || (self.column == indent && !self.whitespace);
+        if !self.indention || past {
+            self.line_break();
+        }
+        while self.column < indent {
+            self.put(' ');
+        }
+        self.whitespace = true;
+    }
+
+    fn indicator(&mut self, text: &str, needs_space: bool, keeps_indention: bool) {
+        if needs_space && !self.whitespace {
+            self.put(' ');
+        }
+        for c in text.chars() {
+            self.put(c);
+        }
+        self.whitespace = false;
+        self.indention = self.indention && keeps_indention;
+    }
+
+    fn put(&mut self, c: char) {
+        self.out.push(c);
+        self.column += 1;
+    }
+
+    fn write_break(&mut self, c: char) {
+        if c == '\n' {
+            self.line_break();
+        } else {
+            self.out.push(c);
+            self.column = 0;
+            self.indention = true;
+        }
+    }
+
+    fn line_break(&mut self) {
+        self.out.push('\n');
+        self.column = 0;
+        self.indention = true;
+    }
+}
+
+/// Which styles the characters of a text allow.
+struct Facts {
+    multiline: bool,
+    plain: bool,
+    single: bool,
+    block: bool,
+}
+
+impl Facts {
+    fn of(text: &str, dialect: Dialect) -> Facts {
+        if text.is_empty() {
+            return Facts { multiline: false, plain: true, single: true, block: false };
+        }
+        let characters: Vec<char> = text.chars().collect();
+        let mut indicators = text.starts_with("---") || text.starts_with("...");
+        let (mut line_breaks, mut special, mut tabs) = (false, false, false);
+        let (mut break_space, mut space_break) = (false, false);
+        let (mut previous_space, mut previous_break) = (false, false);
+        let mut after_white = true;
+        for (at, &c) in characters.iter().enumerate() {
+            let before_white = characters.get(at + 1).is_none_or(|next| matches!(next, ' ' | '\t'));
+            indicators |= match c {
+                '#' => at == 0 || after_white,
+                ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
+                | '@' | '`' => at == 0,
+                ':' => before_white,
+                '?' | '-' => at == 0 && before_white,
+                _ => false,
+            };
+            if c == '\t' && dialect == Dialect::V4 {
+                tabs = true;
+            } else if !is_printable(c) {
+                special = true;
+            }
+            if c == ' ' {
+                break_space |= previous_break;
+                (previous_space, previous_break) = (true, false);
+            } else if is_break(c) {
+                line_breaks = true;
+                space_break |= previous_space;
+                (previous_space, previous_break) = (false, true);
+            } else {
+                (previous_space, previous_break) = (false, false);
+            }
+            after_white = matches!(c, ' ' | '\t') || is_break(c);
+        }
+        let edge = |c: Option<&char>| c.is_some_and(|&c| c == ' ' || is_break(c));
+        let trailing_space = characters.last() == Some(&' ');
+        let odd = break_space || space_break || tabs || special;
+        Facts {
+            multiline: line_breaks,
+            plain: !(edge(characters.first())
+                || edge(characters.last())
+                || odd
+                || line_breaks
+                || indicators),
+            single: !odd,
+            block: !(trailing_space || space_break || special),
+        }
+    }
+}
+
+/// The style the encoder asks for, before the characters have their say.
+fn text_style(text: &str, dialect: Dialect) -> Style {
+    if text.contains('\n') {
+        let literal =
+            dialect == Dialect::V2 || (text.len() > 1 && text.chars().any(|c| !c.is_whitespace()));
+        return if literal { Style::Literal } else { Style::Double };
+    }
+    let plain = resolve(text, dialect) == Meaning::Text
+        && !is_base60(text)
+        && (dialect == Dialect::V2 || old_bool(text).is_none());
+    if plain { Style::Plain } else { Style::Double }
+}
+
+fn node_text_style(text: &str) -> Style {
+    if text.contains('\n') {
+        Style::Literal
+    } else if resolve(text, Dialect::V4) == Meaning::Text {
+        Style::Plain
+    } else {
+        Style::Double
+    }
+}
+
+/// Whether a key can stand before its colon without a question mark.
+fn simple_key(key: &Out) -> bool {
+    match key {
+        Out::Bare(text) | Out::Text(text) | Out::NodeText(text) => {
+            !text.chars().any(is_break) && text.len() <= 128
+        }
+        Out::Seq(items) => items.is_empty(),
+        Out::Map(pairs) => pairs.is_empty(),
+    }
+}
+
+fn is_break(c: char) -> bool {
+    matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+fn is_printable(c: char) -> bool {
+    matches!(c, '\n' | ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}')
+        && c != '\u{feff}'
+}
+
+fn escape(c: char) -> String {
+    let short = match c {
+        '\0' => '0',
+        '\u{7}' => 'a',
+        '\u{8}' => 'b',
+        '\t' => 't',
+        '\n' => 'n',
+        '\u{b}' => 'v',
+        '\u{c}' => 'f',
+        '\r' => 'r',
+        '\u{1b}' => 'e',
+        '"' => '"',
+        '\\' => '\\',
+        '\u{85}' => 'N',
+        '\u{a0}' => '_',
+        '\u{2028}' => 'L',
+        '\u{2029}' => 'P',
+        _ => {
+            return match c as u32 {
+                code @ 0..=0xff => format!("\\x{code:02X}"),
+                code @ 0x100..=0xffff => format!("\\u{code:04X}"),
+                code => format!("\\U{code:08X}"),
+            };
+        }
+    };
+    format!("\\{short}")
+}

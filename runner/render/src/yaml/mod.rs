@@ -1,0 +1,9 @@
+//! YAML as go-yaml reads and writes it: the node tree with places, the
+//! meaning of plain scalars, key order and output. It knows nothing of Talos.
+
+pub(crate) mod emit;
+pub(crate) mod node;
+pub(crate) mod order;
+pub(crate) mod read;
+pub(crate) mod scalar;
+pub(crate) mod timestamp;

@@ -1,0 +1,57 @@
+//! The tree a YAML text is read into. It keeps places, not comments or styles.
+
+use std::rc::Rc;
+
+use crate::diagnostic::Mark;
+
+/// A node with its place. Nodes are shared, because aliases point at them.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) mark: Mark,
+    /// An explicit tag in its short form (`!!str`, `!local`).
+    pub(crate) tag: Option<String>,
+    pub(crate) data: Data,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Data {
+    Scalar { text: String, plain: bool },
+    Sequence(Vec<Rc<Node>>),
+    Mapping(Vec<(Rc<Node>, Rc<Node>)>),
+    Alias(Rc<Node>),
+}
+
+impl Node {
+    /// The text of a scalar; empty for everything else.
+    pub(crate) fn text(&self) -> &str {
+        match &self.data {
+            Data::Scalar { text, .. } => text,
+            _ => "",
+        }
+    }
+
+    pub(crate) fn is_scalar(&self) -> bool {
+        matches!(self.data, Data::Scalar { .. })
+    }
+
+    /// Pairs of a mapping; none for everything else.
+    pub(crate) fn pairs(&self) -> &[(Rc<Node>, Rc<Node>)] {
+        match &self.data {
+            Data::Mapping(pairs) => pairs,
+            _ => &[],
+        }
+    }
+
+    /// The value of the first pair whose key is the scalar `key`.
+    pub(crate) fn get(&self, key: &str) -> Option<&Rc<Node>> {
+        self.pairs().iter().find(|(k, _)| k.is_scalar() && k.text() == key).map(|(_, value)| value)
+    }
+
+    /// The node an alias stands for, or the node itself.
+    pub(crate) fn resolved(&self) -> &Node {
+        match &self.data {
+            Data::Alias(target) => target,
+            _ => self,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Text to node trees, one per document, within limits that keep a hostile
+//! file from taking memory or stack. It knows nothing of types.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
+
+use super::node::{Data, Node};
+use crate::diagnostic::{Code, Diagnostic, Mark};
+
+/// A file as it was read, under the name that findings in it carry.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The name shown in findings, usually a path.
+    pub name: &'a str,
+    /// The content.
+    pub bytes: &'a [u8],
+}
+
+/// The largest file that is read. Talos stores a config in one etcd-sized
+/// resource, so real ones stay far below.
+pub const MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The deepest nesting that is read; the deepest field of Talos is at 12.
+pub const MAX_DEPTH: usize = 200;
+/// The most nodes a document may have once its aliases are expanded.
+pub const MAX_NODES: usize = 1_000_000;
+
+/// Reads every document of a source. A text without documents gives none.
+pub(crate) fn read(source: Source<'_>) -> Result<Vec<Rc<Node>>, Diagnostic> {
+    Reader::new(source)?.documents()
+}
+
+/// The source as text without a byte order mark, or a located error.
+pub(crate) fn text(source: Source<'_>) -> Result<&str, Diagnostic> {
+    let at_file = Mark::default();
+    if source.bytes.len() > MAX_BYTES {
+        let size = source.bytes.len();
+        let message = format!("the file has {size} bytes, at most {MAX_BYTES} are read");
+        return Err(Diagnostic::new(Code::UNREADABLE, source.name, at_file, message));
+    }
+    let text = std::str::from_utf8(source.bytes).map_err(|error| {
+        let before = &source.bytes[..error.valid_up_to()];
+        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        let mark = Mark { line, column };
+        Diagnostic::new(Code::UNREADABLE, source.name, mark, "the file is not UTF-8 text here")
+            .hint("save the file as UTF-8")
+    })?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+struct Reader<'a> {
+    name: &'a str,
+    parser: Parser<'a, saphyr_parser::StrInput<'a>>,
+    /// Finished anchors with the number of nodes they expand to.
+    anchors: BTreeMap<usize, (Rc<Node>, usize)>,
+    depth: usize,
+    /// Nodes of the document so far, aliases expanded.
+    nodes: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(source: Source<'a>) -> Result<Reader<'a>, Diagnostic> {
+        let parser = Parser::new_from_str(text(source)?);
+        Ok(Reader { name: source.name, parser, anchors: BTreeMap::new(), depth: 0, nodes: 0 })
+    }
+
+    fn documents(mut self) -> Result<Vec<Rc<Node>>, Diagnostic> {
+        let mut documents = Vec::new();
+        while let Some((event, _)) = self.next()? {
+            match event {
+                Event::DocumentStart(_) => {
+                    self.anchors.clear();
+                    self.nodes = 0;
+                    if let Some((event, span)) = self.next()? {
+                        documents.push(self.node(event, span)?);
+                    }
+                }
+                Event::StreamEnd => break,
+                _ => {}
+            }
+        }
+        Ok(documents)
+    }
+
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Diagnostic> {
+        match self.parser.next_event() {
+            None => Ok(None),
+            Some(Ok(pair)) => Ok(Some(pair)),
+            Some(Err(error)) => {
+                let marker = error.marker();
+                let mark = Mark { line: marker.line(), column: marker.col() + 1 };
+                Err(self.broken(mark, format!("this is not YAML: {}", error.info())))
+            }
+        }
+    }
+
+    fn node(&mut self, event: Event<'a>, span: Span) -> Result<Rc<Node>, Diagnostic> {
+        let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
+        let before = self.nodes;
+        self.count(1, mark)?;
+        let (anchor, tag, data) = match event {
+            Event::Alias(anchor) => return self.alias(anchor, mark),
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                (anchor, tag, Data::Scalar { text: text.into_owned(), plain })
+            }
+            Event::SequenceStart(anchor, tag) => (anchor, tag, self.sequence(mark)?),
+            Event::MappingStart(anchor, tag) => (anchor, tag, self.mapping(mark)?),
+            other => return Err(self.broken(mark, format!("a value was expected, not {other:?}"))),
+        };
+        let node = Rc::new(Node { mark, tag: tag.map(|tag| short(&tag)), data });
+        if anchor > 0 {
+            self.anchors.insert(anchor, (Rc::clone(&node), self.nodes - before));
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, anchor: usize, mark: Mark) -> Result<Rc<Node>, Diagnostic> {
+        let Some((target, size)) = self.anchors.get(&anchor).cloned() else {
+            return Err(self.broken(mark, "the alias stands inside the value that it names"));
+        };
+        self.count(size, mark)?;
+        Ok(Rc::new(Node { mark, tag: None, data: Data::Alias(target) }))
+    }
+
+    fn sequence(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
+        self.enter(mark)?;
+        let mut items = Vec::new();
+        loop {
+            match self.expect(mark)? {
+                (Event::SequenceEnd, _) => break,
+                (event, span) => items.push(self.node(event, span)?),
+            }
+        }
+        self.depth -= 1;
+        Ok(Data::Sequence(items))
+    }
+
+    fn mapping(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
+        self.enter(mark)?;
+        let mut pairs = Vec::new();
+        loop {
+            let key = match self.expect(mark)? {
+                (Event::MappingEnd, _) => break,
+                (event, span) => self.node(event, span)?,
+            };
+            let (event, span) = self.expect(mark)?;
+            pairs.push((key, self.node(event, span)?));
+        }
+        self.depth -= 1;
+        Ok(Data::Mapping(pairs))
+    }
+
+    fn expect(&mut self, mark: Mark) -> Result<(Event<'a>, Span), Diagnostic> {
+        match self.next()? {
+            Some(pair) => Ok(pair),
+            None => Err(self.broken(mark, "the file ends inside this value")),
+        }
+    }
+
+    fn enter(&mut self, mark: Mark) -> Result<(), Diagnostic> {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            let message = format!("nested deeper than {MAX_DEPTH} levels");
+            return Err(self.broken(mark, message));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, nodes: usize, mark: Mark) -> Result<(), Diagnostic> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            let message = format!("more than {MAX_NODES} values once its aliases are expanded");
+            return Err(self.broken(mark, message));
+        }
+        Ok(())
+    }
+
+    fn broken(&self, mark: Mark, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(Code::UNREADABLE, self.name, mark, message)
+    }
+}
+
+fn short(tag: &Cow<'_, Tag>) -> String {
+    const CORE: &str = "tag:yaml.org,2002:";
+    match format!("{}{}", tag.handle, tag.suffix) {
+        full if full.starts_with(CORE) => format!("!!{}", &full[CORE.len()..]),
+        full => full,
+    }
+}
