@@ -51,10 +51,10 @@ pub(super) fn state_path(settings: &Settings) -> Result<PathBuf, Fault> {
 
 /// The lab of these settings: as it was left, or new with bare nodes.
 pub(super) fn open(settings: &Settings) -> Result<Lab, Fault> {
-    match stored(settings)? {
-        Some(lab) => Ok(lab),
-        None => Ok(Lab::bare(spec(settings.need_cluster()?, 1))),
-    }
+    let cluster = settings.need_cluster()?;
+    let mut lab = stored(settings)?.unwrap_or_else(|| Lab::bare(spec(cluster, 1)));
+    state::write_bundle(settings.root(), cluster, &mut lab)?;
+    Ok(lab)
 }
 
 fn stored(settings: &Settings) -> Result<Option<Lab>, Fault> {

@@ -7,6 +7,7 @@ mod history;
 mod invocation;
 mod lab;
 mod list;
+mod opened;
 mod plan;
 mod recipes;
 mod resume;
@@ -14,6 +15,7 @@ mod run;
 mod seam;
 mod show;
 mod status;
+mod store;
 mod verify;
 
 use std::ffi::OsString;

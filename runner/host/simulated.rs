@@ -52,12 +52,18 @@ enum Slot<T> {
     Ready(T),
 }
 
-/// The lab reads files when a tool starts.
-struct Reading<'a>(&'a dyn Files);
+/// The lab reads files when a tool starts, its standard input among them.
+struct Reading<'a> {
+    files: &'a dyn Files,
+    stdin: Option<&'a [u8]>,
+}
 
 impl ReadFiles for Reading<'_> {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        self.0.read(path).ok()
+        match (path, self.stdin) {
+            ("/dev/stdin", Some(bytes)) => Some(bytes.to_vec()),
+            _ => self.files.read(path).ok(),
+        }
     }
 }
 
@@ -145,7 +151,8 @@ impl Simulated {
             env: argv.env.clone(),
             stdin: argv.stdin.clone(),
         };
-        let client = self.lab.borrow_mut().start(call, &Reading(&*self.files));
+        let reading = Reading { files: &*self.files, stdin: argv.stdin.as_deref() };
+        let client = self.lab.borrow_mut().start(call, &reading);
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
