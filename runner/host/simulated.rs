@@ -66,7 +66,12 @@ impl ReadFiles for Reading<'_> {
 
 impl Simulated {
     /// A world over a lab; `state` is where it is kept between commands, `real` runs what is not simulated.
-    pub fn new(lab: Lab, state: Option<PathBuf>, files: Rc<dyn Files>, real: Rc<dyn World>) -> Simulated {
+    pub fn new(
+        lab: Lab,
+        state: Option<PathBuf>,
+        files: Rc<dyn Files>,
+        real: Rc<dyn World>,
+    ) -> Simulated {
         let saved_requests = Cell::new(lab.requests().len());
         Simulated {
             lab: RefCell::new(lab),
@@ -143,7 +148,8 @@ impl Simulated {
             env: argv.env.clone(),
             stdin: argv.stdin.clone(),
         };
-        let client = self.lab.borrow_mut().start(call, &Reading(&*self.files, argv.stdin.as_deref()));
+        let client =
+            self.lab.borrow_mut().start(call, &Reading(&*self.files, argv.stdin.as_deref()));
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
@@ -165,9 +171,8 @@ impl Simulated {
                 || write.path.clone(),
                 |cwd| Path::new(cwd).join(&write.path).to_string_lossy().into_owned(),
             );
-            self.files.write(&path, &write.bytes, write.mode).map_err(|error| ToolFailure::Start {
-                tool: argv.tool.clone(),
-                message: format!("{path}: {error}"),
+            self.files.write(&path, &write.bytes, write.mode).map_err(|error| {
+                ToolFailure::Start { tool: argv.tool.clone(), message: format!("{path}: {error}") }
             })?;
         }
         Ok(ToolOutput { code: output.code, stdout: output.stdout, stderr: output.stderr })
@@ -232,7 +237,8 @@ impl World for Simulated {
         request: &'a KubeRequest,
     ) -> Local<'a, Result<KubeReply, ToolFailure>> {
         Box::pin(async move {
-            let failed = |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
+            let failed =
+                |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
             let kubeconfig = self
                 .files
                 .read(&target.kubeconfig)

@@ -4,9 +4,9 @@ pub mod params;
 mod pattern;
 pub mod select;
 pub mod semver;
+pub mod source;
 mod typed;
 pub mod words;
-pub mod source;
 
 use std::collections::BTreeMap;
 

@@ -64,7 +64,8 @@ pub fn lab(view: &LabView, look: Look) -> String {
         .nodes
         .iter()
         .map(|node| {
-            let etcd = if node.etcd.is_empty() { String::new() } else { format!("etcd {}", node.etcd) };
+            let etcd =
+                if node.etcd.is_empty() { String::new() } else { format!("etcd {}", node.etcd) };
             vec![
                 format!("  {}", node.name),
                 node.role.clone(),
@@ -83,7 +84,11 @@ pub fn lab(view: &LabView, look: Look) -> String {
     let (healthy, voters) = view.etcd;
     let mut foot = vec![vec![
         "  etcd".to_owned(),
-        if voters == 0 { "not bootstrapped".into() } else { format!("{healthy} of {voters} voters healthy") },
+        if voters == 0 {
+            "not bootstrapped".into()
+        } else {
+            format!("{healthy} of {voters} voters healthy")
+        },
     ]];
     let (all, writes) = view.requests;
     foot.push(vec!["  requests".into(), format!("{all}, {writes} of them writes")]);
