@@ -100,6 +100,27 @@ fn pairs(query: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The volumes of the cluster: one with a single copy is local to its node, the others belong to a driver.
+fn persistent_volumes(spec: &LabSpec) -> Value {
+    let items: Vec<Value> = spec
+        .volumes
+        .iter()
+        .map(|volume| {
+            let body = match volume.replicas.as_slice() {
+                [(node, _)] => json!({
+                    "local": {"path": format!("/var/mnt/{}", volume.name)},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                        {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]},
+                    ]}]}},
+                }),
+                _ => json!({"csi": {"driver": "lab", "volumeHandle": volume.name}}),
+            };
+            json!({"metadata": {"name": volume.name}, "spec": body})
+        })
+        .collect();
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
+}
+
 /// Percent-decoding; what is no escape stays.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -172,6 +193,9 @@ impl Api {
             }
             ("GET", ["api", "v1", "namespaces", name]) => {
                 self.one(KubeKind::Namespaces, None, name).await
+            }
+            ("GET", ["api", "v1", "persistentvolumes"]) => {
+                self.discovery(persistent_volumes(&self.spec)).await
             }
             ("GET", ["api", "v1", "pods"]) => self.many(KubeKind::Pods, None, query).await,
             ("GET", ["api", "v1", "namespaces", space, "pods"]) => {
