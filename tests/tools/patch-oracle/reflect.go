@@ -70,6 +70,7 @@ type fieldInfo struct {
 	Private   bool   `json:"private,omitempty"`
 	Tagged    bool   `json:"tagged,omitempty"`
 	Embedded  bool   `json:"embedded,omitempty"`
+	Copied    bool   `json:"copied,omitempty"` // of free-form fields: by Clone
 }
 
 type enumName struct {
@@ -123,6 +124,7 @@ func printTable(module string, out io.Writer) error {
 			info.Conflicts = conflicting.ConflictsWithKinds()
 		}
 
+		t.probeCopies(doc)
 		t.Documents = append(t.Documents, info)
 	}
 

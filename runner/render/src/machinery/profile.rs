@@ -76,6 +76,9 @@ pub(crate) struct Field {
     pub(crate) inline: bool,
     pub(crate) replace: bool,
     pub(crate) private: bool,
+    /// Of a free-form field: copying the document copies it value by value.
+    /// `None` for every other field.
+    pub(crate) copied: Option<bool>,
     pub(crate) type_id: TypeId,
 }
 
@@ -277,6 +280,7 @@ fn build_type(
                         inline: field.inline,
                         replace: field.replace,
                         private: field.private,
+                        copied: field.type_name.ends_with("Unstructured").then_some(field.copied),
                         type_id: id(&field.type_name)?,
                     })
                 })

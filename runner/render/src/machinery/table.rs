@@ -68,6 +68,8 @@ pub(super) struct Field {
     pub(super) private: bool,
     #[serde(default)]
     pub(super) tagged: bool,
+    #[serde(default)]
+    pub(super) copied: bool,
 }
 
 #[derive(Debug, Deserialize)]

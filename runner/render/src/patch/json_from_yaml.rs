@@ -122,7 +122,7 @@ fn key_text(key: &Node) -> Option<String> {
 
 fn tree(json: &Json) -> Out {
     match json {
-        Json::Null => Out::Bare("null".to_owned()),
+        Json::Null | Json::SpeltNull => Out::Bare("null".to_owned()),
         Json::Bool(value) => Out::Bare(value.to_string()),
         Json::Number(number) => match resolve(number, Dialect::V2) {
             Meaning::Int(value) => Out::Bare(value.to_string()),

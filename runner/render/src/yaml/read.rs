@@ -1,7 +1,6 @@
 //! Text to node trees, one per document, within limits that keep a hostile
 //! file from taking memory or stack. It knows nothing of types.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -41,19 +40,30 @@ pub(crate) fn text(source: Source<'_>) -> Result<&str, Diagnostic> {
         return Err(Diagnostic::new(Code::UNREADABLE, source.name, at_file, message));
     }
     let text = std::str::from_utf8(source.bytes).map_err(|error| {
-        let before = &source.bytes[..error.valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-        let mark = Mark { line, column };
+        let mark = mark_at(&source.bytes[..error.valid_up_to()]);
         Diagnostic::new(Code::UNREADABLE, source.name, mark, "the file is not UTF-8 text here")
             .hint("save the file as UTF-8")
     })?;
+    let control = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    if let Some(at) = text.find(control) {
+        let mark = mark_at(&source.bytes[..at]);
+        let message = "a control character stands here, YAML has no place for it";
+        return Err(Diagnostic::new(Code::UNREADABLE, source.name, mark, message));
+    }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The place after a text.
+pub(crate) fn mark_at(before: &[u8]) -> Mark {
+    let line = before.split(|&byte| byte == b'\n').count();
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    Mark { line, column }
 }
 
 struct Reader<'a> {
     name: &'a str,
+    text: &'a str,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     /// Finished anchors with the number of nodes they expand to.
     anchors: BTreeMap<usize, (Rc<Node>, usize)>,
@@ -64,8 +74,9 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(source: Source<'a>) -> Result<Reader<'a>, Diagnostic> {
-        let parser = Parser::new_from_str(text(source)?);
-        Ok(Reader { name: source.name, parser, anchors: BTreeMap::new(), depth: 0, nodes: 0 })
+        let text = text(source)?;
+        let parser = Parser::new_from_str(text);
+        Ok(Reader { name: source.name, text, parser, anchors: BTreeMap::new(), depth: 0, nodes: 0 })
     }
 
     fn documents(mut self) -> Result<Vec<Rc<Node>>, Diagnostic> {
@@ -106,6 +117,9 @@ impl<'a> Reader<'a> {
             Event::Alias(anchor) => return self.alias(anchor, mark),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    self.refuse_leading_tab(&text, mark)?;
+                }
                 (anchor, tag, Data::Scalar { text: text.into_owned(), plain })
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.sequence(mark)?),
@@ -117,6 +131,23 @@ impl<'a> Reader<'a> {
             self.anchors.insert(anchor, (Rc::clone(&node), self.nodes - before));
         }
         Ok(node)
+    }
+
+    /// go-yaml finds the indentation of a block scalar by its first line and
+    /// takes no tab there, not even as content, unless the indentation is given.
+    fn refuse_leading_tab(&self, content: &str, mark: Mark) -> Result<(), Diagnostic> {
+        if !content.trim_start_matches('\n').starts_with('\t') {
+            return Ok(());
+        }
+        let line = self.text.lines().nth(mark.line.saturating_sub(1)).unwrap_or("");
+        let header = line.chars().skip(mark.column.saturating_sub(1)).take(3);
+        if header.clone().any(|c| c.is_ascii_digit()) {
+            return Ok(());
+        }
+        let message = "the block of text begins with a tab where indentation is expected";
+        Err(self
+            .broken(Mark { line: mark.line + 1, column: 1 }, message)
+            .hint("write the text in double quotes, with \\t for the tab"))
     }
 
     fn alias(&mut self, anchor: usize, mark: Mark) -> Result<Rc<Node>, Diagnostic> {
@@ -185,7 +216,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn short(tag: &Cow<'_, Tag>) -> String {
+fn short(tag: &Tag) -> String {
     const CORE: &str = "tag:yaml.org,2002:";
     match format!("{}{}", tag.handle, tag.suffix) {
         full if full.starts_with(CORE) => format!("!!{}", &full[CORE.len()..]),
