@@ -204,6 +204,9 @@ fn remove(
     };
     let Some(at) = targets.iter().position(|target| target.as_ref() == Some(&wanted)) else {
         let problem = refused(format!("nothing to delete: {wanted} is not in the config"));
+        if profile.skips_missing {
+            return Ok(Some(problem));
+        }
         if wanted.name.is_some() {
             let hint = "drop this deletion, or mind the document's name; talosctl crashes on it";
             return Err(problem.hint(hint));

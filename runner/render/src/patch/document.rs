@@ -8,7 +8,7 @@ use super::sweep::{Deletion, sweep};
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::{at, encode};
-use crate::machinery::profile::{Profile, TypeId};
+use crate::machinery::profile::{GoYaml, Profile, TypeId};
 use crate::machinery::strict;
 use crate::machinery::value::Value;
 use crate::yaml::emit::emit;
@@ -167,9 +167,12 @@ pub(super) fn in_order(documents: Vec<Document>, profile: &Profile) -> Vec<Docum
 pub(super) fn write(documents: &[Document], profile: &Profile) -> String {
     let texts: Vec<String> = documents
         .iter()
-        .map(|document| match document.ghost {
-            Some(_) => "{}\n".to_owned(),
-            None => emit(&encode(profile, document.type_id, &document.value), Dialect::V4),
+        .map(|document| {
+            if document.ghost.is_some() {
+                return "{}\n".to_owned();
+            }
+            let tree = encode(profile, document.type_id, &document.value);
+            emit(&tree, Dialect::V4, profile.go_yaml == GoYaml::Rc5)
         })
         .collect();
     texts.join("---\n")

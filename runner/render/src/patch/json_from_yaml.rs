@@ -45,7 +45,7 @@ pub(super) fn to_json(file: &str, node: &Node) -> Result<Json, Diagnostic> {
 
 /// JSON as a YAML document.
 pub(super) fn to_yaml(json: &Json) -> String {
-    emit(&tree(json), Dialect::V2)
+    emit(&tree(json), Dialect::V2, false)
 }
 
 fn merge(file: &str, value: &Node, into: &mut BTreeMap<String, Json>) -> Result<(), Diagnostic> {

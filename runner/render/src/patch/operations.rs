@@ -110,8 +110,7 @@ fn test(root: &mut Json, path: &str, operation: &Operation) -> Result<(), String
     let (place, key) = find(root, path)?;
     let found = get(place, &key).map_err(|why| format!("cannot test `{path}`: {why}"))?;
     let equal = match (found, &operation.value) {
-        (None | Some(Json::Null), None) => true,
-        (None | Some(Json::Null), Some(Json::Null)) => true,
+        (None | Some(Json::Null), None | Some(Json::Null)) => true,
         (None | Some(Json::Null), _) | (_, None) => false,
         (Some(found), Some(value)) => found.same(value),
     };

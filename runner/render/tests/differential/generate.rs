@@ -114,19 +114,17 @@ impl<'t> Generator<'t> {
         let mut documents = Vec::new();
         for _ in 0..=self.pick(2) {
             let target = self.pick(config.len() + 1);
-            let next = match config.get(target) {
-                Some(Node::Map(pairs)) => match pairs.iter().find(|(key, _)| key == "kind") {
-                    Some((_, Node::Bare(kind))) => {
-                        let mut node = self.kinded(&kind.clone());
-                        rename(&mut node, pairs);
-                        node
-                    }
-                    _ => self.legacy(0),
-                },
-                _ => {
-                    let kind = self.kind();
-                    self.kinded(&kind)
+            let next = if let Some(Node::Map(pairs)) = config.get(target) {
+                if let Some((_, Node::Bare(kind))) = pairs.iter().find(|(key, _)| key == "kind") {
+                    let mut node = self.kinded(&kind.clone());
+                    rename(&mut node, pairs);
+                    node
+                } else {
+                    self.legacy(0)
                 }
+            } else {
+                let kind = self.kind();
+                self.kinded(&kind)
             };
             documents.push(next);
         }
