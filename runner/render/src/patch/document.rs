@@ -253,7 +253,9 @@ impl<'p> Loader<'p> {
                 None
             }
         };
-        problems.extend(unknown);
+        // What the decoder refused needs no second word from the strict check.
+        let placed: Vec<_> = problems.iter().map(|p| (p.line, p.column)).collect();
+        problems.extend(unknown.into_iter().filter(|p| !placed.contains(&(p.line, p.column))));
         problems.sort_by_key(|problem| (problem.line, problem.column));
         match value {
             Some(value) if problems.is_empty() => {

@@ -63,7 +63,10 @@ pub(crate) fn mark_at(before: &[u8]) -> Mark {
 
 struct Reader<'a> {
     name: &'a str,
-    text: &'a str,
+    /// The lines of the text, kept only where it has tabs.
+    lines: Vec<&'a str>,
+    /// Depth of the brackets and braces around the next node.
+    flow: usize,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     /// Finished anchors with the number of nodes they expand to.
     anchors: BTreeMap<usize, (Rc<Node>, usize)>,
@@ -76,7 +79,16 @@ impl<'a> Reader<'a> {
     fn new(source: Source<'a>) -> Result<Reader<'a>, Diagnostic> {
         let text = text(source)?;
         let parser = Parser::new_from_str(text);
-        Ok(Reader { name: source.name, text, parser, anchors: BTreeMap::new(), depth: 0, nodes: 0 })
+        let lines = if text.contains('\t') { text.lines().collect() } else { Vec::new() };
+        Ok(Reader {
+            name: source.name,
+            lines,
+            flow: 0,
+            parser,
+            anchors: BTreeMap::new(),
+            depth: 0,
+            nodes: 0,
+        })
     }
 
     fn documents(mut self) -> Result<Vec<Rc<Node>>, Diagnostic> {
@@ -113,6 +125,7 @@ impl<'a> Reader<'a> {
         let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
         let before = self.nodes;
         self.count(1, mark)?;
+        self.refuse_tab_indentation(mark)?;
         let (anchor, tag, data) = match event {
             Event::Alias(anchor) => return self.alias(anchor, mark),
             Event::Scalar(text, style, anchor, tag) => {
@@ -133,13 +146,33 @@ impl<'a> Reader<'a> {
         Ok(node)
     }
 
+    /// go-yaml takes no tab where a block could begin.
+    fn refuse_tab_indentation(&self, mark: Mark) -> Result<(), Diagnostic> {
+        let Some(line) = self.lines.get(mark.line.saturating_sub(1)) else { return Ok(()) };
+        let before = || line.chars().take(mark.column.saturating_sub(1));
+        let indents = before().all(|c| matches!(c, ' ' | '\t' | '-' | '?'));
+        if self.flow > 0 || !indents || !before().any(|c| c == '\t') {
+            return Ok(());
+        }
+        let message = "a tab stands where indentation is expected";
+        Err(self.broken(mark, message).hint("indent with spaces"))
+    }
+
+    /// Whether a collection at a place is written with brackets or braces;
+    /// asked only where the text has tabs.
+    fn is_flow(&self, mark: Mark) -> bool {
+        let line = self.lines.get(mark.line.saturating_sub(1));
+        let first = line.and_then(|line| line.chars().nth(mark.column.saturating_sub(1)));
+        matches!(first, Some('[' | '{'))
+    }
+
     /// go-yaml finds the indentation of a block scalar by its first line and
     /// takes no tab there, not even as content, unless the indentation is given.
     fn refuse_leading_tab(&self, content: &str, mark: Mark) -> Result<(), Diagnostic> {
         if !content.trim_start_matches('\n').starts_with('\t') {
             return Ok(());
         }
-        let line = self.text.lines().nth(mark.line.saturating_sub(1)).unwrap_or("");
+        let line = self.lines.get(mark.line.saturating_sub(1)).unwrap_or(&"");
         let header = line.chars().skip(mark.column.saturating_sub(1)).take(3);
         if header.clone().any(|c| c.is_ascii_digit()) {
             return Ok(());
@@ -160,6 +193,8 @@ impl<'a> Reader<'a> {
 
     fn sequence(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
         self.enter(mark)?;
+        let flow = usize::from(self.is_flow(mark));
+        self.flow += flow;
         let mut items = Vec::new();
         loop {
             match self.expect(mark)? {
@@ -168,11 +203,14 @@ impl<'a> Reader<'a> {
             }
         }
         self.depth -= 1;
+        self.flow -= flow;
         Ok(Data::Sequence(items))
     }
 
     fn mapping(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
         self.enter(mark)?;
+        let flow = usize::from(self.is_flow(mark));
+        self.flow += flow;
         let mut pairs = Vec::new();
         loop {
             let key = match self.expect(mark)? {
@@ -183,6 +221,7 @@ impl<'a> Reader<'a> {
             pairs.push((key, self.node(event, span)?));
         }
         self.depth -= 1;
+        self.flow -= flow;
         Ok(Data::Mapping(pairs))
     }
 

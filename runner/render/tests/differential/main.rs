@@ -59,14 +59,20 @@ fn compare(case: &Case, profile: &Profile, theirs: &Answer) -> Result<bool, Test
     }
 }
 
-fn check(version: &str) {
+/// The oracle of a version, or `None` with a word on the screen.
+fn oracle(version: &str) -> Option<PathBuf> {
     let Some(program) = env::var_os("OPS_PATCH_ORACLE").map(PathBuf::from) else {
         assert!(env::var_os("CI").is_none(), "OPS_PATCH_ORACLE is not set, and CI needs it");
         eprintln!("SKIPPED: differential test of {version}: OPS_PATCH_ORACLE is not set");
-        return;
+        return None;
     };
     let name = format!("{}-{version}", program.file_name().unwrap().to_string_lossy());
-    let oracle = RefCell::new(Oracle::start(&program.with_file_name(name)));
+    Some(program.with_file_name(name))
+}
+
+fn check(version: &str) {
+    let Some(program) = oracle(version) else { return };
+    let oracle = RefCell::new(Oracle::start(&program));
     let profile = Profile::load(version).unwrap();
     let data = format!("{}/data/{version}.json", env!("CARGO_MANIFEST_DIR"));
     let table: serde_json::Value =
@@ -106,4 +112,43 @@ fn generated_patches_are_answered_like_machinery_1_13_9() {
 #[test]
 fn generated_patches_are_answered_like_machinery_1_14_0_alpha_2() {
     check("1.14.0-alpha.2");
+}
+
+/// Patches as people write them, on bases as `talosctl gen config` makes them.
+#[test]
+fn fresh_bases_are_patched_alike() {
+    const PATCHES: &[&str] = &[
+        "machine:\n  network:\n    hostname: cp-1\n    interfaces:\n      - interface: eth0\n        dhcp: true\n        vip: {ip: 10.0.0.10}\n",
+        "machine:\n  install:\n    disk: /dev/nvme0n1\n    diskSelector:\n      size: '>= 100GB'\n  sysctls:\n    vm.nr_hugepages: 1024\n",
+        "cluster:\n  network:\n    cni:\n      name: none\n  proxy:\n    disabled: true\n  allowSchedulingOnControlPlanes: true\n",
+        "machine:\n  kubelet: &k\n    extraArgs: {rotate-server-certificates: true}\n    nodeIP:\n      validSubnets: [10.0.0.0/24]\n",
+        "cluster:\n  inlineManifests:\n    - name: cilium\n      contents: |\n        ---\n        # Source\n        apiVersion: v1\n        kind: ConfigMap\n        data:\n          a: \"b\"\n",
+        "cluster:\n  controlPlane:\n    endpoint: https://other.example:7443\n",
+        "cluster:\n  ca:\n    crt: YWJj\n",
+        "machine:\n  registries: {$patch: delete}\n",
+        "machine:\n  features:\n    kubePrism:\n      $patch: delete\n",
+        "apiVersion: v1alpha1\nkind: HostnameConfig\nauto: \"off\"\nhostname: cp-1\n---\nmachine:\n  nodeLabels:\n    a: b\n",
+        "machine:\n  nodeTaints: {a: b:NoSchedule}\n  files:\n    - path: /var/x\n      permissions: 0o600\n      op: create\n      content: \"a\\tb\"\n",
+        "- op: add\n  path: /machine/type\n  value: worker\n",
+    ];
+    for version in ["1.13.0", "1.13.9", "1.14.0-alpha.2"] {
+        let Some(program) = oracle(version) else { return };
+        let profile = Profile::load(version).unwrap();
+        let mut oracle = Oracle::start(&program);
+        for role in ["controlplane", "worker"] {
+            for talos in ["v1.9.0", "v1.13.0"] {
+                let arguments = ["gen", "-role", role, "-talos", talos];
+                let base = std::process::Command::new(&program).args(arguments).output().unwrap();
+                let config = String::from_utf8(base.stdout).unwrap();
+                assert!(config.contains("machine:"), "no base: {:?}", base.stderr);
+                for (at, first) in PATCHES.iter().enumerate() {
+                    let second = PATCHES[(at * 5 + 3) % PATCHES.len()];
+                    let patches = vec![(*first).to_owned(), second.to_owned()];
+                    let case = Case { config: config.clone(), patches };
+                    let theirs = oracle.ask(&case.config, &case.patches);
+                    compare(&case, &profile, &theirs).unwrap();
+                }
+            }
+        }
+    }
 }
