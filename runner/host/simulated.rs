@@ -253,7 +253,7 @@ impl World for Simulated {
                 kubeconfig: String::from_utf8_lossy(&kubeconfig).into_owned(),
                 context: Some(target.context.clone()),
             };
-            let client = self.lab.borrow_mut().start_http(&call);
+            let client = self.lab.borrow_mut().start_http(call);
             self.collect();
             let (status, body) = self.wait(&self.answers, client).await;
             if status == 0 {
