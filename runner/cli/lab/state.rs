@@ -74,6 +74,18 @@ pub(in crate::cli) fn write_files(
     Ok(())
 }
 
+/// Writes the secrets bundle of a lab that has none on disk: a cluster that does not exist yet is made from it.
+pub(in crate::cli) fn write_bundle(
+    root: &Path,
+    cluster: &Cluster,
+    lab: &mut Lab,
+) -> Result<(), Fault> {
+    if root.join(&cluster.secrets).exists() {
+        return Ok(());
+    }
+    write(root, &cluster.secrets, &lab.client_files().secrets)
+}
+
 fn write(root: &Path, path: &str, text: &str) -> Result<(), Fault> {
     let whole = root.join(path);
     let made = whole.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| {
