@@ -45,7 +45,7 @@ impl Session<'_> {
         };
         let mut needs = vec![need(EvidenceCode::Id, None)];
         needs.extend(nodes.iter().map(|node| need(EvidenceCode::Node, Some(node))));
-        let facts = passing_time(self.world, self.hands.facts(&needs)).await;
+        let facts = passing_time(self.world, self.hands.facts(&needs, &[])).await;
 
         let old = self.site.lock.cloned().unwrap_or_default();
         let mut lock = LockFile { version: 1, ..old.clone() };

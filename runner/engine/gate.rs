@@ -156,8 +156,11 @@ impl<'a> Gate<'a> {
     async fn admit(&self, ready: &Ready) -> Result<Permit, Box<Fault>> {
         let site = self.cx.site;
         let needs = guard::needed(&ready.call, &site);
-        let mut facts =
-            if needs.is_empty() { Facts::default() } else { self.cx.hands.facts(&needs).await };
+        let mut facts = if needs.is_empty() {
+            Facts::default()
+        } else {
+            self.cx.hands.facts(&needs, &[&ready.call]).await
+        };
         let own = ready.call.spec().node().map(str::to_owned);
         facts.under_way =
             self.away.borrow().iter().filter(|n| Some(*n) != own.as_ref()).cloned().collect();

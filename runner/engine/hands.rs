@@ -6,16 +6,8 @@ use ops_core::error::CallError;
 use ops_core::guard::{EvidenceNeed, Facts};
 use ops_core::value::Value;
 
+use crate::host::Prediction;
 use crate::sys::world::{Local, Watcher};
-
-/// What an M, D or F call would do, as far as anybody can know.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    /// Its reply; fields that nobody can know yet are `$later`.
-    pub reply: Value,
-    /// Whether it would change anything. Never unknown.
-    pub changed: bool,
-}
 
 /// Watches a call: its child, and why it still waits.
 pub trait Attendant: Watcher {
@@ -43,6 +35,6 @@ pub trait Hands {
     /// Reads a witness: what tells later whether a call happened. An error is data: it says why nobody can tell.
     fn witness<'a>(&'a self, witness: &'a Witness) -> Local<'a, Value>;
 
-    /// Gathers the evidence that guards need, anew.
-    fn facts<'a>(&'a self, needs: &'a [EvidenceNeed]) -> Local<'a, Facts>;
+    /// Gathers the evidence that guards need for these calls, anew.
+    fn facts<'a>(&'a self, needs: &'a [EvidenceNeed], calls: &'a [&'a Call]) -> Local<'a, Facts>;
 }

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod gate;
 pub mod graph;
 pub mod hands;
+pub mod hosted;
 pub mod keep;
 mod own_calls;
 pub mod plan;

@@ -95,7 +95,7 @@ impl Session<'_> {
         }
         needs.sort();
         needs.dedup();
-        let facts = passing_time(self.world, self.hands.facts(&needs)).await;
+        let facts = passing_time(self.world, self.hands.facts(&needs, &[])).await;
         let nothing = Digest::of(&Value::Null);
         let case = Case {
             site: self.site,

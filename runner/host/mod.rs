@@ -13,6 +13,7 @@ pub mod identity;
 mod kube;
 mod predict;
 mod sh;
+pub mod simulated;
 mod talos;
 mod template;
 #[cfg(test)]

@@ -13,9 +13,7 @@ use std::task::{Poll, Waker};
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::Target;
 use ops_core::time::{Span, Time};
-use ops_lab::face::{HttpCall, ReadFiles, ToolCall, ToolOutput as LabOutput};
-use ops_lab::lab::{Lab, TimerId};
-use ops_lab::world::ClientId;
+use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput};
 use serde_json::Value;
 
 use crate::sys::files::Files;
@@ -54,18 +52,29 @@ enum Slot<T> {
     Ready(T),
 }
 
-/// The lab reads files when a tool starts.
-struct Reading<'a>(&'a dyn Files);
+/// The lab reads files when a tool starts, its standard input among them.
+struct Reading<'a> {
+    files: &'a dyn Files,
+    stdin: Option<&'a [u8]>,
+}
 
 impl ReadFiles for Reading<'_> {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        self.0.read(path).ok()
+        match (path, self.stdin) {
+            ("/dev/stdin", Some(bytes)) => Some(bytes.to_vec()),
+            _ => self.files.read(path).ok(),
+        }
     }
 }
 
 impl Simulated {
     /// A world over a lab; `state` is where it is kept between commands, `real` runs what is not simulated.
-    pub fn new(lab: Lab, state: Option<PathBuf>, files: Rc<dyn Files>, real: Rc<dyn World>) -> Simulated {
+    pub fn new(
+        lab: Lab,
+        state: Option<PathBuf>,
+        files: Rc<dyn Files>,
+        real: Rc<dyn World>,
+    ) -> Simulated {
         let saved_requests = Cell::new(lab.requests().len());
         Simulated {
             lab: RefCell::new(lab),
@@ -142,7 +151,8 @@ impl Simulated {
             env: argv.env.clone(),
             stdin: argv.stdin.clone(),
         };
-        let client = self.lab.borrow_mut().start(call, &Reading(&*self.files));
+        let reading = Reading { files: &*self.files, stdin: argv.stdin.as_deref() };
+        let client = self.lab.borrow_mut().start(call, &reading);
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
@@ -164,9 +174,8 @@ impl Simulated {
                 || write.path.clone(),
                 |cwd| Path::new(cwd).join(&write.path).to_string_lossy().into_owned(),
             );
-            self.files.write(&path, &write.bytes, write.mode).map_err(|error| ToolFailure::Start {
-                tool: argv.tool.clone(),
-                message: format!("{path}: {error}"),
+            self.files.write(&path, &write.bytes, write.mode).map_err(|error| {
+                ToolFailure::Start { tool: argv.tool.clone(), message: format!("{path}: {error}") }
             })?;
         }
         Ok(ToolOutput { code: output.code, stdout: output.stdout, stderr: output.stderr })
@@ -231,7 +240,8 @@ impl World for Simulated {
         request: &'a KubeRequest,
     ) -> Local<'a, Result<KubeReply, ToolFailure>> {
         Box::pin(async move {
-            let failed = |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
+            let failed =
+                |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
             let kubeconfig = self
                 .files
                 .read(&target.kubeconfig)
@@ -241,7 +251,7 @@ impl World for Simulated {
                 path: request.path.clone(),
                 body: request.body.clone(),
                 kubeconfig: String::from_utf8_lossy(&kubeconfig).into_owned(),
-                context: target.context.clone(),
+                context: Some(target.context.clone()),
             };
             let client = self.lab.borrow_mut().start_http(call);
             self.collect();

@@ -115,6 +115,7 @@ pub(super) fn unfinished(failure: &ToolFailure) -> CallError {
             .before_effect(),
         ToolFailure::Start { .. } => CallError::new(ErrorKind::Failed, message).before_effect(),
         ToolFailure::Timeout { .. } => CallError::new(ErrorKind::Timeout, message),
+        ToolFailure::Lost { .. } => CallError::new(ErrorKind::Unreachable, message),
         ToolFailure::Interrupted(_) => CallError::new(ErrorKind::Failed, message),
         ToolFailure::TooLarge { .. } => CallError::new(ErrorKind::Parse, message)
             .hint("select less: an id, a namespace, a selector"),

@@ -4,6 +4,7 @@ pub mod params;
 mod pattern;
 pub mod select;
 pub mod semver;
+pub mod source;
 mod typed;
 pub mod words;
 

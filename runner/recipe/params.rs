@@ -53,35 +53,52 @@ pub struct Bound {
 /// # Errors
 /// The first parameter, in the recipe's order, that is missing or wrong.
 pub fn bind(head: &Head, written: &Written, cx: &Context<'_>) -> Result<Bound, Fault> {
-    bind_with(head, cx, &|param| {
-        let said: Vec<&Said> =
-            written.said.iter().filter(|(n, _)| *n == param.name).map(|(_, said)| said).collect();
-        if said.is_empty() {
-            return Ok(None);
+    bind_with(head, cx, &|param| said(param, written, cx))
+}
+
+/// What the command line itself says, as data: the arguments of the recipe as another recipe would give them.
+///
+/// # Errors
+/// The first wrong value, in the recipe's order.
+pub fn explicit(
+    head: &Head,
+    written: &Written,
+    cx: &Context<'_>,
+) -> Result<Map<String, Value>, Fault> {
+    let mut args = Map::new();
+    for param in &head.params {
+        if let Some(value) = said(param, written, cx)? {
+            args.insert(param.name.clone(), value);
         }
-        let flag = flag_of(param);
-        if matches!(param.kind, ParamKind::Bool) {
-            // The last one counts, as everywhere: `--drain --no-drain` comes from an alias with an addition.
-            return match said.last() {
-                Some(Said::On) => Ok(Some(true.into())),
-                Some(Said::Off) => Ok(Some(false.into())),
-                Some(Said::Word(word)) => read(&param.kind, Given::Words(&[word]), cx)
-                    .map(Some)
-                    .map_err(|wrong| fault(&format!("`{flag}`"), wrong, None)),
-                None => Ok(None),
-            };
+    }
+    Ok(args)
+}
+
+fn said(param: &Param, written: &Written, cx: &Context<'_>) -> Result<Option<Value>, Fault> {
+    let said: Vec<&Said> =
+        written.said.iter().filter(|(n, _)| *n == param.name).map(|(_, said)| said).collect();
+    let wrong = |wrong| fault(&format!("`{}`", flag_of(param)), wrong, None);
+    // Of a switch the last word counts, as everywhere: `--drain --no-drain` comes from an alias with an addition.
+    let said = if matches!(param.kind, ParamKind::Bool) {
+        &said[said.len().saturating_sub(1)..]
+    } else {
+        &said[..]
+    };
+    match said {
+        [] => Ok(None),
+        [Said::On] => Ok(Some(true.into())),
+        [Said::Off] => Ok(Some(false.into())),
+        said => {
+            let words: Vec<&str> = said
+                .iter()
+                .filter_map(|said| match said {
+                    Said::Word(word) => Some(word.as_str()),
+                    Said::On | Said::Off => None,
+                })
+                .collect();
+            read(&param.kind, Given::Words(&words), cx).map(Some).map_err(wrong)
         }
-        let words: Vec<&str> = said
-            .iter()
-            .filter_map(|said| match said {
-                Said::Word(word) => Some(word.as_str()),
-                Said::On | Said::Off => None,
-            })
-            .collect();
-        read(&param.kind, Given::Words(&words), cx)
-            .map(Some)
-            .map_err(|wrong| fault(&format!("`{flag}`"), wrong, None))
-    })
+    }
 }
 
 /// Binds arguments that another recipe gives as data (`needs`, `stages`, `cx:run`).

@@ -14,5 +14,6 @@ pub mod journal;
 pub mod machine;
 pub mod record;
 pub mod reply;
+pub mod shim;
 pub mod time;
 pub mod value;

@@ -2,13 +2,16 @@
 # The cases. `on NODE` is an authenticated command to one node; what follows is what an operator types.
 
 readonly cp1=127.5.0.11 cp2=127.5.0.12 cp3=127.5.0.13 fresh=127.5.0.14 w1=127.5.0.21 w2=127.5.0.22
-readonly bare=127.5.0.31 foreign=127.5.0.41 misnamed=127.5.0.42 silent=127.5.0.51 stuck=127.5.0.52 absent=127.5.0.99
+readonly bare=127.5.0.31 foreign=127.5.0.41 misnamed=127.5.0.42 older=127.5.0.43 silent=127.5.0.51 stuck=127.5.0.52 absent=127.5.0.99
 
 on() { # CASE NODE ARG…: as `ops` calls it, node and endpoint explicit
   record "$1" --talosconfig talosconfig --nodes "$2" --endpoints "$2" "${@:3}"
 }
 insecure() { # CASE NODE VERB ARG…
   record "$1" "${@:3:1}" --insecure --nodes "$2" "${@:4}"
+}
+insecure_below() { # CASE NODE VERB SUBVERB ARG…
+  record "$1" "${@:3:2}" --insecure --nodes "$2" "${@:5}"
 }
 
 # --- version -----------------------------------------------------------------------------------------
@@ -71,6 +74,7 @@ on get-unknown-namespace $cp1 get machinestatus --namespace nowhere -o json
 on get-bad-output $cp1 get machinestatus -o xml
 on get-refused-connection $absent get machinestatus -o json
 on get-maintenance-node $bare get machinestatus -o json
+limit=10 on get-machinestatus-never-answered $stuck get machinestatus -o json
 for type in machinestatus systeminformation hostnamestatus disks discoveredvolumes volumestatus links addresses machineconfig machinetype systemdisk members nodename; do
   insecure get-$type-insecure-json $bare get $type -o json
 done
@@ -152,7 +156,7 @@ apply wrong-role $cp1 --dry-run --file w-1.yaml
 apply maintenance-node $bare --file w-1.yaml
 apply refused-connection $absent --file w-1.yaml
 apply other-ca $foreign --file w-1.yaml
-apply never-answered $stuck --timeout 2s --file w-1.yaml
+limit=10 apply never-answered $stuck --timeout 2s --file w-1.yaml
 until='certificate required' insecure apply-config-insecure-on-configured $cp1 apply-config --file cp-1.yaml
 insecure apply-config-insecure-dry-run $bare apply-config --dry-run --file w-1.yaml
 insecure apply-config-insecure-incomplete $bare apply-config --file incomplete.yaml
@@ -207,6 +211,7 @@ on reset-refused-connection-wait $absent reset --system-labels-to-wipe EPHEMERAL
 on reset-maintenance-node $bare reset --system-labels-to-wipe EPHEMERAL --wait=false
 on reset-other-ca $foreign reset --system-labels-to-wipe EPHEMERAL --wait=false
 on reset-never-answered $stuck reset --system-labels-to-wipe EPHEMERAL --timeout 3s
+record reset-no-nodes --talosconfig talosconfig --endpoints $w1 reset --system-labels-to-wipe EPHEMERAL --wait=false
 insecure reset-insecure $bare reset --system-labels-to-wipe EPHEMERAL --wait=false
 insecure reset-insecure-wait $bare reset --system-labels-to-wipe EPHEMERAL
 until='certificate required' insecure reset-insecure-on-configured $w1 reset --system-labels-to-wipe EPHEMERAL --wait=false
@@ -214,6 +219,12 @@ on reboot-refused-connection $absent reboot --timeout 3s
 on reboot-never-answered $stuck reboot --timeout 3s
 on reboot-bad-mode $w1 reboot --mode slowly
 on reboot-worker-no-drain-kubeconfig $w1 reboot --drain --timeout 5s
+# Where no node is named, it is every node of the talosconfig's context.
+sed "s/^context: home/&/; s/^ *endpoints:/        nodes: [$w1, $w2]\n&/" "$work/talosconfig" >"$work/with-nodes"
+cluster; record reset-nodes-of-context --talosconfig with-nodes --endpoints $w1 reset --system-labels-to-wipe EPHEMERAL --wait=false
+cluster; record reset-short-flags --talosconfig with-nodes -n=$w1 -e$w1 reset --system-labels-to-wipe=EPHEMERAL --graceful=F --wait=0
+cluster; record apply-config-nodes-of-context --talosconfig with-nodes --endpoints $w1 apply --file w-1.yaml
+cluster; record get-nodes-of-context --talosconfig with-nodes --endpoints $w1 get machinestatus
 cluster; on reboot-no-wait $w1 reboot --wait=false
 cluster; on reboot-wait $w1 reboot --wait --timeout 1m
 cluster; on reboot-powercycle $w1 reboot --mode powercycle --wait=false
@@ -259,7 +270,75 @@ on read-missing $w1 read /no/such/file
 on read-folder $w1 read /proc
 on read-several-nodes $w1,$w2 read /proc/sys/kernel/random/boot_id
 insecure read-insecure $bare read /proc/sys/kernel/random/boot_id
-on not-served $cp1 memory
+
+# --- other reads -------------------------------------------------------------------------------------
+on list $w1 list /var/log
+on list-long $w1 list --long /var/log
+on list-missing $w1 list /no/such
+on usage $w1 usage /var/log /var/lib
+on usage-human $w1 usage --humanize /var/log
+on memory $w1 memory
+on memory-several-nodes $w1,$w2 memory
+on mounts $w1 mounts
+on containers $w1 containers
+on containers-kubernetes $w1 containers --kubernetes
+on processes $w1 processes
+on time $w1 time
+on logs $w1 logs kubelet
+on logs-tail $w1 logs kubelet --tail 2
+on logs-unknown $w1 logs nosuch
+on logs-several-nodes $w1,$w2 logs kubelet
+on dmesg $w1 dmesg
+on image-list $w1 image list
+on netstat-not-served $w1 netstat
+on get-machinestatus-older-node $older get machinestatus -o json
+on version-older-node $older version
+
+# --- rarer changes, for guards and the lab -----------------------------------------------------------
+on etcd-remove-member $cp1 etcd remove-member 6f0ad9c05b7e4412
+on etcd-remove-member-several-nodes $cp1,$cp2 etcd remove-member c1d27f3388ab9050
+on etcd-leave $cp3 etcd leave
+on etcd-leave-worker $w1 etcd leave
+on etcd-leave-several-nodes $cp2,$cp3 etcd leave
+on etcd-forfeit-leadership $cp1 etcd forfeit-leadership
+on etcd-forfeit-leadership-not-leader $cp2 etcd forfeit-leadership
+on etcd-defrag $cp1 etcd defrag
+on etcd-defrag-worker $w1 etcd defrag
+on service-kubelet-stop $w1 service kubelet stop
+on service-bad-action $w1 service kubelet pause
+on meta-write $w1 meta write 0x0a '{"a":1}'
+on meta-write-key-too-big $w1 meta write 0x1ff x
+on meta-delete-missing $w1 meta delete 0x0a
+insecure_below meta-write-insecure $bare meta write 0x0a x
+on wipe-disk $w1 wipe disk sda
+on wipe-disk-in-use $w1 wipe disk nvme0n1
+on wipe-disk-partition-in-use $w1 wipe disk nvme0n1p6
+on wipe-disk-unused-partition $w1 wipe disk nvme0n1p3
+on wipe-disk-skip-volume-check $w1 wipe disk nvme0n1p6 --skip-volume-check
+on wipe-disk-unknown $w1 wipe disk sdz
+on wipe-disk-with-dev $w1 wipe disk /dev/sda
+on wipe-disk-bad-method $w1 wipe disk sda --method slow
+on wipe-disk-several-nodes $w1,$w2 wipe disk sda
+insecure_below wipe-disk-insecure $bare wipe disk sda
+patch='{"machine":{"sysctls":{"vm.swappiness":"10"}}}'
+on patch-dry-run $w1 patch machineconfig --patch "$patch" --dry-run
+on patch-no-patch $w1 patch machineconfig
+on patch-unknown-key $w1 patch machineconfig --patch '{"machine":{"nosuchkey":1}}' --dry-run
+on patch-json6902 $w1 patch machineconfig --patch '[{"op":"add","path":"/machine/sysctls","value":{}}]' --dry-run
+on patch-other-resource $w1 patch machinestatus --patch "$patch"
+on upgrade-no-image-service $w1 upgrade --image ghcr.io/siderolabs/installer:v1.13.0 --drain=false --wait=false
+on upgrade-drain-implies-wait-insecure $w1 upgrade --insecure --image ghcr.io/siderolabs/installer:v1.13.0
+on upgrade-bad-reboot-mode $w1 upgrade --reboot-mode slowly
+cluster -set cp-1.etcd-alarm=true
+on etcd-alarm-disarm $cp1 etcd alarm disarm
+cluster; on patch $w1 patch machineconfig --patch "$patch"
+cluster; on patch-staged $w1 patch machineconfig --patch "$patch" --mode staged
+cluster; on patch-several-nodes $w1,$w2 patch machineconfig --patch "$patch"
+cluster; on rollback $w1 rollback
+cluster; on upgrade-legacy-no-wait $w1 upgrade --legacy --image ghcr.io/siderolabs/installer:v1.13.0 --drain=false --wait=false
+cluster; on upgrade-legacy-wait $w1 upgrade --legacy --image ghcr.io/siderolabs/installer:v1.13.0 --drain=false --timeout 1m
+cluster; on upgrade-older-node $older upgrade --image ghcr.io/siderolabs/installer:v1.13.0 --drain=false --timeout 1m
+cluster
 
 # --- roles -------------------------------------------------------------------------------------------
 keep=reader on config-new $cp1 config new reader --roles os:reader --crt-ttl 87600h

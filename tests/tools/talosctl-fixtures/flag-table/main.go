@@ -57,7 +57,7 @@ var hiddenFlags = []hiddenFlag{
 	{"containers", "use-cri", option{Type: "bool"}},
 	{"gen config", "output-dir", option{Type: "string"}},
 	{"logs", "use-cri", option{Type: "bool"}},
-	{"pcap", "snaplen", option{Type: "int", Default: "4096", Deprecated: true}},
+	{"pcap", "snaplen", option{Type: "int", Short: "s", Default: "4096", Deprecated: true}},
 	{"restart", "use-cri", option{Type: "bool"}},
 	{"stats", "use-cri", option{Type: "bool"}},
 	{"upgrade", "force", option{Type: "bool", Short: "f", Deprecated: true}},
@@ -133,7 +133,7 @@ func run(a *asker, out string) error {
 		}
 
 		if h.Short != "" {
-			if _, err := a.ask(append(strings.Fields(h.command), "-"+h.Short, "--help")...); err != nil {
+			if _, err := a.ask(append(strings.Fields(h.command), "-"+h.Short+"="+value, "--help")...); err != nil {
 				return fmt.Errorf("the hidden flag -%s of %q: %w", h.Short, h.command, err)
 			}
 		}
@@ -190,7 +190,7 @@ func (a *asker) ask(args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 
 	c := exec.Command(a.tool, args...)
-	c.Env = []string{"HOME=/nonexistent", "PATH=/nonexistent"}
+	c.Env = []string{"HOME=/home/test", "PATH=/nonexistent"}
 	c.Stdout, c.Stderr = &stdout, &stderr
 
 	if err := c.Run(); err != nil {
@@ -320,7 +320,10 @@ func parseFlag(line string) (string, *option, error) {
 	}
 
 	if at := strings.LastIndex(text, "(default "); at >= 0 && strings.HasSuffix(text, ")") {
-		o.Default = strings.Trim(strings.TrimSuffix(text[at+len("(default "):], ")"), `"`)
+		value := strings.TrimSuffix(text[at+len("(default "):], ")")
+		if !strings.HasPrefix(value, "is ") { // "(default is …)" is prose
+			o.Default = strings.Trim(value, `"`)
+		}
 	}
 
 	o.Global = slices.Contains(global, name)

@@ -39,6 +39,7 @@ type node struct {
 	foreign bool // belongs to a cluster with another CA
 	// its certificate names another address
 	misnamed bool
+	release  string // of Talos, where it is not that of the others
 	member   uint64
 	cluster  *fleet
 
@@ -91,6 +92,7 @@ func inventory() []*node {
 		{name: "bare-1", addr: "127.5.0.31", kind: maintenance, role: machine.TypeUnknown},
 		{name: "foreign-1", addr: "127.5.0.41", role: machine.TypeControlPlane, foreign: true, member: 0x77},
 		{name: "misnamed-1", addr: "127.5.0.42", role: machine.TypeControlPlane, misnamed: true, member: 0x78, etcd: etcdState{empty: true}},
+		{name: "older-1", addr: "127.5.0.43", role: machine.TypeWorker, release: "v1.12.6"},
 		{name: "silent-1", addr: "127.5.0.51", kind: silent},
 		{name: "stuck-1", addr: "127.5.0.52", kind: stuck, role: machine.TypeWorker},
 		{name: "absent-1", addr: "127.5.0.99", kind: absent},
@@ -118,8 +120,11 @@ func loadFleet(dir string, port int) (*fleet, error) {
 		}
 
 		file := n.name
-		if n.foreign || n.misnamed {
+		switch {
+		case n.foreign || n.misnamed:
 			file = "cp-1" // its config is never looked at, its certificate is
+		case n.release != "":
+			file = "w-1"
 		}
 
 		data, err := os.ReadFile(filepath.Join(dir, file+".yaml"))
@@ -233,6 +238,14 @@ func (n *node) listen() error {
 	return nil
 }
 
+func (n *node) talos() string {
+	if n.release != "" {
+		return n.release
+	}
+
+	return "v1.13.0"
+}
+
 func (c *fleet) byAddress(addr string) *node {
 	for _, n := range c.nodes {
 		if n.addr == addr || n.name == addr {
@@ -260,7 +273,7 @@ func (c *fleet) workers() []*node {
 	var found []*node
 
 	for _, n := range c.nodes {
-		if n.role == machine.TypeWorker && n.kind == configured {
+		if n.role == machine.TypeWorker && n.kind == configured && n.release == "" {
 			found = append(found, n)
 		}
 	}

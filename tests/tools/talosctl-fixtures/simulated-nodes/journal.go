@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 )
 
 // journal writes down what arrived: the proof of what talosctl really sent.
@@ -17,9 +19,6 @@ type journal struct {
 	mu  sync.Mutex
 	out *json.Encoder
 }
-
-// The longest request that is written out; a machine config is only counted.
-const longestRequest = 600
 
 func openJournal(path string) (*journal, error) {
 	if path == "" {
@@ -41,14 +40,16 @@ func (j *journal) record(ctx context.Context, n *node, method string, request an
 		line["roles"] = md.Get(roleKey)
 	}
 
+	if apply, ok := request.(*machine.ApplyConfigurationRequest); ok { // the config itself is only counted
+		line["data_bytes"] = len(apply.GetData())
+		apply = proto.CloneOf(apply)
+		apply.Data = nil
+		request = apply
+	}
+
 	if m, ok := request.(proto.Message); ok {
-		b, err := protojson.Marshal(m)
-		if err == nil {
-			if len(b) > longestRequest {
-				line["request_bytes"] = len(b)
-			} else {
-				line["request"] = json.RawMessage(b)
-			}
+		if b, err := protojson.Marshal(m); err == nil {
+			line["request"] = json.RawMessage(b)
 		}
 	}
 

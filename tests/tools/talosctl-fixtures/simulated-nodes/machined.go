@@ -21,6 +21,7 @@ import (
 	clusterapi "github.com/siderolabs/talos/pkg/machinery/api/cluster"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/api/storage"
+	timeapi "github.com/siderolabs/talos/pkg/machinery/api/time"
 	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"github.com/siderolabs/talos/pkg/machinery/resources/block"
@@ -48,6 +49,8 @@ func (n *node) startServices(requests *journal) error {
 	machine.RegisterMachineServiceServer(srv, s)
 	clusterapi.RegisterClusterServiceServer(srv, s)
 	storage.RegisterStorageServiceServer(srv, s)
+	machine.RegisterImageServiceServer(srv, images{})
+	timeapi.RegisterTimeServiceServer(srv, clock{})
 	v1alpha1.RegisterStateServer(srv, server.NewState(state.WrapCore(state.Filter(n.resources, readable(n.resources)))))
 
 	pipe := bufconn.Listen(1 << 20)
@@ -73,7 +76,7 @@ func (s *services) needsControlPlane(api string) error {
 
 func (s *services) Version(context.Context, *emptypb.Empty) (*machine.VersionResponse, error) {
 	return &machine.VersionResponse{Messages: []*machine.Version{{
-		Version:  &machine.VersionInfo{Tag: "v1.13.0", Sha: "5a14e4d6", GoVersion: "go1.26.2", Os: "linux", Arch: "amd64"},
+		Version:  &machine.VersionInfo{Tag: s.n.talos(), Sha: "5a14e4d6", GoVersion: "go1.26.2", Os: "linux", Arch: "amd64"},
 		Platform: &machine.PlatformInfo{Name: "metal", Mode: "metal"},
 		Features: &machine.FeaturesInfo{Rbac: s.n.kind != maintenance},
 	}}}, nil

@@ -230,10 +230,30 @@ func (b *builder) volumes() {
 		name = "" // a blank disk
 	}
 
-	b.add(whole, whole.TypedSpec(), "{dev_path: %s, type: disk, device_path: /pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0/nvme0n1, offset: 0, size: %d, pretty_size: 256 GB, sector_size: 512, io_size: 512, name: %q}", systemDisk, diskSize, name)
+	b.add(whole, whole.TypedSpec(), `
+dev_path: %s
+type: disk
+device_path: /pci0000:00/0000:00:1d.0/0000:03:00.0/nvme/nvme0/nvme0n1
+offset: 0
+size: %d
+pretty_size: 256 GB
+sector_size: 512
+io_size: 512
+name: %q
+`, systemDisk, diskSize, name)
 
 	data := block.NewDiscoveredVolume(block.NamespaceName, "sda")
-	b.add(data, data.TypedSpec(), "{dev_path: %s, type: disk, device_path: /pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda, offset: 0, size: 1000204886016, pretty_size: 1.0 TB, sector_size: 512, io_size: 4096, name: ''}", dataDisk)
+	b.add(data, data.TypedSpec(), `
+dev_path: %s
+type: disk
+device_path: /pci0000:00/0000:00:17.0/ata1/host0/target0:0:0/0:0:0:0/block/sda
+offset: 0
+size: 1000204886016
+pretty_size: 1.0 TB
+sector_size: 512
+io_size: 4096
+name: ''
+`, dataDisk)
 
 	if b.n.kind == maintenance {
 		for _, id := range []string{"EPHEMERAL", "META", "STATE"} {
@@ -251,9 +271,31 @@ func (b *builder) volumes() {
 		id := fmt.Sprintf("nvme0n1p%d", p.index)
 		uuid := fmt.Sprintf("8a0c5f0e-0000-4000-8000-0000000000%02d", p.index)
 
+		label := p.label // of the filesystem, where there is one
+		if p.fs != "xfs" && p.fs != "vfat" {
+			label = ""
+		}
+
 		d := block.NewDiscoveredVolume(block.NamespaceName, id)
-		b.add(d, d.TypedSpec(), "{dev_path: /dev/%s, type: partition, device_path: /pci0000:00/nvme0n1/%[1]s, parent: nvme0n1, parent_dev_path: %s, offset: %d, size: %d, pretty_size: %s, sector_size: 512, io_size: 512, name: %q, label: %q, partition_uuid: %s, partition_type: 0fc63daf-8483-4772-8e79-3d69d8477de4, partition_label: %[7]s, partition_index: %[9]d}",
-			id, systemDisk, p.offset, p.bytes, p.size, p.fs, p.label, uuid, p.index)
+		b.add(d, d.TypedSpec(), `
+dev_path: /dev/%s
+type: partition
+device_path: /pci0000:00/nvme0n1/%[1]s
+parent: nvme0n1
+parent_dev_path: %s
+offset: %d
+size: %d
+pretty_size: %s
+sector_size: 512
+io_size: 512
+name: %q
+label: %q
+partition_uuid: %s
+partition_type: 0fc63daf-8483-4772-8e79-3d69d8477de4
+partition_label: %[10]s
+partition_index: %[9]d
+`,
+			id, systemDisk, p.offset, p.bytes, p.size, p.fs, label, uuid, p.index, p.label)
 
 		switch p.label {
 		case "META", "STATE", "EPHEMERAL": // the others are not volumes, only partitions
@@ -299,15 +341,65 @@ func (b *builder) network() {
 	b.add(host, host.TypedSpec(), "{hostname: %s, domainname: ''}", name)
 
 	lo := network.NewLinkStatus(network.NamespaceName, "lo")
-	b.add(lo, lo.TypedSpec(), "{index: 1, type: loopback, linkIndex: 0, flags: 'UP,LOOPBACK,RUNNING,LOWER_UP', hardwareAddr: '00:00:00:00:00:00', permanentAddr: '', broadcastAddr: '00:00:00:00:00:00', mtu: 65536, queueDisc: noqueue, operationalState: unknown, kind: '', slaveKind: '', linkState: true, speedMbit: 0, port: Other, duplex: Unknown}")
+	b.add(lo, lo.TypedSpec(), `
+index: 1
+type: loopback
+linkIndex: 0
+flags: 'UP,LOOPBACK,RUNNING,LOWER_UP'
+hardwareAddr: '00:00:00:00:00:00'
+permanentAddr: ''
+broadcastAddr: '00:00:00:00:00:00'
+mtu: 65536
+queueDisc: noqueue
+operationalState: unknown
+kind: ''
+slaveKind: ''
+linkState: true
+speedMbit: 0
+port: Other
+duplex: Unknown
+`)
 
 	eth := network.NewLinkStatus(network.NamespaceName, "enp3s0")
-	b.add(eth, eth.TypedSpec(), "{altNames: [enxaabbcc0000%[1]s], index: 2, type: ether, linkIndex: 0, flags: 'UP,BROADCAST,RUNNING,MULTICAST,LOWER_UP', hardwareAddr: 'aa:bb:cc:00:00:%[1]s', permanentAddr: 'aa:bb:cc:00:00:%[1]s', broadcastAddr: 'ff:ff:ff:ff:ff:ff', mtu: 1500, queueDisc: mq, operationalState: up, kind: '', slaveKind: '', busPath: '0000:03:00.0', pciID: '8086:15F3', driver: igc, driverVersion: 6.18.24-talos, firmwareVersion: '1073:8754', productID: '0x15f3', vendorID: '0x8086', linkState: true, speedMbit: 2500, port: TwistedPair, duplex: Full}", last)
+	b.add(eth, eth.TypedSpec(), `
+altNames: [enxaabbcc0000%[1]s]
+index: 2
+type: ether
+linkIndex: 0
+flags: 'UP,BROADCAST,RUNNING,MULTICAST,LOWER_UP'
+hardwareAddr: 'aa:bb:cc:00:00:%[1]s'
+permanentAddr: 'aa:bb:cc:00:00:%[1]s'
+broadcastAddr: 'ff:ff:ff:ff:ff:ff'
+mtu: 1500
+queueDisc: mq
+operationalState: up
+kind: ''
+slaveKind: ''
+busPath: '0000:03:00.0'
+pciID: '8086:15F3'
+driver: igc
+driverVersion: 6.18.24-talos
+firmwareVersion: '1073:8754'
+productID: '0x15f3'
+vendorID: '0x8086'
+linkState: true
+speedMbit: 2500
+port: TwistedPair
+duplex: Full
+`, last)
 
 	for _, a := range [][3]string{{"lo", "127.0.0.1/8", "host"}, {"lo", "::1/128", "host"}, {"enp3s0", b.n.addr + "/24", "global"}, {"enp3s0", "fe80::a8bb:ccff:fe00:" + last + "/64", "link"}} {
 		family := map[bool]string{true: "inet6", false: "inet4"}[strings.Contains(a[1], ":")]
 		addr := network.NewAddressStatus(network.NamespaceName, a[0]+"/"+a[1])
-		b.add(addr, addr.TypedSpec(), "{address: %q, linkIndex: %d, linkName: %s, family: %s, scope: %s, flags: permanent, priority: 0}", a[1], map[string]int{"lo": 1, "enp3s0": 2}[a[0]], a[0], family, a[2])
+		b.add(addr, addr.TypedSpec(), `
+address: %q
+linkIndex: %d
+linkName: %s
+family: %s
+scope: %s
+flags: permanent
+priority: 0
+`, a[1], map[string]int{"lo": 1, "enp3s0": 2}[a[0]], a[0], family, a[2])
 	}
 
 	for _, id := range []string{network.NodeAddressCurrentID, network.NodeAddressDefaultID, network.NodeAddressRoutedID} {
@@ -316,7 +408,20 @@ func (b *builder) network() {
 	}
 
 	route := network.NewRouteStatus(network.NamespaceName, "inet4/127.5.0.1//1024")
-	b.add(route, route.TypedSpec(), "{family: inet4, dst: '', src: '', gateway: 127.5.0.1, outLinkIndex: 2, outLinkName: enp3s0, table: main, priority: 1024, scope: global, type: unicast, flags: '', protocol: static}")
+	b.add(route, route.TypedSpec(), `
+family: inet4
+dst: ''
+src: ''
+gateway: 127.5.0.1
+outLinkIndex: 2
+outLinkName: enp3s0
+table: main
+priority: 1024
+scope: global
+type: unicast
+flags: ''
+protocol: static
+`)
 
 	st := network.NewStatus(network.NamespaceName, network.StatusID)
 	b.add(st, st.TypedSpec(), "{addressReady: true, connectivityReady: true, hostnameReady: true, etcFilesReady: true}")
@@ -330,7 +435,10 @@ func (b *builder) machine() {
 		stage = "maintenance"
 	case b.n.etcd.empty:
 		stage, ready = "booting", false
-		unmet = "[{name: services, reason: etcd not healthy}, {name: staticPods, reason: 'resource StaticPodServerStatuses.kubernetes.talos.dev(k8s/static-pod-server-status@undefined) doesn''t exist'}, {name: nodeReady, reason: 'node \"" + b.n.name + "\" status is not available yet'}]"
+		unmet = `[
+  {name: services, reason: etcd not healthy},
+  {name: staticPods, reason: "resource StaticPodServerStatuses.kubernetes.talos.dev(k8s/static-pod-server-status@undefined) doesn't exist"},
+  {name: nodeReady, reason: 'node "` + b.n.name + `" status is not available yet'}]`
 	case b.n.etcd.down:
 		ready, unmet = false, "[{name: services, reason: etcd not running}]"
 	}

@@ -182,6 +182,29 @@ impl CallSpec for Reboot {
     }
 }
 
+/// Which disks a reset wipes: `--wipe-mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WipeMode {
+    /// The system disk, and user disks that are listed.
+    All,
+    /// The system disk.
+    SystemDisk,
+    /// User disks that are listed.
+    UserDisks,
+}
+
+impl WipeMode {
+    /// The word of the flag.
+    pub const fn word(self) -> &'static str {
+        match self {
+            WipeMode::All => "all",
+            WipeMode::SystemDisk => "system-disk",
+            WipeMode::UserDisks => "user-disks",
+        }
+    }
+}
+
 /// `talos.reset { node, system_labels_to_wipe = … }`: wipes the named partitions. Without a list the tool would wipe the whole disk, so the
 /// guard `partitions` refuses that.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -195,9 +218,9 @@ pub struct Reset {
     /// User disks, by device.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub user_disks_to_wipe: Vec<String>,
-    /// `all`, `system-disk` or `user-disks`; the guard says which of them may be.
+    /// Which disks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wipe_mode: Option<String>,
+    pub wipe_mode: Option<WipeMode>,
     /// Cordon, drain and leave etcd first; yes where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub graceful: Option<bool>,
@@ -206,14 +229,11 @@ pub struct Reset {
     pub reboot: bool,
 }
 
-/// The mode that leaves the system disk alone.
-const USER_DISKS: &str = "user-disks";
-
 impl Reset {
     /// Where the node is afterwards: off, in maintenance mode, or up again with its config.
     pub fn leads_to(&self) -> AfterReset {
         let keeps_disk =
-            !self.system_labels_to_wipe.is_empty() || self.wipe_mode.as_deref() == Some(USER_DISKS);
+            !self.system_labels_to_wipe.is_empty() || self.wipe_mode == Some(WipeMode::UserDisks);
         match (self.reboot, keeps_disk) {
             (false, _) | (true, false) => AfterReset::Off,
             (true, true) if self.system_labels_to_wipe.iter().any(|l| l == "STATE") => {
@@ -259,8 +279,8 @@ impl CallSpec for Reset {
         for disk in &self.user_disks_to_wipe {
             argv = argv.pair("--user-disks-to-wipe", disk);
         }
-        if let Some(mode) = &self.wipe_mode {
-            argv = argv.pair("--wipe-mode", mode);
+        if let Some(mode) = self.wipe_mode {
+            argv = argv.pair("--wipe-mode", mode.word());
         }
         Some(
             argv.pair("--graceful", self.graceful.unwrap_or(true).to_string())
@@ -312,7 +332,7 @@ impl CallSpec for Reset {
     }
     fn about(&self) -> String {
         let mut words = vec![self.node.clone()];
-        if self.system_labels_to_wipe.is_empty() && self.wipe_mode.as_deref() != Some(USER_DISKS) {
+        if self.system_labels_to_wipe.is_empty() && self.wipe_mode != Some(WipeMode::UserDisks) {
             words.push("the whole system disk".into());
         } else {
             words.push(self.system_labels_to_wipe.join(", "));

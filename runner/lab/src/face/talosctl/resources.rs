@@ -1,0 +1,491 @@
+//! The resources of `talosctl get`: fields in the order of Talos' own types, from what a node says
+//! of itself. What the lab does not model is left out, never filled in.
+
+use super::Ctl;
+use crate::config::encode::{EPOCH, rfc3339};
+use crate::face::text::{si_bytes, uuid128};
+use crate::face::tree::Tree;
+use crate::node::{Node, Stage};
+use crate::reply::View;
+use crate::request::Kind;
+use crate::spec::Role;
+use crate::world::ConfigId;
+
+/// A resource.
+pub(crate) struct Item {
+    pub(crate) namespace: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) display: &'static str,
+    pub(crate) id: String,
+    pub(crate) version: u64,
+    pub(crate) owner: &'static str,
+    pub(crate) created: String,
+    pub(crate) spec: Tree,
+}
+
+/// Namespace, full type, display type, owner.
+fn about(kind: Kind) -> (&'static str, &'static str, &'static str, &'static str) {
+    match kind {
+        Kind::MachineStatus => (
+            "runtime",
+            "MachineStatuses.runtime.talos.dev",
+            "MachineStatus",
+            "runtime.MachineStatusController",
+        ),
+        Kind::MachineConfig => (
+            "config",
+            "MachineConfigs.config.talos.dev",
+            "MachineConfig",
+            "config.AcquireController",
+        ),
+        Kind::SystemInformation => (
+            "hardware",
+            "SystemInformations.hardware.talos.dev",
+            "SystemInformation",
+            "hardware.SystemInfoController",
+        ),
+        Kind::HostnameStatus => (
+            "network",
+            "HostnameStatuses.net.talos.dev",
+            "HostnameStatus",
+            "network.HostnameSpecController",
+        ),
+        Kind::MachineType => (
+            "config",
+            "MachineTypes.config.talos.dev",
+            "MachineType",
+            "config.MachineTypeController",
+        ),
+        Kind::Disks => ("runtime", "Disks.block.talos.dev", "Disk", "block.DisksController"),
+        Kind::SystemDisk => {
+            ("runtime", "SystemDisks.block.talos.dev", "SystemDisk", "block.SystemDiskController")
+        }
+        Kind::VolumeStatus => (
+            "runtime",
+            "VolumeStatuses.block.talos.dev",
+            "VolumeStatus",
+            "block.VolumeManagerController",
+        ),
+        Kind::DiscoveredVolumes => (
+            "runtime",
+            "DiscoveredVolumes.block.talos.dev",
+            "DiscoveredVolume",
+            "block.DiscoveryController",
+        ),
+        Kind::Links => {
+            ("network", "LinkStatuses.net.talos.dev", "LinkStatus", "network.LinkStatusController")
+        }
+        Kind::Addresses => (
+            "network",
+            "AddressStatuses.net.talos.dev",
+            "AddressStatus",
+            "network.AddressStatusController",
+        ),
+        Kind::Members => {
+            ("cluster", "Members.cluster.talos.dev", "Member", "cluster.MemberController")
+        }
+        Kind::Nodename => {
+            ("k8s", "Nodenames.kubernetes.talos.dev", "Nodename", "k8s.NodenameController")
+        }
+        Kind::Extensions => (
+            "runtime",
+            "ExtensionStatuses.runtime.talos.dev",
+            "ExtensionStatus",
+            "runtime.ExtensionStatusController",
+        ),
+    }
+}
+
+/// Columns of the table beside the common ones.
+pub(crate) fn columns(kind: Kind) -> Vec<(&'static str, &'static [&'static str])> {
+    match kind {
+        Kind::MachineStatus => vec![("stage", &["stage"]), ("ready", &["status", "ready"])],
+        Kind::MachineConfig => vec![],
+        Kind::SystemInformation => vec![
+            ("manufacturer", &["manufacturer"]),
+            ("productname", &["productName"]),
+            ("version", &["version"]),
+            ("serialnumber", &["serialnumber"]),
+            ("uuid", &["uuid"]),
+            ("wakeuptype", &["wakeUpType"]),
+            ("skunumber", &["skuNumber"]),
+        ],
+        Kind::HostnameStatus => vec![("hostname", &["hostname"]), ("domainname", &["domainname"])],
+        Kind::MachineType => vec![("type", &[])],
+        Kind::Disks => vec![
+            ("size", &["pretty_size"]),
+            ("read only", &["readonly"]),
+            ("transport", &["transport"]),
+            ("rotational", &["rotational"]),
+            ("wwid", &["wwid"]),
+            ("model", &["model"]),
+            ("serial", &["serial"]),
+        ],
+        Kind::SystemDisk => vec![("disk", &["diskID"])],
+        Kind::VolumeStatus => vec![
+            ("type", &["type"]),
+            ("phase", &["phase"]),
+            ("location", &["location"]),
+            ("size", &["prettySize"]),
+        ],
+        Kind::DiscoveredVolumes => vec![
+            ("type", &["type"]),
+            ("size", &["pretty_size"]),
+            ("discovered", &["name"]),
+            ("label", &["label"]),
+            ("partitionlabel", &["partition_label"]),
+        ],
+        Kind::Links => vec![
+            ("alias", &["alias"]),
+            ("type", &["type"]),
+            ("kind", &["kind"]),
+            ("hw addr", &["hardwareAddr"]),
+            ("oper state", &["operationalState"]),
+            ("link state", &["linkState"]),
+        ],
+        Kind::Addresses => vec![("address", &["address"]), ("link", &["linkName"])],
+        Kind::Members => vec![
+            ("hostname", &["hostname"]),
+            ("machine type", &["machineType"]),
+            ("os", &["operatingSystem"]),
+            ("addresses", &["addresses"]),
+        ],
+        Kind::Nodename => vec![("nodename", &["nodename"])],
+        Kind::Extensions => {
+            vec![("name", &["metadata", "name"]), ("version", &["metadata", "version"])]
+        }
+    }
+}
+
+/// The error for an id that is not there.
+pub(crate) fn missing(kind: Kind, id: &str) -> String {
+    let (namespace, full, _, _) = about(kind);
+    format!(
+        "rpc error: code = NotFound desc = resource {full}({namespace}/{id}@undefined) doesn't exist"
+    )
+}
+
+/// The resources of a kind on a node.
+pub(crate) fn items(ctl: &Ctl, kind: Kind, view: &View) -> Vec<Item> {
+    let (namespace, full, display, owner) = about(kind);
+    let created = rfc3339(EPOCH + ctl.io.now() / 1_000);
+    specs(ctl, kind, view)
+        .into_iter()
+        .map(|(id, version, spec)| Item {
+            namespace,
+            kind: full,
+            display,
+            id,
+            version,
+            owner,
+            created: created.clone(),
+            spec,
+        })
+        .collect()
+}
+
+type Spec = (String, u64, Tree);
+
+fn specs(ctl: &Ctl, kind: Kind, view: &View) -> Vec<Spec> {
+    let node = &view.state;
+    let io = &ctl.io;
+    let one = |id: &str, version, spec| vec![(id.to_owned(), version, spec)];
+    match kind {
+        Kind::MachineStatus => one("machine", 2 + node.events.len() as u64, status(view)),
+        Kind::MachineConfig => {
+            let mut out = Vec::new();
+            let text = |config: ConfigId| Tree::Text(io.text(config));
+            if let Some(config) = node.persisted {
+                out.push(("persistent".to_owned(), u64::from(config.0) + 1, text(config)));
+            }
+            if let Some(config) = node.active {
+                out.push(("v1alpha1".to_owned(), u64::from(config.0) + 1, text(config)));
+            }
+            out
+        }
+        Kind::SystemInformation => one(
+            "systeminformation",
+            1,
+            Tree::Map(vec![
+                ("manufacturer", "ops lab".into()),
+                ("productName", "simulated machine".into()),
+                ("serialnumber", serial(node).into()),
+                ("uuid", uuid128(node.uuid).into()),
+                ("wakeUpType", "Power Switch".into()),
+            ]),
+        ),
+        Kind::HostnameStatus => one(
+            "hostname",
+            1,
+            Tree::Map(vec![("hostname", hostname(ctl, node).into()), ("domainname", "".into())]),
+        ),
+        Kind::MachineType => match role(ctl, node) {
+            Some(role) => one("machine-type", 1, role.into()),
+            None => one("machine-type", 1, "unknown".into()),
+        },
+        Kind::Disks => disks(ctl, node),
+        Kind::SystemDisk => node
+            .system_disk
+            .map(|path| {
+                let path = io.name(path);
+                let id = path.trim_start_matches("/dev/").to_owned();
+                let spec = Tree::Map(vec![("diskID", id.into()), ("devPath", path.into())]);
+                one("system-disk", 1, spec)
+            })
+            .unwrap_or_default(),
+        Kind::VolumeStatus => volumes(ctl, node),
+        Kind::DiscoveredVolumes => discovered(ctl, node),
+        Kind::Links => links(node),
+        Kind::Addresses => vec![
+            ("lo/127.0.0.1/8".into(), 1, address("127.0.0.1/8", "lo", 1)),
+            (
+                format!("enp1s0/{}/24", io.name(node.address)),
+                1,
+                address(&format!("{}/24", io.name(node.address)), "enp1s0", 2),
+            ),
+        ],
+        Kind::Members => members(ctl, view),
+        Kind::Nodename => {
+            if node.active.is_none() {
+                return Vec::new();
+            }
+            one(
+                "nodename",
+                1,
+                Tree::Map(vec![
+                    ("nodename", hostname(ctl, node).into()),
+                    ("hostnameVersion", "1".into()),
+                    ("skipNodeRegistration", false.into()),
+                ]),
+            )
+        }
+        Kind::Extensions => Vec::new(),
+    }
+}
+
+fn status(view: &View) -> Tree {
+    let node = &view.state;
+    let condition = |name: &str, reason: &str| {
+        Tree::Map(vec![("name", name.into()), ("reason", reason.into())])
+    };
+    let mut unmet = Vec::new();
+    if node.stage == Stage::Running && !node.ready {
+        unmet.push(condition("nodeReady", "node is not ready"));
+    }
+    if node.stage == Stage::Booting && !view.etcd_healthy {
+        unmet.push(condition("services", "some services are not healthy"));
+    }
+    let ready = node.ready || (node.stage == Stage::Maintenance);
+    Tree::Map(vec![
+        ("stage", node.stage.word().into()),
+        (
+            "status",
+            Tree::Map(vec![("ready", ready.into()), ("unmetConditions", Tree::List(unmet))]),
+        ),
+    ])
+}
+
+fn serial(node: &Node) -> String {
+    format!("LAB{:012X}", node.hardware & 0xffff_ffff_ffff)
+}
+
+fn hostname(ctl: &Ctl, node: &Node) -> String {
+    let text = node.active.map(|config| ctl.io.text(config)).unwrap_or_default();
+    let set = crate::config::read(&text).ok().and_then(|document| {
+        let named = document.others.iter().find_map(|other| other["hostname"].as_str());
+        let field = document.machine.as_ref().and_then(|machine| {
+            machine.pointer("/machine/network/hostname").and_then(serde_json::Value::as_str)
+        });
+        named.or(field).map(str::to_owned)
+    });
+    set.unwrap_or_else(|| ctl.io.name(node.auto_name))
+}
+
+fn role(ctl: &Ctl, node: &Node) -> Option<&'static str> {
+    let text = ctl.io.text(node.active?);
+    let document = crate::config::read(&text).ok()?;
+    match document.machine?.pointer("/machine/type")?.as_str()? {
+        "controlplane" => Some("controlplane"),
+        "init" => Some("init"),
+        "worker" => Some("worker"),
+        _ => None,
+    }
+}
+
+fn disks(ctl: &Ctl, node: &Node) -> Vec<Spec> {
+    let disk = |place: usize, disk: &crate::node::Disk| {
+        let path = ctl.io.name(disk.path);
+        let id = path.trim_start_matches("/dev/").to_owned();
+        let wwid = format!("naa.5000{:012x}", (node.hardware ^ place as u64) & 0xffff_ffff_ffff);
+        let spec = Tree::Map(vec![
+            ("dev_path", path.into()),
+            ("size", disk.size.into()),
+            ("pretty_size", si_bytes(disk.size).into()),
+            ("io_size", 512.into()),
+            ("sector_size", 512.into()),
+            ("readonly", false.into()),
+            ("cdrom", false.into()),
+            ("model", "LAB DISK".into()),
+            ("serial", format!("{}-{place}", serial(node)).into()),
+            ("wwid", wwid.into()),
+            ("transport", "sata".into()),
+        ]);
+        (id, 1, spec)
+    };
+    node.disks.iter().enumerate().map(|(place, state)| disk(place, state)).collect()
+}
+
+/// System volumes: label, partition number, bytes, file system.
+const SYSTEM: [(&str, u64, u64, &str); 3] = [
+    ("EPHEMERAL", 6, 118_000_000_000, "xfs"),
+    ("META", 4, 1_048_576, "talosmeta"),
+    ("STATE", 5, 104_857_600, "xfs"),
+];
+
+fn volumes(ctl: &Ctl, node: &Node) -> Vec<Spec> {
+    let disk = node.system_disk.map(|path| ctl.io.name(path));
+    SYSTEM
+        .iter()
+        .map(|(label, number, size, filesystem)| {
+            let mut fields = vec![
+                ("phase", if disk.is_some() { "ready" } else { "missing" }.into()),
+                ("type", "partition".into()),
+            ];
+            if let Some(disk) = &disk {
+                fields.extend([
+                    ("location", format!("{disk}{number}").into()),
+                    ("partitionIndex", (*number).into()),
+                    ("parentLocation", disk.as_str().into()),
+                    ("size", (*size).into()),
+                    ("prettySize", si_bytes(*size).into()),
+                    ("filesystem", (*filesystem).into()),
+                ]);
+            }
+            ((*label).to_owned(), 2, Tree::Map(fields))
+        })
+        .collect()
+}
+
+fn discovered(ctl: &Ctl, node: &Node) -> Vec<Spec> {
+    let mut out = Vec::new();
+    for disk in &node.disks {
+        let path = ctl.io.name(disk.path);
+        let id = path.trim_start_matches("/dev/").to_owned();
+        let system = node.system_disk == Some(disk.path);
+        let found = if system {
+            "gpt"
+        } else if disk.data {
+            "xfs"
+        } else {
+            ""
+        };
+        out.push((
+            id.clone(),
+            1,
+            Tree::Map(vec![
+                ("dev_path", path.as_str().into()),
+                ("type", "disk".into()),
+                ("device_path", format!("/devices/lab/{id}").into()),
+                ("offset", 0.into()),
+                ("size", disk.size.into()),
+                ("pretty_size", si_bytes(disk.size).into()),
+                ("name", found.into()),
+            ]),
+        ));
+        if !system {
+            continue;
+        }
+        let boot = [
+            ("EFI", 1, 2_202_009_600, "vfat"),
+            ("BIOS", 2, 1_048_576, ""),
+            ("BOOT", 3, 2_097_152_000, "xfs"),
+        ];
+        for (label, number, size, filesystem) in boot.iter().chain(&SYSTEM) {
+            out.push((
+                format!("{id}{number}"),
+                1,
+                Tree::Map(vec![
+                    ("dev_path", format!("{path}{number}").into()),
+                    ("type", "partition".into()),
+                    ("device_path", format!("/devices/lab/{id}/{id}{number}").into()),
+                    ("parent", id.as_str().into()),
+                    ("parent_dev_path", path.as_str().into()),
+                    ("offset", 0.into()),
+                    ("size", (*size).into()),
+                    ("pretty_size", si_bytes(*size).into()),
+                    ("name", (*filesystem).into()),
+                    ("label", (*label).into()),
+                    ("partition_label", (*label).into()),
+                    ("partition_index", (*number).into()),
+                ]),
+            ));
+        }
+    }
+    out
+}
+
+fn links(node: &Node) -> Vec<Spec> {
+    let octets = (node.hardware ^ 0x00be_ef00).to_be_bytes();
+    let mac = format!(
+        "02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}",
+        octets[3], octets[4], octets[5], octets[6], octets[7]
+    );
+    let link = |index: u64, kind: &str, mac: &str| {
+        Tree::Map(vec![
+            ("index", index.into()),
+            ("type", kind.into()),
+            ("linkIndex", 0.into()),
+            ("flags", "UP,RUNNING".into()),
+            ("hardwareAddr", mac.into()),
+            ("permanentAddr", mac.into()),
+            ("broadcastAddr", if mac.is_empty() { "" } else { "ff:ff:ff:ff:ff:ff" }.into()),
+            ("mtu", 1_500.into()),
+            ("queueDisc", "pfifo_fast".into()),
+            ("operationalState", "up".into()),
+            ("kind", "".into()),
+            ("slaveKind", "".into()),
+            ("linkState", true.into()),
+            ("port", "Other".into()),
+            ("duplex", "Full".into()),
+        ])
+    };
+    vec![
+        ("enp1s0".into(), 2, link(2, "ether", &mac)),
+        ("lo".into(), 2, link(1, "loopback", "00:00:00:00:00:00")),
+    ]
+}
+
+fn address(prefix: &str, link: &str, index: u64) -> Tree {
+    Tree::Map(vec![
+        ("address", prefix.into()),
+        ("linkIndex", index.into()),
+        ("linkName", link.into()),
+        ("family", "inet4".into()),
+        ("scope", if link == "lo" { "host" } else { "global" }.into()),
+        ("flags", "permanent".into()),
+        ("priority", 0.into()),
+    ])
+}
+
+fn members(ctl: &Ctl, view: &View) -> Vec<Spec> {
+    let mut out: Vec<Spec> = view
+        .members
+        .iter()
+        .map(|(id, _)| {
+            let spec = &ctl.spec.nodes[usize::from(id.0)];
+            let fields = vec![
+                ("nodeId", format!("lab{}", id.0).into()),
+                ("addresses", Tree::List(vec![spec.address.as_str().into()])),
+                ("hostname", spec.name.as_str().into()),
+                (
+                    "machineType",
+                    if spec.role == Role::ControlPlane { "controlplane" } else { "worker" }.into(),
+                ),
+                ("operatingSystem", format!("Talos ({})", ctl.spec.talos_version).into()),
+            ];
+            (spec.name.clone(), 1, Tree::Map(fields))
+        })
+        .collect();
+    out.sort_by(|a, b| a.0.cmp(&b.0));
+    out
+}

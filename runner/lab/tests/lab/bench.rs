@@ -1,0 +1,1 @@
+//! How fast histories are; prints, asserts nothing.

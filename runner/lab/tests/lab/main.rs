@@ -1,0 +1,6 @@
+//! The lab's own specification, as tests: one behaviour each, named after it.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod bench;
+mod support;
+mod tools;
