@@ -8,8 +8,8 @@ use ops_core::error::{Code, Exit, Fault};
 use ops_core::guard::Site;
 use ops_lab::Lab;
 
-use super::{Start, seam};
 use super::args::{Globals, LabArgs, LabCommand};
+use super::{Start, seam};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
 use crate::output::{Output, views};

@@ -425,10 +425,10 @@ impl<'a> Run<'a> {
                 Err(error)
             }
             _ => {
-                let fault = self.ended.faults.last().map_or_else(
-                    || Fault::new(Code::INTERRUPTED, "stopped"),
-                    |(_, fault)| fault.clone(),
-                );
+                let told = self.nested_fault.clone();
+                let last = || self.ended.faults.last().map(|(_, fault)| fault.clone());
+                let fault =
+                    told.or_else(last).unwrap_or_else(|| Fault::new(Code::INTERRUPTED, "stopped"));
                 return self.stop_branch(at, caller.path.clone(), fault);
             }
         };
