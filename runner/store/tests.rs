@@ -15,7 +15,7 @@ use ops_core::value::{Digest, Value};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Store, folder_name, rename_folder};
+use super::{Store, folder_name, forget_lab, rename_folder};
 
 const NOW: Time = Time(1_000_000);
 
@@ -344,14 +344,30 @@ fn adoption_renames_the_folder_and_never_over_another() {
 }
 
 #[test]
+fn only_the_state_of_a_lab_is_ever_removed() {
+    let base = TempDir::new().unwrap();
+    let home = cluster("home");
+    let site = |lab| Site { cluster: &home, lock: None, lab };
+    let root = Path::new("/a");
+    for lab in [true, false] {
+        open(&base.path().join(folder_name(&site(lab), root))).unwrap();
+    }
+    assert_eq!(code(forget_lab(base.path(), &site(false), root)), Some(Code::BUG));
+    assert!(forget_lab(base.path(), &site(true), root).unwrap());
+    assert!(!forget_lab(base.path(), &site(true), root).unwrap());
+    assert!(base.path().join(folder_name(&site(false), root)).exists());
+}
+
+fn cluster(name: &str) -> Cluster {
+    serde_json::from_value(json!({
+        "name": name, "context": name, "endpoint": "https://x:6443", "nodes": [], "kubeconfig": "k",
+        "talosconfig": "t", "secrets": "s", "config_dir": "c", "snapshot_dir": "d",
+    }))
+    .unwrap()
+}
+
+#[test]
 fn clones_share_a_folder_and_other_clusters_do_not() {
-    let cluster = |name: &str| -> Cluster {
-        serde_json::from_value(json!({
-            "name": name, "context": name, "endpoint": "https://x:6443", "nodes": [], "kubeconfig": "k",
-            "talosconfig": "t", "secrets": "s", "config_dir": "c", "snapshot_dir": "d",
-        }))
-        .unwrap()
-    };
     let pinned = |uid: &str| LockFile {
         talos_ca: Some("ca".into()),
         kube_system_uid: Some(uid.into()),

@@ -55,7 +55,7 @@ evidence_codes! {
     Stor = "STOR", Span::mins(2), "volumes have a healthy replica elsewhere";
     Backup = "BACKUP", Span::hours(24), "application data is backed up off the cluster";
     Diff = "DIFF", Span::mins(2), "the change is the one that was shown";
-    Blast = "BLAST", Span::mins(2), "nothing that runs there is lost";
+    Blast = "BLAST", Span::mins(2), "everything that runs there comes back elsewhere";
     Img = "IMG", Span::mins(30), "the image can be pulled and fits";
     Sec = "SEC", Span::mins(5), "role and secrets of the config are the live ones";
     Gitops = "GITOPS", Span::mins(2), "its owner agrees";

@@ -202,7 +202,8 @@ fn what_fails_and_what_nobody_knows_are_worded_apart() {
     assert_eq!(fails.title, "w-1: nothing brings back db/psql-0");
     scene.facts.node_mut("w-1").workloads = None;
     let unknown = scene.call(&reset_w1()).unwrap_err().fault;
-    assert_eq!(unknown.title, "w-1: nobody can say whether nothing that runs there is lost");
+    let title = "w-1: nobody can say whether everything that runs there comes back elsewhere";
+    assert_eq!(unknown.title, title);
     assert_eq!(unknown.details, ["BLAST: not asked", "Unknown is not healthy."]);
 }
 
