@@ -52,26 +52,6 @@ pub fn rename_folder(base: &Path, old: &str, new: &str) -> Result<bool, Box<Faul
     Ok(true)
 }
 
-/// Removes what the lab of a cluster left: with a new lab its clock begins anew, and records of a later time would void every grant.
-/// True where there was one. The folder of a real cluster is never removed.
-///
-/// # Errors
-/// Where the site is no lab, or the system says no.
-pub fn forget_lab(base: &Path, site: &Site<'_>, root: &Path) -> Result<bool, Box<Fault>> {
-    if !site.lab {
-        return Err(Box::new(Fault::new(
-            Code::BUG,
-            "only the state of a lab may be removed, and this is a cluster's",
-        )));
-    }
-    let path = base.join(folder_name(site, root));
-    match fs::remove_dir_all(&path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(cannot(&path, &error)),
-    }
-}
-
 /// Makes the folder and what leads to it; only its owner may look in.
 pub(super) fn make(path: &Path) -> Result<(), Box<Fault>> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| cannot(path, &e))?;

@@ -15,7 +15,7 @@ use ops_core::value::{Digest, Value};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Store, folder_name, forget_lab, rename_folder};
+use super::{Store, folder_name, rename_folder};
 
 const NOW: Time = Time(1_000_000);
 
@@ -341,21 +341,6 @@ fn adoption_renames_the_folder_and_never_over_another() {
     open(&base.path().join("home-1")).unwrap();
     let both = rename_folder(base.path(), "home-1", "home-2");
     assert_eq!(both.map_err(|fault| fault.code), Err(Code::STATE_STORE));
-}
-
-#[test]
-fn only_the_state_of_a_lab_is_ever_removed() {
-    let base = TempDir::new().unwrap();
-    let home = cluster("home");
-    let site = |lab| Site { cluster: &home, lock: None, lab };
-    let root = Path::new("/a");
-    for lab in [true, false] {
-        open(&base.path().join(folder_name(&site(lab), root))).unwrap();
-    }
-    assert_eq!(code(forget_lab(base.path(), &site(false), root)), Some(Code::BUG));
-    assert!(forget_lab(base.path(), &site(true), root).unwrap());
-    assert!(!forget_lab(base.path(), &site(true), root).unwrap());
-    assert!(base.path().join(folder_name(&site(false), root)).exists());
 }
 
 fn cluster(name: &str) -> Cluster {
