@@ -14,5 +14,5 @@ pub(super) fn run(start: &Start, args: &AdoptArgs) -> Result<Exit, Fault> {
         let names = cluster.nodes.iter().map(|n| n.name.as_str());
         return Err(Fault::new(Code::PARAM_VALUE, title).did_you_mean(node, names));
     }
-    seam::adopt(&settings, args, &start.output())
+    seam::adopt(&settings, args, &start.globals, &start.output())
 }

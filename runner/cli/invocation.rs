@@ -68,6 +68,23 @@ pub(crate) fn resolve(
         .map_err(Box::new)
 }
 
+/// The arguments that words give a recipe, as behind `ops run RECIPE`: what `ops verify` and `safety.evidence` pass on.
+pub(crate) fn words_of(
+    settings: &Settings,
+    catalog: &Catalog,
+    recipe: &str,
+    words: &[String],
+) -> Result<Map<String, Value>, Box<Fault>> {
+    let line: Vec<String> =
+        std::iter::once(recipe.to_owned()).chain(words.iter().cloned()).collect();
+    let line = split(&line, catalog, &args::outside())?;
+    let quiet = Globals { json: true, ..Globals::default() };
+    match bind(settings, catalog, line, &quiet)?.as_slice() {
+        [only] => Ok(only.args.clone()),
+        _ => Err(Box::new(Fault::new(Code::USAGE, "evidence is gathered for one recipe"))),
+    }
+}
+
 fn bind(
     settings: &Settings,
     catalog: &Catalog,

@@ -20,7 +20,11 @@ pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     let out = start.output();
     if args.command == LabCommand::Facts {
         out.result(&views::facts(&ops_lab::header(), ops_lab::facts()));
-        out.document("ops.lab.facts", 1, &views::facts_json(ops_lab::facts::MODEL, ops_lab::facts()));
+        out.document(
+            "ops.lab.facts",
+            1,
+            &views::facts_json(ops_lab::facts::MODEL, ops_lab::facts()),
+        );
         return Ok(Exit::Done);
     }
     let mut globals = start.globals.clone();
@@ -47,10 +51,10 @@ pub(super) fn state_path(settings: &Settings) -> Result<PathBuf, Fault> {
 
 /// The lab of these settings: as it was left, or new with bare nodes.
 pub(super) fn open(settings: &Settings) -> Result<Lab, Fault> {
-    match stored(settings)? {
-        Some(lab) => Ok(lab),
-        None => Ok(Lab::bare(spec(settings.need_cluster()?, 1))),
-    }
+    let cluster = settings.need_cluster()?;
+    let mut lab = stored(settings)?.unwrap_or_else(|| Lab::bare(spec(cluster, 1)));
+    state::write_bundle(settings.root(), cluster, &mut lab)?;
+    Ok(lab)
 }
 
 fn stored(settings: &Settings) -> Result<Option<Lab>, Fault> {
@@ -68,7 +72,8 @@ fn stored(settings: &Settings) -> Result<Option<Lab>, Fault> {
     let wanted: Vec<(&str, &str)> =
         cluster.nodes.iter().map(|n| (n.name.as_str(), n.address.as_str())).collect();
     if known != wanted {
-        let title = format!("the lab was made for other nodes than clusters/{}.toml has", cluster.name);
+        let title =
+            format!("the lab was made for other nodes than clusters/{}.toml has", cluster.name);
         return Err(Fault::new(Code::LAB, title).next("ops lab reset"));
     }
     Ok(Some(lab))

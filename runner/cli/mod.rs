@@ -7,6 +7,7 @@ mod history;
 mod invocation;
 mod lab;
 mod list;
+mod opened;
 mod plan;
 mod recipes;
 mod resume;

@@ -12,7 +12,7 @@ pub(super) fn run(start: &Start, args: &ResumeArgs) -> Result<Exit, Fault> {
         settled(text)?;
     }
     let settings = start.settings()?;
-    seam::resume(&settings, args, &start.output())
+    seam::resume(&settings, args, &start.globals, &start.output())
 }
 
 /// A `--settle` word: the call, and whether it happened.

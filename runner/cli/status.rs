@@ -8,5 +8,9 @@ use super::{Start, seam};
 pub(super) fn run(start: &Start) -> Result<Exit, Fault> {
     let settings = start.settings()?;
     settings.need_cluster()?;
-    seam::status(&settings, &start.output())
+    let catalog = super::recipes::catalog(&settings.project)?;
+    let asked =
+        vec![crate::recipe::Need { recipe: "cluster:status".to_owned(), ..Default::default() }];
+    let (globals, out) = (start.globals.clone(), start.output());
+    seam::run(super::invocation::Invocation { catalog, settings, globals, asked, out })
 }

@@ -85,6 +85,8 @@ impl Plan {
 pub struct Cleared {
     /// The typed confirmation, where something is destroyed.
     pub confirmed: Option<Confirmed>,
+    /// The grant that the run has claimed.
+    pub claimed: Option<String>,
 }
 
 impl Session<'_> {
@@ -227,10 +229,10 @@ impl Session<'_> {
             }
             None => None,
         };
-        if let Some(grant) = passed.claim {
-            self.keep.claim(&grant, &self.run, self.world.now())?;
+        if let Some(grant) = &passed.claim {
+            self.keep.claim(grant, &self.run, self.world.now())?;
         }
-        Ok(Cleared { confirmed })
+        Ok(Cleared { confirmed, claimed: passed.claim })
     }
 
     /// Judges a planned sequence; with claims as a run, without as `ops verify`.

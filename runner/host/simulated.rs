@@ -38,7 +38,7 @@ pub struct Simulated {
     state: Option<PathBuf>,
     files: Rc<dyn Files>,
     real: Rc<dyn World>,
-    /// Real processes that run: simulated time stands still.
+    /// Who works in real time: processes that really run, bodies in a turn. Simulated time stands still.
     busy: Cell<u32>,
     tools: RefCell<BTreeMap<ClientId, Slot<LabOutput>>>,
     answers: RefCell<BTreeMap<ClientId, Slot<(u16, Value)>>>,
@@ -52,14 +52,17 @@ enum Slot<T> {
     Ready(T),
 }
 
-/// The lab reads files when a tool starts; what is piped to it is a file as well.
-struct Reading<'a>(&'a dyn Files, Option<&'a [u8]>);
+/// The lab reads files when a tool starts, its standard input among them.
+struct Reading<'a> {
+    files: &'a dyn Files,
+    stdin: Option<&'a [u8]>,
+}
 
 impl ReadFiles for Reading<'_> {
     fn read(&self, path: &str) -> Option<Vec<u8>> {
-        match path {
-            "/dev/stdin" => Some(self.1.unwrap_or_default().to_vec()),
-            path => self.0.read(path).ok(),
+        match (path, self.stdin) {
+            ("/dev/stdin", Some(bytes)) => Some(bytes.to_vec()),
+            _ => self.files.read(path).ok(),
         }
     }
 }
@@ -148,8 +151,8 @@ impl Simulated {
             env: argv.env.clone(),
             stdin: argv.stdin.clone(),
         };
-        let client =
-            self.lab.borrow_mut().start(call, &Reading(&*self.files, argv.stdin.as_deref()));
+        let reading = Reading { files: &*self.files, stdin: argv.stdin.as_deref() };
+        let client = self.lab.borrow_mut().start(call, &reading);
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
@@ -224,9 +227,9 @@ impl World for Simulated {
             return Box::pin(self.tool(argv, timeout));
         }
         Box::pin(async move {
-            self.busy.set(self.busy.get() + 1);
+            self.hold();
             let output = self.real.run(argv, timeout, watcher).await;
-            self.busy.set(self.busy.get() - 1);
+            self.release();
             output
         })
     }
@@ -280,6 +283,14 @@ impl World for Simulated {
         }
         self.collect();
         true
+    }
+
+    fn hold(&self) {
+        self.busy.set(self.busy.get() + 1);
+    }
+
+    fn release(&self) {
+        self.busy.set(self.busy.get().saturating_sub(1));
     }
 
     fn random(&self) -> u64 {

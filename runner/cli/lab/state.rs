@@ -29,7 +29,11 @@ pub(in crate::cli) fn spec(cluster: &Cluster, seed: u64) -> LabSpec {
         cluster: cluster.context.clone(),
         endpoint: cluster.endpoint.clone(),
         talos_version: cluster.versions.talos.clone().unwrap_or_else(|| TALOS.into()),
-        kubernetes_version: cluster.versions.kubernetes.clone().unwrap_or_else(|| KUBERNETES.into()),
+        kubernetes_version: cluster
+            .versions
+            .kubernetes
+            .clone()
+            .unwrap_or_else(|| KUBERNETES.into()),
         nodes: cluster
             .nodes
             .iter()
@@ -50,7 +54,11 @@ pub(in crate::cli) fn spec(cluster: &Cluster, seed: u64) -> LabSpec {
 }
 
 /// Writes what a person with access to a healthy cluster holds: secrets, client configs, machine configs.
-pub(in crate::cli) fn write_files(root: &Path, cluster: &Cluster, lab: &mut Lab) -> Result<(), Fault> {
+pub(in crate::cli) fn write_files(
+    root: &Path,
+    cluster: &Cluster,
+    lab: &mut Lab,
+) -> Result<(), Fault> {
     let files = lab.client_files();
     // talosctl calls the context of a kubeconfig admin@CLUSTER; the inventory calls it by its own name.
     let kubeconfig =
@@ -64,6 +72,18 @@ pub(in crate::cli) fn write_files(root: &Path, cluster: &Cluster, lab: &mut Lab)
         }
     }
     Ok(())
+}
+
+/// Writes the secrets bundle of a lab that has none on disk: a cluster that does not exist yet is made from it.
+pub(in crate::cli) fn write_bundle(
+    root: &Path,
+    cluster: &Cluster,
+    lab: &mut Lab,
+) -> Result<(), Fault> {
+    if root.join(&cluster.secrets).exists() {
+        return Ok(());
+    }
+    write(root, &cluster.secrets, &lab.client_files().secrets)
 }
 
 fn write(root: &Path, path: &str, text: &str) -> Result<(), Fault> {
@@ -155,11 +175,9 @@ fn node(lab: &Lab, id: NodeId) -> LabNode {
 fn word<T: serde::Serialize>(thing: &T) -> String {
     match serde_json::to_value(thing) {
         Ok(serde_json::Value::String(name)) => name,
-        Ok(serde_json::Value::Object(map)) => map
-            .iter()
-            .next()
-            .map(|(kind, which)| format!("{kind} {which}"))
-            .unwrap_or_default(),
+        Ok(serde_json::Value::Object(map)) => {
+            map.iter().next().map(|(kind, which)| format!("{kind} {which}")).unwrap_or_default()
+        }
         _ => String::new(),
     }
 }

@@ -243,6 +243,13 @@ impl Fault {
         self
     }
 
+    /// Adds another fault's lines of detail.
+    #[must_use]
+    pub fn details_of(mut self, other: &Fault) -> Fault {
+        self.details.extend(other.details.iter().cloned());
+        self
+    }
+
     /// Adds a hint.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Fault {

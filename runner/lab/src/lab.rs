@@ -4,6 +4,7 @@
 use crate::config::{self, Base, ConfigError, Secrets};
 use crate::face::{Finished, HttpCall, Process, ReadFiles, ToolCall, ToolOutput};
 use crate::faults::{Fault, FaultError};
+use crate::invariants::{Violation, Watch};
 use crate::ledger::{Asset, Ledger, Place};
 use crate::rng::Stream;
 use crate::spec::LabSpec;
@@ -37,6 +38,8 @@ pub struct Lab {
     finished: Vec<(ClientId, Finished)>,
     #[serde(skip)]
     fired: Vec<TimerId>,
+    #[serde(skip)]
+    watch: Watch,
 }
 
 /// Why a stored lab cannot be used.
@@ -83,6 +86,7 @@ impl Lab {
             processes: BTreeMap::new(),
             finished: Vec::new(),
             fired: Vec::new(),
+            watch: Watch::default(),
         };
         let nodes: Vec<NodeId> = lab.world.node_ids().collect();
         for node in nodes {
@@ -303,6 +307,31 @@ impl Lab {
     /// Copies and losses.
     pub fn ledger(&self) -> &Ledger {
         &self.world.ledger
+    }
+
+    /// Checks what must hold in every world; empty unless the lab itself is wrong.
+    pub fn check_invariants(&mut self) -> Vec<Violation> {
+        self.watch.check(&self.world)
+    }
+
+    /// Makes configs known that random histories apply: other labels, another role, a partial one.
+    pub(crate) fn learn_variants(&mut self) {
+        let nodes: Vec<NodeId> = self.world.node_ids().collect();
+        for node in [nodes.first(), nodes.last()].into_iter().flatten() {
+            let text = self.node_config(*node);
+            let labelled = text.replace("    features:", "    sysctls:\n        a: b\n    features:");
+            let rebooting = text.replace("diskQuotaSupport: true", "diskQuotaSupport: false");
+            for text in [labelled, rebooting] {
+                // They are made from a config that reads.
+                let _ = self.learn(&text);
+            }
+        }
+        let _ = self.learn("apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: other\n");
+    }
+
+    /// The world alone.
+    pub(crate) fn into_world(self) -> World {
+        self.world
     }
 
     /// The world itself.

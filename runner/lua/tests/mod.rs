@@ -4,6 +4,8 @@
 
 mod bodies;
 mod heads;
+mod sandbox;
+mod stops;
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +14,7 @@ use ops_core::effect::Effect;
 use ops_core::error::{CallError, Fault};
 use ops_core::ident::{Branch, CallId, RunId};
 use ops_core::inventory::Cluster;
-use ops_core::machine::{Act, Delivery, Entry, Failure, Limits, Machine, StepSpec, Stop, Turn};
+use ops_core::machine::{Act, Delivery, Entry, Failure, Limits, StepSpec, Stop, Turn};
 use ops_core::time::Span;
 use ops_core::value::{Map, Value};
 use serde_json::json;

@@ -2,8 +2,10 @@
 //!
 //! A call that changes the world and is not known here counts as the worst that its scope allows.
 
+use crate::call::CallSpec;
 use crate::call::table::Call;
-use crate::call::talos::Reset;
+use crate::call::talos::{ApplyConfig, ApplyMode, Reset};
+use crate::call::wait::NodeState;
 use crate::effect::{Effect, Scope};
 use crate::value::Value;
 
@@ -50,25 +52,19 @@ pub(super) enum Deed<'a> {
 impl<'a> Deed<'a> {
     /// What a call does, given its predicted reply.
     pub(super) fn of(call: &'a Call, predicted: Option<&Value>) -> Deed<'a> {
-        let spec = call.spec();
-        let (name, node) = (call.info().name, spec.node());
-        if let Call::TalosReset(reset) = call {
-            return Deed::Reset(reset);
-        }
-        if spec.effect() == Effect::Destroys {
-            return Deed::Destroys { kind: kind_for(name), node };
-        }
-        match (name, node) {
-            ("wait.node", Some(node)) => Deed::Back(Some(node)),
-            ("wait.etcd", _) => Deed::Back(None),
-            _ if !spec.effect().changes_world() => Deed::Nothing,
-            ("talos.apply_config" | "talos.patch", Some(node)) => applied(node, predicted),
-            ("talos.bootstrap", Some(node)) => Deed::Bootstrap(node),
-            ("talos.image.pull" | "talos.image.remove", Some(node)) => Deed::Touch(node),
-            (name, Some(node)) if name.starts_with("talos.") && spec.scope() == Scope::Node => {
-                Deed::Away(node)
+        match call {
+            Call::TalosReset(reset) => Deed::Reset(reset),
+            Call::TalosBootstrap(c) if c.recover_from.is_some() => {
+                Deed::Destroys { kind: Some(GrantKind::EtcdRecover), node: Some(&c.node) }
             }
-            (name, node) => Deed::Elsewhere { kube: name.starts_with("kube."), node },
+            Call::TalosBootstrap(c) => Deed::Bootstrap(&c.node),
+            Call::TalosApplyConfig(c) => applied(c, predicted),
+            // Only what shows that the node votes again brings it back.
+            Call::WaitNode(c) if matches!(c.state, NodeState::Healthy | NodeState::Settled) => {
+                Deed::Back(Some(&c.node))
+            }
+            Call::WaitEtcd(_) => Deed::Back(None),
+            _ => at_worst(call.spec()),
         }
     }
 
@@ -96,25 +92,31 @@ impl<'a> Deed<'a> {
     }
 }
 
-fn kind_for(name: &str) -> Option<GrantKind> {
-    match name {
-        "talos.wipe.disk" => Some(GrantKind::DiskWipe),
-        "talos.etcd.remove_member" | "talos.etcd.leave" => Some(GrantKind::MemberReplace),
-        "talos.bootstrap" => Some(GrantKind::EtcdRecover),
-        _ => None,
+/// A call of which nothing is known but what its type says of itself: a reboot, a cordon, and whatever comes later.
+fn at_worst(spec: &dyn CallSpec) -> Deed<'_> {
+    let node = spec.node();
+    match (spec.effect(), spec.scope(), node) {
+        (Effect::Reads | Effect::Files, ..) => Deed::Nothing,
+        (Effect::Destroys, ..) => Deed::Destroys { kind: None, node },
+        (Effect::Mutates, Scope::Node, Some(node)) => Deed::Away(node),
+        (Effect::Mutates, scope, node) => Deed::Elsewhere { kube: scope == Scope::Cluster, node },
     }
 }
 
-/// An apply by its predicted reply, `{changed, reboot: "none" | "now" | "staged"}`.
-pub(super) fn applied<'a>(node: &'a str, predicted: Option<&Value>) -> Deed<'a> {
+/// An apply by its mode and its predicted reply, `{changed, reboot: "none" | "now" | "staged"}`.
+fn applied<'a>(call: &'a ApplyConfig, predicted: Option<&Value>) -> Deed<'a> {
     let field = |name| predicted.and_then(|reply| reply.get(name));
     if field("changed").and_then(Value::as_bool) == Some(false) {
         return Deed::Nothing;
     }
-    let reboots = match field("reboot").and_then(Value::as_str) {
-        Some("none" | "staged") => Some(false),
-        Some("now") => Some(true),
-        _ => None,
+    let reboots = match call.mode {
+        ApplyMode::NoReboot | ApplyMode::Staged | ApplyMode::Try => Some(false),
+        ApplyMode::Reboot => Some(true),
+        ApplyMode::Auto => match field("reboot").and_then(Value::as_str) {
+            Some("none" | "staged") => Some(false),
+            Some("now") => Some(true),
+            _ => None,
+        },
     };
-    Deed::Apply { node, reboots }
+    Deed::Apply { node: &call.node, reboots }
 }

@@ -150,7 +150,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
         .node()
         .and_then(|node| case.facts.node(node)?.config.as_ref()?.found.as_ref().ok()?.reboots);
     let deed = match Deed::of(call, None) {
-        Deed::Apply { node, .. } => Deed::Apply { node, reboots },
+        Deed::Apply { node, reboots: None } => Deed::Apply { node, reboots },
         other => other,
     };
     if matches!(call.spec().effect(), Effect::Reads | Effect::Files) || !deed.guarded() {

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::deed::Deed;
 use super::etcd::{Etcd, Voters, assess};
 use super::evidence::EvidenceCode;
-use super::facts::{Facts, OpenKind, fresh};
+use super::facts::{EtcdSaid, Facts, OpenKind, fresh};
 use super::rows::snapshot_fault;
 use super::{Case, Site};
 use crate::error::{Code, Fault};
@@ -19,27 +19,22 @@ use crate::error::{Code, Fault};
 /// The first deed that would leave too few voters, and why.
 pub(super) fn check(deeds: &[Deed<'_>], case: &Case<'_>) -> Result<(), Box<Fault>> {
     let site = &case.site;
-    let Some(first) = deeds.iter().position(|deed| disturbs(deed, site)) else { return Ok(()) };
+    let voting = |deed: &&Deed<'_>| disturbs(deed, site) && !empty_handed(deed, case);
+    let Some(first) = deeds.iter().find(voting) else { return Ok(()) };
     let planes = site.cluster.control_planes().count();
-    refuse_while_open(&deeds[first..], site, case.facts)?;
+    refuse_while_open(deeds, site, case.facts)?;
     let limit = EvidenceCode::Etcd.limit(&site.cluster.guards);
     let etcd = fresh(case.facts.etcd.as_ref(), limit, case.now)
         .and_then(|view| assess(view, site.cluster))
-        .map_err(|why| unknown(&deeds[first], &why))?;
-    let voters = match etcd {
-        // Nothing to lose yet: nodes are installed and started, in whatever order.
-        Etcd::Absent => Voters::default(),
-        Etcd::Present(voters) => voters,
-    };
-    let absent = voters.listed == 0;
-    if planes == 1 && !absent {
+        .map_err(|why| unknown(first, &why))?;
+    let Etcd::Present(voters) = etcd else { return unborn(deeds, site) };
+    if planes == 1 {
         return single(deeds, case);
     }
     let mut count = Count::new(planes, &voters);
-    for deed in deeds {
+    for deed in deeds.iter().filter(|deed| !empty_handed(deed, case)) {
         match deed {
-            Deed::Bootstrap(node) if !absent => return Err(second_bootstrap(node, &voters)),
-            Deed::Bootstrap(node) if !is_plane(site, node) => return Err(worker_bootstrap(node)),
+            Deed::Bootstrap(node) => return Err(second_bootstrap(node, &voters)),
             Deed::Back(Some(node)) => count.back(node),
             Deed::Back(None) => count.all_back(),
             Deed::Reset(reset) if is_plane(site, &reset.node) => {
@@ -59,6 +54,22 @@ pub(super) fn check(deeds: &[Deed<'_>], case: &Case<'_>) -> Result<(), Box<Fault
     Ok(())
 }
 
+/// No etcd yet, so nothing to lose: nodes are installed and started in whatever order, and one of them begins.
+fn unborn(deeds: &[Deed<'_>], site: &Site<'_>) -> Result<(), Box<Fault>> {
+    let mut begun: Option<&str> = None;
+    for deed in deeds {
+        let Deed::Bootstrap(node) = deed else { continue };
+        if !is_plane(site, node) {
+            return Err(worker_bootstrap(node));
+        }
+        if let Some(first) = begun.replace(node) {
+            let voters = Voters { asked: vec![first.to_owned()], ..Voters::default() };
+            return Err(second_bootstrap(node, &voters));
+        }
+    }
+    Ok(())
+}
+
 /// Whether a deed takes a control plane away, or begins an etcd.
 pub(super) fn disturbs(deed: &Deed<'_>, site: &Site<'_>) -> bool {
     match deed {
@@ -72,6 +83,22 @@ pub(super) fn disturbs(deed: &Deed<'_>, site: &Site<'_>) -> bool {
         | Deed::Apply { .. }
         | Deed::Back(_) => false,
     }
+}
+
+/// Whether a deed is about a node that is proven to have no etcd data: then no voter goes with it, whatever the others are doing.
+pub(super) fn empty_handed(deed: &Deed<'_>, case: &Case<'_>) -> bool {
+    let Some(node) = deed.node() else { return false };
+    if matches!(deed, Deed::Bootstrap(_)) {
+        return false;
+    }
+    let settings = &case.site.cluster.guards;
+    let etcd = fresh(case.facts.etcd.as_ref(), EvidenceCode::Etcd.limit(settings), case.now);
+    let without = etcd.is_ok_and(|view| {
+        view.answers.iter().any(|answer| answer.node == node && answer.said == EtcdSaid::NoEtcd)
+    });
+    let maintenance = case.facts.node(node).and_then(|facts| facts.maintenance.as_ref());
+    let proven = fresh(maintenance, EvidenceCode::Maint.limit(settings), case.now);
+    without || proven.is_ok_and(|maintenance| maintenance.proven())
 }
 
 /// A node that the inventory does not know is taken for a control plane.

@@ -25,8 +25,8 @@ const WHOLE_DISK: &str =
 pub(super) fn as_given(reset: &Reset, case: &Case<'_>) -> Result<(), Box<Fault>> {
     let node = &reset.node;
     let (labels, disks) = (&reset.system_labels_to_wipe, &reset.user_disks_to_wipe);
-    let mode = reset.wipe_mode.map(WipeMode::word);
-    if !disks.is_empty() && mode != Some("user-disks") {
+    let mode = reset.wipe_mode;
+    if !disks.is_empty() && mode != Some(WipeMode::UserDisks) {
         return Err(Box::new(refuse(
             format!(
                 "{node}: user disks without `wipe_mode = \"user-disks\"` mean the system disk too"
@@ -35,7 +35,7 @@ pub(super) fn as_given(reset: &Reset, case: &Case<'_>) -> Result<(), Box<Fault>>
         )));
     }
     match mode {
-        Some("user-disks") if !labels.is_empty() => {
+        Some(WipeMode::UserDisks) if !labels.is_empty() => {
             return Err(Box::new(refuse(
                 format!(
                     "{node}: `wipe_mode = \"user-disks\"` and partition labels exclude each other"
@@ -43,22 +43,19 @@ pub(super) fn as_given(reset: &Reset, case: &Case<'_>) -> Result<(), Box<Fault>>
                 &["The server refuses the two together: reset in two steps."],
             )));
         }
-        Some("user-disks") if disks.is_empty() => {
+        Some(WipeMode::UserDisks) if disks.is_empty() => {
             return Err(Box::new(refuse(
                 format!("{node}: `wipe_mode = \"user-disks\"` without a disk"),
                 &["It would wipe nothing, and still leave etcd and take the node down."],
             )));
         }
-        Some("user-disks") => return disks_as_given(node, disks),
-        Some(mode @ ("all" | "system-disk")) => {
+        Some(WipeMode::UserDisks) => return disks_as_given(node, disks),
+        Some(mode @ (WipeMode::All | WipeMode::SystemDisk)) => {
+            let mode = mode.word();
             return Err(Box::new(refuse(
                 format!("{node}: `wipe_mode = \"{mode}\"` means the whole system disk"),
                 &[WHOLE_DISK],
             )));
-        }
-        Some(other) => {
-            let fault = refuse(format!("{node}: unknown wipe mode `{other}`"), &[]);
-            return Err(Box::new(fault.did_you_mean(other, ["user-disks"])));
         }
         None => {}
     }

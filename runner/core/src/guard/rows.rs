@@ -7,7 +7,7 @@ use super::etcd::{Etcd, assess};
 use super::evidence::{Evidence, EvidenceCode, EvidenceNeed, State};
 use super::facts::{Maintenance, NodeFacts, OpenKind, Seen, fresh};
 use super::identity;
-use super::order::disturbs;
+use super::order::{disturbs, empty_handed};
 use super::partitions::as_real;
 use super::{Case, Site};
 use crate::error::{Code, Fault};
@@ -149,6 +149,11 @@ impl<'a> Row<'a> {
     }
 
     fn etcd(&self, deed: &Deed<'_>) -> Evidence {
+        if let Some(node) = deed.node().filter(|_| empty_handed(deed, self.case)) {
+            return self
+                .say(State::NotApplicable, format!("{node} is no member"))
+                .proof(format!("{node} is proven to have no etcd data"));
+        }
         let (view, seen) = match self.learn(self.case.facts.etcd.as_ref()) {
             Ok(found) => found,
             Err(row) => return row,

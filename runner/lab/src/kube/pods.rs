@@ -1,5 +1,5 @@
 //! Pods: made where they are missing, evicted where a budget allows it, gone with their node.
-//! A scheduler as simple as can be: the fewest pods first, then the node's name.
+//! A scheduler as simple as can be: the fewest pods of the same app, the fewest pods, the node's name.
 
 use super::{App, Kube, Pod, Workload};
 use crate::facts::Took;
@@ -125,7 +125,11 @@ impl World {
         for id in pending {
             let kube = &self.cluster(number).kube;
             let anywhere = kube.pods.get(&id).is_some_and(|pod| kube.app_of(pod).anywhere);
-            let load = |name: Name| kube.pods.values().filter(|pod| pod.node == Some(name)).count();
+            let app = kube.pods.get(&id).map(|pod| pod.app);
+            let load = |name: Name| {
+                let on = || kube.pods.values().filter(move |pod| pod.node == Some(name));
+                (on().filter(|pod| Some(pod.app) == app).count(), on().count())
+            };
             let target = kube
                 .nodes
                 .iter()

@@ -5,10 +5,10 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::scene::{NOW, Scene, etcd, reset};
+use super::scene::{NOW, Scene, call, etcd, reset};
 use crate::call::table::Call;
 use crate::error::Code;
-use crate::guard::deed::{Deed, applied};
+use crate::guard::deed::Deed;
 use crate::guard::etcd::{Etcd, Voters, assess};
 use crate::guard::facts::{EtcdSaid, Seen};
 use crate::guard::order;
@@ -99,20 +99,14 @@ fn bare_nodes_are_configured_in_any_order_and_one_is_bootstrapped() {
         answer.said = EtcdSaid::NoEtcd;
     }
     let apply = |node| Deed::Apply { node, reboots: None };
-    assert_eq!(
-        judge(&scene, &["cp-1", "cp-2", "cp-3"].map(apply).map(|d| d)),
-        NO,
-        "no wait between"
-    );
-    let deeds = ["cp-1", "cp-2"]
-        .into_iter()
-        .flat_map(|n| [apply(n), Deed::Back(Some(n))])
-        .collect::<Vec<_>>();
-    assert_eq!(judge(&scene, &deeds), Ok(()));
+    assert_eq!(judge(&scene, &["cp-1", "cp-2", "cp-3"].map(apply)), Ok(()));
     assert_eq!(judge(&scene, &[Deed::Bootstrap("cp-1")]), Ok(()));
     assert_eq!(judge(&scene, &[Deed::Bootstrap("w-1")]), NO);
+    assert_eq!(judge(&scene, &["cp-1", "cp-2"].map(Deed::Bootstrap)), NO);
     scene.silence("cp-3");
     assert_eq!(judge(&scene, &[Deed::Bootstrap("cp-1")]), NO, "who is silent may hold members");
+    assert_eq!(judge(&scene, &[apply("cp-1")]), Ok(()), "cp-1 itself holds none");
+    assert_eq!(judge(&scene, &[apply("cp-3")]), NO);
 }
 
 #[test]
@@ -180,19 +174,46 @@ fn the_evidence_of_a_refusal_shows_which_member_is_ill() {
 }
 
 #[test]
-fn a_planned_apply_is_judged_by_its_prediction() {
+fn a_planned_apply_is_judged_by_its_mode_and_prediction() {
     let apply = |reboots| Deed::Apply { node: "cp-1", reboots };
-    let table: [(Value, Deed<'_>); 5] = [
-        (json!({"changed": false, "reboot": "none"}), Deed::Nothing),
-        (json!({"changed": true, "reboot": "none"}), apply(Some(false))),
-        (json!({"changed": true, "reboot": "staged"}), apply(Some(false))),
-        (json!({"changed": true, "reboot": "now"}), apply(Some(true))),
-        (json!({"changed": true}), apply(None)),
+    let table: [(&str, Option<Value>, Deed<'_>); 9] = [
+        ("auto", Some(json!({"changed": false, "reboot": "none"})), Deed::Nothing),
+        ("auto", Some(json!({"changed": true, "reboot": "none"})), apply(Some(false))),
+        ("auto", Some(json!({"changed": true, "reboot": "staged"})), apply(Some(false))),
+        ("auto", Some(json!({"changed": true, "reboot": "now"})), apply(Some(true))),
+        ("auto", Some(json!({"changed": true})), apply(None)),
+        ("auto", None, apply(None)),
+        ("no-reboot", None, apply(Some(false))),
+        ("try", None, apply(Some(false))),
+        ("reboot", None, apply(Some(true))),
     ];
-    for (reply, deed) in table {
-        assert_eq!(applied("cp-1", Some(&reply)), deed, "{reply}");
+    for (mode, reply, deed) in table {
+        let args = json!({"node": "cp-1", "file": "talos/home-cp-1.yaml", "mode": mode});
+        let call = call("talos.apply_config", &args).unwrap();
+        assert_eq!(Deed::of(&call, reply.as_ref()), deed, "{mode} {reply:?}");
     }
-    assert_eq!(applied("cp-1", None), apply(None));
+}
+
+#[test]
+fn a_wait_brings_back_only_who_is_shown_to_vote() {
+    for (state, back) in
+        [("healthy", true), ("settled", true), ("running", false), ("offline", false)]
+    {
+        let wait = call("wait.node", &json!({"node": "cp-1", "state": state})).unwrap();
+        assert_eq!(Deed::of(&wait, None) == Deed::Back(Some("cp-1")), back, "{state}");
+    }
+}
+
+#[test]
+fn a_call_that_nobody_named_counts_as_the_worst_that_it_may_do() {
+    let deed = |name: &str, args| format!("{:?}", Deed::of(&call(name, &args).unwrap(), None));
+    assert_eq!(deed("talos.reboot", json!({"node": "w-1"})), "Away(\"w-1\")");
+    let cordon = deed("kube.cordon", json!({"node": "w-1"}));
+    assert_eq!(cordon, "Elsewhere { kube: true, node: Some(\"w-1\") }");
+    let drain = deed("kube.drain", json!({"node": "w-1", "force": true}));
+    assert_eq!(drain, "Destroys { kind: None, node: Some(\"w-1\") }");
+    let recover = deed("talos.bootstrap", json!({"node": "cp-1", "recover_from": "db"}));
+    assert_eq!(recover, "Destroys { kind: Some(EtcdRecover), node: Some(\"cp-1\") }");
 }
 
 #[derive(Clone, Debug)]

@@ -93,7 +93,7 @@ const ATTEMPTS: &[Attempt] = &[
     Attempt("an empty user disk", || reset_with(&json!({"user_disks_to_wipe": [""], "wipe_mode": "user-disks", "system_labels_to_wipe": []})), Code::GUARD_PARTITIONS),
     Attempt("a user disk by device name", || reset_with(&json!({"user_disks_to_wipe": ["/dev/sdb"], "wipe_mode": "user-disks", "system_labels_to_wipe": []})), Code::GUARD_PARTITIONS),
     Attempt("a user disk by serial: another kind of grant", || reset_with(&json!({"user_disks_to_wipe": ["S5GXNX0T1"], "wipe_mode": "user-disks", "system_labels_to_wipe": []})), Code::GRANT_KIND),
-    Attempt("an unknown wipe mode", || reset_with(&json!({"wipe_mode": "ALL"})), Code::GUARD_PARTITIONS),
+    Attempt("an unknown wipe mode", || reset_with(&json!({"wipe_mode": "ALL"})), Code::CALL_FIELD),
     Attempt("an unknown field", || reset_with(&json!({"insecure": true})), Code::CALL_FIELD),
     Attempt("the flag's spelling as a field", || reset_with(&json!({"system-labels-to-wipe": ["STATE"]})), Code::CALL_FIELD),
     Attempt("no node", || reset_with(&json!({"node": ""})), Code::GRANT_MISMATCH),
