@@ -199,14 +199,14 @@ impl Reporter {
                 self.step_line(state, branch, "recovered: a call failed, and the recipe went on");
             }
             StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
-            StepEnd::Done { .. } => {}
             StepEnd::Skipped { reason } => {
                 self.step_line(state, branch, &format!("skipped  {reason}"));
             }
             StepEnd::Failed { code, title } => {
                 self.step_line(state, branch, &format!("{}  {code}  {title}", paint.bad("failed")));
             }
-            StepEnd::Stopped { .. } => {}
+            // What stopped it has its own line; a step that said something needs no "done".
+            StepEnd::Done { .. } | StepEnd::Stopped { .. } => {}
         }
     }
 

@@ -56,7 +56,7 @@ fn refused(refusal: Refusal) -> Exit {
         Refusal::NotFound => status(404, "NotFound", "not found"),
         Refusal::Budget(_) => status(429, "TooManyRequests", BUDGET),
         Refusal::ApiNoEtcd => status(500, "InternalError", "etcdserver: request timed out"),
-        Refusal::UnknownAuthority => status(
+        Refusal::UnknownAuthority { .. } => status(
             0,
             "",
             "tls: failed to verify certificate: x509: certificate signed by unknown authority",
@@ -131,15 +131,12 @@ fn decode(text: &str) -> String {
             .then(|| text.get(at + 1..at + 3))
             .flatten()
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
+        if let Some(byte) = escaped {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -188,6 +185,9 @@ impl Api {
             }
             ("GET", ["api", "v1", "nodes"]) => self.many(KubeKind::Nodes, None, query).await,
             ("GET", ["api", "v1", "nodes", name]) => self.one(KubeKind::Nodes, None, name).await,
+            ("GET", ["api", "v1", "persistentvolumes"]) => {
+                self.discovery(persistent_volumes(&self.spec)).await
+            }
             ("GET", ["api", "v1", "namespaces"]) => {
                 self.many(KubeKind::Namespaces, None, query).await
             }
@@ -417,4 +417,30 @@ fn core() -> Value {
             resource("pods/eviction", "Eviction", true, &["create"]),
         ],
     })
+}
+
+/// The persistent volumes: one per volume of the spec whose only copy lies under a node's `/var`; replicated ones belong to a storage system,
+/// which the lab does not have.
+fn persistent_volumes(spec: &LabSpec) -> Value {
+    let local = spec.volumes.iter().filter_map(|volume| match volume.replicas.as_slice() {
+        [(node, crate::spec::Medium::Ephemeral)] => Some((volume, node)),
+        _ => None,
+    });
+    let items: Vec<Value> = local
+        .map(|(volume, node)| {
+            let on = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
+            json!({
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": volume.name},
+                "spec": {
+                    "local": {"path": format!("/var/mnt/{}", volume.name)},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [on]}]}},
+                    "persistentVolumeReclaimPolicy": "Retain",
+                },
+                "status": {"phase": "Bound"},
+            })
+        })
+        .collect();
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
 }
