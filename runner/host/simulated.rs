@@ -152,7 +152,7 @@ impl Simulated {
             stdin: argv.stdin.clone(),
         };
         let reading = Reading { files: &*self.files, stdin: argv.stdin.as_deref() };
-        let client = self.lab.borrow_mut().start(call, &reading);
+        let client = self.lab.borrow_mut().start(&call, &reading);
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
