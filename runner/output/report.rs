@@ -158,6 +158,10 @@ impl Reporter {
     }
 
     fn outcome(&self, state: &mut State, id: &CallId, outcome: &Outcome, ms: u64) {
+        // The engine's own calls (timers, the health between two nodes) are no work of the recipe.
+        if state.intents.get(id).is_some_and(|i| i.call.starts_with("cx.")) {
+            return;
+        }
         let (result, text) = wording::outcome(outcome);
         let effect = state.intents.get(id).map_or(Effect::Mutates, |i| i.effect);
         let label = state.label(id);

@@ -65,6 +65,7 @@ fn clock(ms: u64) -> String {
 
 impl Lab {
     /// The lab in lines of at most `width` columns (80 at least), coloured where asked.
+    #[must_use]
     pub fn draw(&self, width: usize, color: bool) -> String {
         draw(&self.state(), width, color)
     }
@@ -75,7 +76,8 @@ fn draw(state: &LabState, width: usize, color: bool) -> String {
     pen.line(&state.header);
     pen.line(&format!("{}   {} since the lab began", state.cluster, clock(state.now_ms)));
     pen.out.push('\n');
-    let names = state.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(4).clamp(4, 16);
+    let names =
+        state.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(4).clamp(4, 16);
     for (text, width) in header(names) {
         pen.cell(text, width, Some(Paint::Dim));
     }
@@ -108,8 +110,11 @@ fn draw(state: &LabState, width: usize, color: bool) -> String {
                 .iter()
                 .map(|(app, allowed)| format!("{app} may lose {allowed}"))
                 .collect();
-            let budgets =
-                if budgets.is_empty() { String::new() } else { format!("; {}", budgets.join(", ")) };
+            let budgets = if budgets.is_empty() {
+                String::new()
+            } else {
+                format!("; {}", budgets.join(", "))
+            };
             pen.line(&format!(
                 "kubernetes   {api}, {} of {} nodes Ready, {} of {} pods Ready{budgets}",
                 kube.ready, kube.nodes, kube.pods_ready, kube.pods
@@ -120,7 +125,9 @@ fn draw(state: &LabState, width: usize, color: bool) -> String {
         pen.line(&format!("faults       {}", state.faults.join(", ")));
     }
     let [requests, writes] = state.requests;
-    pen.line(&format!("requests     {requests} reached a node or an API server, {writes} of them writes"));
+    pen.line(&format!(
+        "requests     {requests} reached a node or an API server, {writes} of them writes"
+    ));
     if state.losses.is_empty() {
         pen.line(&format!("ledger       nothing lost, {} things with a copy", state.assets));
     }
@@ -133,7 +140,14 @@ fn draw(state: &LabState, width: usize, color: bool) -> String {
 }
 
 fn header(names: usize) -> [(&'static str, usize); 6] {
-    [("node", names + 2), ("stage", 15), ("config", 19), ("etcd", 11), ("kubernetes", 20), ("pods", 4)]
+    [
+        ("node", names + 2),
+        ("stage", 15),
+        ("config", 19),
+        ("etcd", 11),
+        ("kubernetes", 20),
+        ("pods", 4),
+    ]
 }
 
 fn end(pen: &mut Pen) {
@@ -145,7 +159,8 @@ fn end(pen: &mut Pen) {
 }
 
 fn row(pen: &mut Pen, node: &NodeState, names: usize) {
-    let [(_, first), (_, stage), (_, config), (_, etcd), (_, kubernetes), (_, pods)] = header(names);
+    let [(_, first), (_, stage), (_, config), (_, etcd), (_, kubernetes), (_, pods)] =
+        header(names);
     let name: String = node.name.chars().take(names).collect();
     pen.cell(&name, first, None);
     let paint = match node.stage.as_str() {
@@ -154,7 +169,8 @@ fn row(pen: &mut Pen, node: &NodeState, names: usize) {
         "off" => Paint::Dim,
         _ => Paint::Warn,
     };
-    let shown = if node.stage == "running" && !node.ready { "running, not yet" } else { &node.stage };
+    let shown =
+        if node.stage == "running" && !node.ready { "running, not yet" } else { &node.stage };
     let shown: String = shown.chars().take(stage - 1).collect();
     pen.cell(&shown, stage, Some(paint));
     let paint = match node.config {
@@ -168,7 +184,11 @@ fn row(pen: &mut Pen, node: &NodeState, names: usize) {
         "down" | "data only" => Some(Paint::Bad),
         _ => Some(Paint::Warn),
     };
-    pen.cell(if node.etcd.is_empty() { "-" } else { node.etcd }, etcd, paint.filter(|_| !node.etcd.is_empty()));
+    pen.cell(
+        if node.etcd.is_empty() { "-" } else { node.etcd },
+        etcd,
+        paint.filter(|_| !node.etcd.is_empty()),
+    );
     let shown = match (node.kubernetes, node.cordoned) {
         ("", _) => "-".to_owned(),
         (state, true) => format!("{state}, cordoned"),

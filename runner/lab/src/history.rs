@@ -7,8 +7,8 @@ use crate::invariants::{Violation, Watch};
 use crate::lab::Lab;
 use crate::ledger::Loss;
 use crate::request::{
-    ApplyMode, ConfigRef, KubeKind, KubeRequest, Labels, RebootMode, Request, Reset, Route,
-    Upload, WipeMode,
+    ApplyMode, ConfigRef, KubeKind, KubeRequest, Labels, RebootMode, Request, Reset, Route, Upload,
+    WipeMode,
 };
 use crate::rng::{Stream, Streams};
 use crate::spec::{LabSpec, Medium, VolumeSpec};
@@ -85,6 +85,7 @@ impl Default for Templates {
 
 impl Templates {
     /// One template for each count of control planes, with two workers and two volumes.
+    #[must_use]
     pub fn new(control_planes: &[u8]) -> Self {
         let build = |&count: &u8| {
             let mut spec = LabSpec::sized(count, 2, 0);
@@ -94,9 +95,15 @@ impl Templates {
             spec.volumes = vec![
                 VolumeSpec {
                     name: "shared".into(),
-                    replicas: vec![("w-1".into(), Medium::Disk(0)), ("w-2".into(), Medium::Disk(0))],
+                    replicas: vec![
+                        ("w-1".into(), Medium::Disk(0)),
+                        ("w-2".into(), Medium::Disk(0)),
+                    ],
                 },
-                VolumeSpec { name: "local".into(), replicas: vec![("w-1".into(), Medium::Ephemeral)] },
+                VolumeSpec {
+                    name: "local".into(),
+                    replicas: vec![("w-1".into(), Medium::Ephemeral)],
+                },
             ];
             let mut lab = Lab::healthy(spec);
             lab.learn_variants();
@@ -106,10 +113,11 @@ impl Templates {
     }
 
     /// The history of a seed: which template, which operations, and what came of them.
+    #[must_use]
     pub fn history(&self, seed: u64) -> History {
         let mut choose = Stream::new(seed, 9);
         let template = choose.below(self.0.len() as u64) as usize;
-        let count = 4 + choose.below(12) as usize;
+        let count = 8 + choose.below(24) as usize;
         let mut world = self.start(template, seed);
         let operations: Vec<Operation> =
             (0..count).map(|_| operation(&world, &mut choose)).collect();
@@ -117,12 +125,14 @@ impl Templates {
     }
 
     /// The world that the history of this seed begins in.
+    #[must_use]
     pub fn world_of(&self, seed: u64) -> World {
         let template = Stream::new(seed, 9).below(self.0.len() as u64) as usize;
         self.start(template, seed)
     }
 
     /// A world of the template with this seed's streams.
+    #[must_use]
     pub fn start(&self, template: usize, seed: u64) -> World {
         let mut world = self.0[template].clone();
         world.streams = Streams::new(seed);
@@ -190,7 +200,7 @@ pub fn perform(world: &mut World, operation: &Operation) {
         }
         Operation::Kube(request) => {
             let ca = world.configs.first().map_or(0, |config| config.kube_ca);
-            world.submit(None, Route::Kube { server: None, ca }, Request::Kube(request.clone()));
+            world.submit(None, Route::Kube { server: None, ca }, Request::Kube(*request));
         }
         Operation::RemoveMember(node, place) => {
             let member = world
@@ -225,8 +235,8 @@ pub fn operation(world: &World, choose: &mut Stream) -> Operation {
     let node = NodeId(choose.below(nodes) as u8);
     let other = NodeId(choose.below(nodes) as u8);
     let name = || world.name(world.node(node).name).to_owned();
-    match choose.below(30) {
-        0..=7 => {
+    match choose.below(34) {
+        0..=7 | 30..=33 => {
             let waits = [1, 500, 5_000, 30_000, 120_000, 400_000, 1_200_000];
             Operation::Wait(waits[choose.below(7) as usize])
         }
@@ -245,19 +255,27 @@ pub fn operation(world: &World, choose: &mut Stream) -> Operation {
             node,
             if choose.below(8) == 0 { u8::MAX } else { choose.below(12) as u8 },
             [
-                ApplyMode::Auto, ApplyMode::NoReboot, ApplyMode::Reboot, ApplyMode::Staged, ApplyMode::Try,
+                ApplyMode::Auto,
+                ApplyMode::NoReboot,
+                ApplyMode::Reboot,
+                ApplyMode::Staged,
+                ApplyMode::Try,
             ][choose.below(5) as usize],
             choose.below(4) == 0,
         ),
         21 => Operation::Ask(node, Request::Bootstrap { recover: false, skip_hash: false }),
         22 => Operation::RemoveMember(node, choose.below(5) as u8),
         23 => Operation::Ask(node, Request::EtcdLeave),
-        24 => Operation::Ask(node, if choose.below(2) == 0 { Request::EtcdForfeit } else { Request::EtcdSnapshot }),
+        24 => Operation::Ask(
+            node,
+            if choose.below(2) == 0 { Request::EtcdForfeit } else { Request::EtcdSnapshot },
+        ),
         25 => {
             if world.snapshots.is_empty() {
                 Operation::Ask(node, Request::EtcdSnapshot)
             } else {
-                let upload = Upload::Good(SnapshotId { revision: world.snapshots[0].revision, number: 0 });
+                let upload =
+                    Upload::Good(SnapshotId { revision: world.snapshots[0].revision, number: 0 });
                 Operation::Ask(node, Request::Upload(upload))
             }
         }

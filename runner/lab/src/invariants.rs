@@ -69,9 +69,8 @@ impl Watch {
         let cluster = &world.etcd.clusters[number];
         let members = &cluster.members;
         for (place, member) in members.iter().enumerate() {
-            let same = |other: &crate::etcd::Member| {
-                other.id == member.id || other.name == member.name
-            };
+            let same =
+                |other: &crate::etcd::Member| other.id == member.id || other.name == member.name;
             if members[place + 1..].iter().any(same) {
                 found.add(2, || format!("etcd {number}: member {:x} twice", member.id));
             }
@@ -104,7 +103,9 @@ impl Watch {
             });
             let listed = copies.is_some_and(|copies| copies.contains(&Place::Node(node)));
             if holds && !listed {
-                found.add(13, || format!("etcd {number}: data on node {} is not in the ledger", node.0));
+                found.add(13, || {
+                    format!("etcd {number}: data on node {} is not in the ledger", node.0)
+                });
             }
         }
     }

@@ -1,10 +1,10 @@
 //! A simulated Talos and Kubernetes cluster: pure, deterministic, without I/O, clock or threads.
 pub mod config;
+mod draw;
 pub mod etcd;
 pub mod face;
 pub mod facts;
 pub mod faults;
-mod draw;
 mod fixture;
 pub mod history;
 pub mod invariants;
@@ -23,9 +23,9 @@ pub mod world;
 
 pub use face::{FileWrite, HttpCall, ReadFiles, ToolCall, ToolOutput};
 pub use facts::{facts, header};
+pub use faults::{Fault, FaultError};
 pub use history::replay;
 pub use invariants::Violation;
-pub use faults::{Fault, FaultError};
 pub use lab::{ClientFiles, Lab, LoadError, SCHEMA};
 pub use request::ApplyMode;
 pub use spec::{LabSpec, Medium, NodeSpec, Role, VolumeSpec};

@@ -114,6 +114,7 @@ pub struct LossState {
 
 impl Lab {
     /// The lab as it is now.
+    #[must_use]
     pub fn state(&self) -> LabState {
         let world = self.world();
         let writes = self.requests().iter().filter(|request| request.writes).count();
@@ -141,9 +142,8 @@ impl Lab {
 fn node_state(world: &World, id: NodeId) -> NodeState {
     let node = world.node(id);
     let cluster = world.primary().map(|number| world.cluster(number));
-    let object = cluster.and_then(|cluster| {
-        cluster.kube.nodes.iter().find(|(_, object)| object.machine == id)
-    });
+    let object = cluster
+        .and_then(|cluster| cluster.kube.nodes.iter().find(|(_, object)| object.machine == id));
     let pods = cluster.map_or(0, |cluster| {
         cluster
             .kube
@@ -295,13 +295,44 @@ fn loss_state(world: &World, loss: &Loss) -> LossState {
 
 impl World {
     /// Copies of an asset on nodes.
+    #[must_use]
     pub fn copies_on_nodes(&self, asset: Asset) -> usize {
         self.ledger.copies.get(&asset).map_or(0, |places| {
             places.iter().filter(|place| matches!(place, Place::Node(_))).count()
         })
     }
 
+    /// Fingerprint of everything that decides what can happen next, times and ids left out: two
+    /// worlds of the same shape have the same futures, but for jitter.
+    pub fn shape(&self) -> u64 {
+        let nodes: Vec<_> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                (
+                    (node.stage, node.powered, node.installed, node.needs_hands),
+                    (node.persisted, node.active, node.stuck_trial, node.window.is_some()),
+                    (node.etcd, node.etcd_data.is_some(), node.services, node.api),
+                )
+            })
+            .collect();
+        let clusters: Vec<_> = (0..self.etcd.clusters.len() as u8)
+            .map(|number| {
+                let cluster = self.cluster(number);
+                let members: Vec<_> = cluster
+                    .members
+                    .iter()
+                    .map(|member| (member.node, member.learner, self.member_alive(number, member)))
+                    .collect();
+                (cluster.quorum, members)
+            })
+            .collect();
+        let losses: Vec<_> = self.ledger.losses.iter().map(|loss| loss.asset).collect();
+        crate::trace::fingerprint(&(nodes, clusters, &self.faults, losses))
+    }
+
     /// Whether any machine is between two stages.
+    #[must_use]
     pub fn is_settled(&self) -> bool {
         self.nodes
             .iter()

@@ -56,7 +56,7 @@ fn refused(refusal: Refusal) -> Exit {
         Refusal::NotFound => status(404, "NotFound", "not found"),
         Refusal::Budget(_) => status(429, "TooManyRequests", BUDGET),
         Refusal::ApiNoEtcd => status(500, "InternalError", "etcdserver: request timed out"),
-        Refusal::UnknownAuthority => status(
+        Refusal::UnknownAuthority { .. } => status(
             0,
             "",
             "tls: failed to verify certificate: x509: certificate signed by unknown authority",
@@ -110,15 +110,12 @@ fn decode(text: &str) -> String {
             .then(|| text.get(at + 1..at + 3))
             .flatten()
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
+        if let Some(byte) = escaped {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

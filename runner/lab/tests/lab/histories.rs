@@ -45,7 +45,10 @@ fn invariants_hold_after_every_event_of_random_histories() {
 fn the_same_seed_tells_the_same_history_byte_for_byte() {
     for seed in 0..60 {
         let (first, second) = (TEMPLATES.history(seed), TEMPLATES.history(seed));
-        assert_eq!((first.digest, first.events, first.ended), (second.digest, second.events, second.ended));
+        assert_eq!(
+            (first.digest, first.events, first.ended),
+            (second.digest, second.events, second.ended)
+        );
         assert_eq!(first.losses, second.losses);
     }
     let replayed = replay(7, ops_lab::facts::MODEL).unwrap();
