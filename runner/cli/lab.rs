@@ -5,6 +5,7 @@ mod state;
 use std::path::PathBuf;
 
 use ops_core::error::{Code, Exit, Fault};
+use ops_core::guard::Site;
 use ops_lab::Lab;
 
 use super::Start;
@@ -12,6 +13,7 @@ use super::args::{LabArgs, LabCommand};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
 use crate::output::{Output, views};
+use crate::store::folder_name;
 
 pub(super) use state::spec;
 
@@ -52,7 +54,13 @@ pub(super) fn state_path(settings: &Settings) -> Result<PathBuf, Fault> {
 /// The lab of these settings: as it was left, or new with bare nodes.
 pub(super) fn open(settings: &Settings) -> Result<Lab, Fault> {
     let cluster = settings.need_cluster()?;
-    let mut lab = stored(settings)?.unwrap_or_else(|| Lab::bare(spec(cluster, 1)));
+    let mut lab = match stored(settings)? {
+        Some(lab) => lab,
+        None => {
+            forget_runs(settings)?;
+            Lab::bare(spec(cluster, 1))
+        }
+    };
     state::write_bundle(settings.root(), cluster, &mut lab)?;
     Ok(lab)
 }
@@ -99,6 +107,7 @@ fn up(settings: &Settings, healthy: bool, seed: u64, out: &Output) -> Result<Exi
             .next("ops lab reset"));
     }
     let cluster = settings.need_cluster()?;
+    forget_runs(settings)?;
     let spec = spec(cluster, seed);
     let lab = if healthy {
         let mut lab = Lab::healthy(spec);
@@ -158,6 +167,20 @@ fn reset(settings: &Settings, out: &Output) -> Result<Exit, Fault> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Runs and grants of an earlier lab go with it: its clock began anew, so their ages would mean nothing.
+fn forget_runs(settings: &Settings) -> Result<(), Fault> {
+    let site = Site { cluster: settings.need_cluster()?, lock: None, lab: true };
+    let root = settings.root().canonicalize().unwrap_or_else(|_| settings.root().to_owned());
+    let folder = settings.state_dir()?.join(folder_name(&site, &root));
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let title = format!("cannot remove `{}`: {error}", folder.display());
+            Err(Fault::new(Code::STATE_STORE, title))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn keep(settings: &Settings, lab: &Lab) -> Result<(), Fault> {

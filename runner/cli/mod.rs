@@ -15,7 +15,6 @@ mod run;
 mod seam;
 mod show;
 mod status;
-mod store;
 mod verify;
 
 use std::ffi::OsString;

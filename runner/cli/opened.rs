@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ops_core::error::{Code, Fault};
 use ops_core::event::Events;
-use ops_core::guard::Site;
+use ops_core::guard::{Site, Who};
 use ops_core::ident::RunId;
 use ops_core::inventory::{Cluster, LockFile};
 use ops_core::value::{Digest, Map, Value};
@@ -23,6 +23,7 @@ use crate::host::Memo;
 use crate::host::simulated::Simulated;
 use crate::journal::runs::Runs;
 use crate::lua::Host;
+use crate::store::{Store, folder_name};
 use crate::sys::blobs::{Blobs, MemoryBlobs};
 use crate::sys::disk::Disk;
 use crate::sys::environment::Environment as ChildEnvironment;
@@ -30,6 +31,7 @@ use crate::sys::files::Files;
 use crate::sys::live::Live;
 use crate::sys::overlay::Overlay;
 use crate::sys::process::{ProcessLimits, Processes};
+use crate::sys::random;
 use crate::sys::redact::Redactor;
 use crate::sys::secrets::{EnvSecrets, Secrets};
 use crate::sys::world::World;
@@ -83,10 +85,14 @@ impl Opened {
         };
         let cluster = settings.cluster.clone().unwrap_or_else(no_cluster);
         let lock = settings.lock.clone();
-        let state = settings.state_dir()?.join(identity(&settings, &cluster, lock.as_ref()));
+        let site = Site { cluster: &cluster, lock: lock.as_ref(), lab: settings.lab };
+        let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
+        let key = random::key()
+            .map_err(|error| unreadable("the system gives no randomness for a key", &error))?;
+        let store =
+            Store::open(&state, who(&settings), world.now(), || key).map_err(|fault| *fault)?;
         let runs = Runs::in_state(&state)
             .map_err(|error| unreadable(&state.display().to_string(), &error))?;
-        let keep = super::store::open(&state, &settings)?;
         let asker: Box<dyn Asker> =
             if globals.json { Box::new(Nobody) } else { Box::new(Terminal) };
         Ok(Opened {
@@ -100,7 +106,7 @@ impl Opened {
             world,
             state,
             runs,
-            keep,
+            keep: Box::new(store),
             asker,
         })
     }
@@ -206,21 +212,15 @@ pub(super) fn session<'a>(
     }
 }
 
-/// The state folder's name: the cluster's identity once it is adopted, before that what the inventory calls it; the lab's own per repository.
-fn identity(settings: &Settings, cluster: &Cluster, lock: Option<&LockFile>) -> String {
-    let said = if settings.lab || settings.cluster.is_none() {
-        let root = settings.root().to_string_lossy();
-        serde_json::json!({"repository": root, "cluster": cluster.name, "lab": settings.lab})
-    } else if let Some(ca) = lock.and_then(|l| l.talos_ca.as_ref()) {
-        serde_json::json!({"talos_ca": ca})
-    } else {
-        let nodes: Vec<&str> = cluster.nodes.iter().map(|n| n.address.as_str()).collect();
-        serde_json::json!({"cluster": cluster.name, "endpoint": cluster.endpoint, "nodes": nodes})
-    };
-    let kind = if settings.lab { "lab-" } else { "" };
-    let name = if cluster.name.is_empty() { "none" } else { &cluster.name };
-    let digest = Digest::of(&said);
-    format!("{kind}{name}-{}", digest.0.get(..12).unwrap_or(&digest.0))
+/// Who runs this: the user, and the machine by its own id.
+fn who(settings: &Settings) -> Who {
+    let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .map(|id| id.trim().to_owned())
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    Who { user: settings.who(), machine }
 }
 
 fn no_cluster() -> Cluster {

@@ -32,6 +32,7 @@ impl<'a> Run<'a> {
             }
             Arrival::Lost { step, message } => {
                 self.turning -= 1;
+                self.cx.world.release();
                 self.steps[step].turning = false;
                 let fault = Fault::new(Code::BUG, format!("a recipe's thread died: {message}"));
                 self.step_over(step, Err(Failure::Fault(Box::new(fault))));
@@ -41,6 +42,7 @@ impl<'a> Run<'a> {
 
     fn turned(&mut self, at: usize, machine: Box<dyn Machine>, turn: Turn) {
         self.turning -= 1;
+        self.cx.world.release();
         self.steps[at].turning = false;
         self.steps[at].machine = Some(machine);
         for act in turn.acts {

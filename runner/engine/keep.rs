@@ -6,6 +6,8 @@ use ops_core::guard::{Grant, Held, Who};
 use ops_core::ident::RunId;
 use ops_core::time::Time;
 
+use crate::store::Store;
+
 /// The state folder as the gate needs it.
 pub trait Keep {
     /// The key that seals grants.
@@ -82,5 +84,38 @@ impl Asker for Nobody {
     }
     fn yes(&self, _: &str) -> Option<bool> {
         None
+    }
+}
+
+impl Keep for Store {
+    fn key(&self) -> [u8; 32] {
+        Store::key(self)
+    }
+    fn who(&self) -> Who {
+        Store::who(self).clone()
+    }
+    fn newest(&self) -> Result<Time, Box<Fault>> {
+        Store::newest(self)
+    }
+    fn grants(&self) -> Result<Vec<Held>, Box<Fault>> {
+        Store::grants(self)
+    }
+    fn issue(&self, grant: &Grant) -> Result<(), Box<Fault>> {
+        Store::issue(self, grant)
+    }
+    fn claim(&self, grant: &str, run: &RunId, at: Time) -> Result<(), Box<Fault>> {
+        Store::claim(self, grant, run, at)
+    }
+    fn use_slot(&self, grant: &str, slot: u32, run: &RunId, at: Time) -> Result<(), Box<Fault>> {
+        Store::use_slot(self, grant, slot, run, at)
+    }
+    fn free_slot(&self, grant: &str, slot: u32, run: &RunId, at: Time) -> Result<(), Box<Fault>> {
+        Store::free_slot(self, grant, slot, run, at)
+    }
+    fn lock(&self, run: &RunId, at: Time) -> Result<(), Box<Fault>> {
+        Store::lock(self, run, at)
+    }
+    fn audit(&self, at: Time, what: &str, detail: &serde_json::Value) -> Result<(), Box<Fault>> {
+        Store::audit(self, at, what, detail)
     }
 }

@@ -7,6 +7,7 @@ use ops_core::error::CallError;
 use ops_core::guard::{ConfigFacts, Facts, Seen, Snapshot, Storage, Volume, Workloads};
 use ops_core::guard::{EvidenceCode, EvidenceNeed};
 use ops_core::inventory::{Node, Role};
+use ops_core::reply::etcd::Snapshot as Taken;
 use ops_core::reply::kube::PodView;
 use ops_core::time::Time;
 use ops_core::value::Value;
@@ -170,7 +171,8 @@ pub fn snapshot(cx: &HostCx<'_>) -> Result<Snapshot, String> {
     let folder = &cx.cluster().map_err(|e| e.message)?.snapshot_dir;
     let names = cx.files.list(folder).map_err(|e| format!("{folder}: {e}"))?;
     let mut newest: BTreeMap<i128, String> = BTreeMap::new();
-    for name in names.iter().filter(|n| !n.ends_with(".unverified")) {
+    let beside = |name: &str| [".unverified", ".json"].iter().any(|end| name.ends_with(end));
+    for name in names.iter().filter(|name| !beside(name)) {
         let path = format!("{folder}/{name}");
         match cx.files.stat(&path) {
             Ok(Some(stat)) if !stat.dir => {
@@ -182,15 +184,28 @@ pub fn snapshot(cx: &HostCx<'_>) -> Result<Snapshot, String> {
     let mut last = format!("no snapshot in {folder}");
     for (mtime, path) in newest.into_iter().rev() {
         let bytes = cx.files.read(&path).map_err(|e| format!("{path}: {e}"))?;
-        match etcd::verified(&bytes) {
-            Ok(_) => {
-                let taken = Time(u64::try_from(mtime / 1_000_000).unwrap_or_default());
+        match etcd::verified(&bytes).and_then(|sha256| taken(cx, &path, &sha256, mtime)) {
+            Ok(taken) => {
                 return Ok(Snapshot { path, taken, size: bytes.len() as u64, verified: true });
             }
             Err(why) => last = format!("{path}: {why}"),
         }
     }
     Err(last)
+}
+
+/// When a snapshot was taken: as its own record says, where that is about these very bytes; else when the file was written.
+///
+/// # Errors
+/// In a simulation a file without a record was written by another clock.
+fn taken(cx: &HostCx<'_>, path: &str, sha256: &str, mtime: i128) -> Result<Time, String> {
+    let note = cx.files.read(&etcd::note(path)).ok();
+    let note = note.and_then(|bytes| serde_json::from_slice::<Taken>(&bytes).ok());
+    match note {
+        Some(note) if note.sha256 == sha256 => Ok(note.at),
+        _ if cx.world.simulated() => Err("nobody noted when it was taken".into()),
+        _ => Ok(Time(u64::try_from(mtime / 1_000_000).unwrap_or_default())),
+    }
 }
 
 /// What guards want to know of a config that is about to be applied. Whether it reboots is the server's to say; nobody asked it here.

@@ -36,7 +36,7 @@ impl Redactor {
         let mut forms = vec![secret.to_vec(), secret.trim_ascii().to_vec()];
         if let Ok(text) = std::str::from_utf8(secret) {
             let json = serde_json::Value::from(text).to_string();
-            forms.push(json[1..json.len() - 1].as_bytes().to_vec());
+            forms.push(json.as_bytes()[1..json.len() - 1].to_vec());
             let lines = text.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
             forms.extend(lines.map(|line| line.as_bytes().to_vec()));
         }

@@ -172,7 +172,7 @@ pub(in crate::host) async fn apply(
         Source::Handle(_) => argv.stdin(compared.bytes.clone()),
     };
     let output = cx.act(&argv, REQUEST).await?;
-    let (reboot, window) = applied(&output.text())?;
+    let (reboot, window) = applied(&output.error_text())?;
     let until = window.map(|window| cx.world.now().plus(window));
     let limit = common.timeout.unwrap_or(if compared.bare || reboot == RebootPlan::Now {
         SEEN_AFTER_BOOT

@@ -169,6 +169,7 @@ async fn take(
     cx: &HostCx<'_>,
     written: &str,
 ) -> Result<reply::Snapshot, CallError> {
+    let at = cx.world.now();
     // The tool makes no folder; writing an empty file does, and shows early that the place can be written.
     cx.files.write(written, b"", 0o600).map_err(|e| on_disk(written, &e).before_effect())?;
     any_control_plane(cx, call.node.as_deref(), async |_, target| {
@@ -181,9 +182,17 @@ async fn take(
         CallError::new(ErrorKind::NotApplied, format!("the snapshot is no good: {why}"))
             .hint("take it again, perhaps from another control plane")
     })?;
+    let taken = reply::Snapshot { path: call.path.clone(), size: bytes.len() as u64, sha256, at };
+    // Beside it first: a note without its snapshot fits no checksum and counts for nothing.
+    let (note, text) = (note(&call.path), plain(&taken).to_string());
+    cx.files.write(&note, text.as_bytes(), 0o600).map_err(|e| on_disk(&note, &e))?;
     cx.files.write(&call.path, &bytes, 0o600).map_err(|e| on_disk(&call.path, &e))?;
-    let at = cx.world.now();
-    Ok(reply::Snapshot { path: call.path.clone(), size: bytes.len() as u64, sha256, at })
+    Ok(taken)
+}
+
+/// Where a snapshot's own record lies: which bytes were taken when, by the clock of the world that they came from.
+pub(in crate::host) fn note(path: &str) -> String {
+    format!("{path}.json")
 }
 
 /// The checksum of a snapshot, computed and compared with the one at its end; hexadecimal.

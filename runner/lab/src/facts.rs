@@ -25,6 +25,7 @@ pub enum Tag {
 
 impl Tag {
     /// The word printed for it.
+    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Ran => "ran",
@@ -172,6 +173,7 @@ claims! {
 
 impl Took {
     /// Milliseconds for this hardware, without jitter.
+    #[must_use]
     pub fn base(self, profile: Profile) -> u64 {
         match (self, profile) {
             (Self::Firmware, Profile::MiniPc | Profile::SdCard) => 30_000,
@@ -198,6 +200,7 @@ pub fn facts() -> impl Iterator<Item = &'static Fact> {
 }
 
 /// The line every run in the lab and every report opens with.
+#[must_use]
 pub fn header() -> String {
     let count = |tag| facts().filter(|fact| fact.tag == tag).count();
     let tags = [Tag::Ran, Tag::Source, Tag::Issue, Tag::Docs, Tag::Assumed];

@@ -136,7 +136,7 @@ impl World {
             Fault::WrongContext => self.faults.wrong_context = true,
             Fault::Slow => self.faults.slow = true,
             Fault::LoseReply => {
-                self.faults.lose_replies = self.faults.lose_replies.saturating_add(1)
+                self.faults.lose_replies = self.faults.lose_replies.saturating_add(1);
             }
             Fault::LoseRequest => {
                 self.faults.lose_requests = self.faults.lose_requests.saturating_add(1);

@@ -11,6 +11,7 @@ const DATA_DISK: u64 = 2_000_398_934_016;
 
 impl World {
     /// The spec's machines, all without power.
+    #[must_use]
     pub fn of(spec: &LabSpec) -> Self {
         let mut world = Self::new(spec.seed, spec.profile);
         for node in &spec.nodes {
@@ -21,8 +22,8 @@ impl World {
     }
 
     fn machine(&mut self, spec: &NodeSpec) -> Node {
-        let hardware = self.streams.ids.next();
-        let made_up = u128::from(self.streams.ids.next()) << 64 | u128::from(hardware);
+        let hardware = self.streams.ids.draw();
+        let made_up = u128::from(self.streams.ids.draw()) << 64 | u128::from(hardware);
         let given = spec
             .uuid
             .as_ref()
@@ -94,10 +95,10 @@ impl World {
             for (node, medium) in &volume.replicas {
                 let found = spec.nodes.iter().position(|spec| spec.name == *node);
                 let Some(node) = found.map(|place| NodeId(place as u8)) else { continue };
-                if let Medium::Disk(disk) = medium {
-                    if let Some(disk) = self.node_mut(node).disks.get_mut(usize::from(*disk) + 1) {
-                        disk.data = true;
-                    }
+                if let Medium::Disk(disk) = medium
+                    && let Some(disk) = self.node_mut(node).disks.get_mut(usize::from(*disk) + 1)
+                {
+                    disk.data = true;
                 }
                 self.ledger.add(Asset::Volume(index as u16), Place::Node(node));
                 replicas.push((node, *medium));

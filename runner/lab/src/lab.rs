@@ -4,6 +4,7 @@
 use crate::config::{self, Base, ConfigError, Secrets};
 use crate::face::{Finished, HttpCall, Process, ReadFiles, ToolCall, ToolOutput};
 use crate::faults::{Fault, FaultError};
+use crate::invariants::{Violation, Watch};
 use crate::ledger::{Asset, Ledger, Place};
 use crate::rng::Stream;
 use crate::spec::LabSpec;
@@ -37,6 +38,8 @@ pub struct Lab {
     finished: Vec<(ClientId, Finished)>,
     #[serde(skip)]
     fired: Vec<TimerId>,
+    #[serde(skip)]
+    watch: Watch,
 }
 
 /// Why a stored lab cannot be used.
@@ -66,6 +69,7 @@ impl std::error::Error for LoadError {}
 
 impl Lab {
     /// Every machine on, in maintenance mode, with nothing installed.
+    #[must_use]
     pub fn bare(spec: LabSpec) -> Self {
         let world = World::of(&spec);
         let mut random = Stream::new(spec.seed, 5);
@@ -83,6 +87,7 @@ impl Lab {
             processes: BTreeMap::new(),
             finished: Vec::new(),
             fired: Vec::new(),
+            watch: Watch::default(),
         };
         let nodes: Vec<NodeId> = lab.world.node_ids().collect();
         for node in nodes {
@@ -94,6 +99,7 @@ impl Lab {
 
     /// A bootstrapped cluster with every node Ready, some workload with a budget, and the spec's
     /// volumes. It has lived through its own installation, so nothing in it is made up.
+    #[must_use]
     pub fn healthy(spec: LabSpec) -> Self {
         let mut lab = Self::bare(spec);
         let nodes: Vec<NodeId> = lab.world.node_ids().collect();
@@ -135,6 +141,7 @@ impl Lab {
     }
 
     /// The config that a healthy lab gives a node, from the lab's own secrets.
+    #[must_use]
     pub fn node_config(&self, node: NodeId) -> String {
         let spec = &self.spec.nodes[usize::from(node.0)];
         let base = Base {
@@ -167,7 +174,7 @@ impl Lab {
     }
 
     /// Starts a tool. Files are read now; the process then lives in simulated time.
-    pub fn start(&mut self, call: ToolCall, files: &dyn ReadFiles) -> ClientId {
+    pub fn start(&mut self, call: &ToolCall, files: &dyn ReadFiles) -> ClientId {
         let process = crate::face::start(self, call, files);
         self.adopt(process)
     }
@@ -187,11 +194,13 @@ impl Lab {
     }
 
     /// When the next event is due, in simulated milliseconds.
+    #[must_use]
     pub fn next_event_at(&self) -> Option<Ms> {
         self.world.next_at()
     }
 
     /// Simulated milliseconds since the lab began.
+    #[must_use]
     pub fn now(&self) -> Ms {
         self.world.now
     }
@@ -278,6 +287,7 @@ impl Lab {
     }
 
     /// Whether the client still runs.
+    #[must_use]
     pub fn is_running(&self, client: ClientId) -> bool {
         self.processes.contains_key(&client)
     }
@@ -296,32 +306,64 @@ impl Lab {
     }
 
     /// Requests that reached a node or an API server, oldest first.
+    #[must_use]
     pub fn requests(&self) -> &[Reached] {
         &self.world.reached
     }
 
     /// Copies and losses.
+    #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.world.ledger
     }
 
+    /// Checks what must hold in every world; empty unless the lab itself is wrong.
+    pub fn check_invariants(&mut self) -> Vec<Violation> {
+        self.watch.check(&self.world)
+    }
+
+    /// Makes configs known that random histories apply: other labels, another role, a partial one.
+    pub(crate) fn learn_variants(&mut self) {
+        let nodes: Vec<NodeId> = self.world.node_ids().collect();
+        for node in [nodes.first(), nodes.last()].into_iter().flatten() {
+            let text = self.node_config(*node);
+            let labelled =
+                text.replace("    features:", "    sysctls:\n        a: b\n    features:");
+            let rebooting = text.replace("diskQuotaSupport: true", "diskQuotaSupport: false");
+            for text in [labelled, rebooting] {
+                // They are made from a config that reads.
+                let _ = self.learn(&text);
+            }
+        }
+        let _ = self.learn("apiVersion: v1alpha1\nkind: HostnameConfig\nhostname: other\n");
+    }
+
+    /// The world alone.
+    pub(crate) fn into_world(self) -> World {
+        self.world
+    }
+
     /// The world itself.
+    #[must_use]
     pub fn world(&self) -> &World {
         &self.world
     }
 
     /// The spec it was built from.
+    #[must_use]
     pub fn spec(&self) -> &LabSpec {
         &self.spec
     }
 
     /// The machine of this inventory name.
+    #[must_use]
     pub fn node_named(&self, name: &str) -> Option<NodeId> {
         let place = self.spec.nodes.iter().position(|node| node.name == name)?;
         Some(NodeId(place as u8))
     }
 
     /// The machine at this address, a port being no part of it.
+    #[must_use]
     pub fn node_at(&self, address: &str) -> Option<NodeId> {
         let host = address.rsplit_once(':').map_or(address, |(host, port)| {
             if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { address }
@@ -345,12 +387,25 @@ impl Lab {
         self.world.power_on(node);
     }
 
+    /// Installs a CNI into a cluster whose config brings none.
+    pub fn install_cni(&mut self) {
+        self.world.install_cni();
+    }
+
+    /// Puts a pod that no controller owns on a node.
+    pub fn add_bare_pod(&mut self, node: &str, app: crate::kube::App) {
+        let node = self.world.intern(node);
+        self.world.add_bare_pod(app, node);
+    }
+
     /// Digest of everything that happened so far: equal seeds and calls give equal digests.
+    #[must_use]
     pub fn digest(&self) -> u64 {
         self.world.trace.digest
     }
 
     /// The stored form; tool processes are not in it.
+    #[must_use]
     pub fn save(&self) -> String {
         // Plain data with string keys always serialises.
         serde_json::to_string(self).unwrap_or_default()

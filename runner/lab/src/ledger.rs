@@ -134,6 +134,7 @@ impl Ledger {
     }
 
     /// Whether nothing was ever lost.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.losses.is_empty()
     }

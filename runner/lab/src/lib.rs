@@ -1,10 +1,13 @@
 //! A simulated Talos and Kubernetes cluster: pure, deterministic, without I/O, clock or threads.
 pub mod config;
+mod draw;
 pub mod etcd;
 pub mod face;
 pub mod facts;
 pub mod faults;
 mod fixture;
+pub mod history;
+pub mod invariants;
 pub mod kube;
 mod lab;
 pub mod ledger;
@@ -14,12 +17,15 @@ pub mod request;
 pub mod rng;
 pub mod snapshot;
 pub mod spec;
+pub mod state;
 pub mod trace;
 pub mod world;
 
 pub use face::{FileWrite, HttpCall, ReadFiles, ToolCall, ToolOutput};
 pub use facts::{facts, header};
 pub use faults::{Fault, FaultError};
+pub use history::replay;
+pub use invariants::Violation;
 pub use lab::{ClientFiles, Lab, LoadError, SCHEMA};
 pub use request::ApplyMode;
 pub use spec::{LabSpec, Medium, NodeSpec, Role, VolumeSpec};

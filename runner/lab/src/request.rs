@@ -53,14 +53,21 @@ pub struct Labels {
     pub state: bool,
     /// EPHEMERAL.
     pub ephemeral: bool,
+    /// The first label that is a volume, but only a directory.
+    pub directory: Option<Name>,
     /// The first label that is no volume of a Talos node.
     pub unknown: Option<Name>,
 }
 
 impl Labels {
     /// Whether no label was given: the whole system disk, unless the mode is user-disks.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.meta && !self.state && !self.ephemeral && self.unknown.is_none()
+        !self.meta
+            && !self.state
+            && !self.ephemeral
+            && self.unknown.is_none()
+            && self.directory.is_none()
     }
 }
 
@@ -102,7 +109,7 @@ pub enum Request {
         /// Events of this number and later.
         after: u32,
     },
-    /// ApplyConfiguration.
+    /// `ApplyConfiguration`.
     Apply {
         /// The config.
         config: ConfigRef,
@@ -120,7 +127,7 @@ pub enum Request {
         /// Accept a raw copy without trailer.
         skip_hash: bool,
     },
-    /// EtcdRecover: upload.
+    /// `EtcdRecover`: upload.
     Upload(Upload),
     /// Reset.
     Reset(Reset),
@@ -133,21 +140,21 @@ pub enum Request {
     },
     /// Kubeconfig.
     Kubeconfig,
-    /// EtcdMemberList of the node's own etcd.
+    /// `EtcdMemberList` of the node's own etcd.
     EtcdMembers,
-    /// EtcdStatus.
+    /// `EtcdStatus`.
     EtcdStatus,
-    /// EtcdAlarmList.
+    /// `EtcdAlarmList`.
     EtcdAlarms,
-    /// EtcdSnapshot.
+    /// `EtcdSnapshot`.
     EtcdSnapshot,
-    /// EtcdRemoveMemberByID.
+    /// `EtcdRemoveMemberByID`.
     EtcdRemove(MemberId),
-    /// EtcdLeaveCluster.
+    /// `EtcdLeaveCluster`.
     EtcdLeave,
-    /// EtcdForfeitLeadership.
+    /// `EtcdForfeitLeadership`.
     EtcdForfeit,
-    /// ServiceList.
+    /// `ServiceList`.
     Services,
     /// One round of the server-side health check.
     Health,
@@ -199,7 +206,7 @@ pub enum Kind {
 }
 
 /// A request to the Kubernetes API.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KubeRequest {
     /// Any get or list; the answer is a view of everything, which the face narrows.
     Read(KubeKind),
@@ -233,11 +240,11 @@ pub enum KubeKind {
     Pods,
     /// Namespaces.
     Namespaces,
-    /// PodDisruptionBudgets.
+    /// `PodDisruptionBudgets`.
     Budgets,
-    /// CustomResourceDefinitions.
+    /// `CustomResourceDefinitions`.
     Crds,
-    /// DaemonSets, which drain asks for.
+    /// `DaemonSets`, which drain asks for.
     DaemonSets,
     /// Discovery and version.
     Discovery,
@@ -245,6 +252,7 @@ pub enum KubeKind {
 
 impl Request {
     /// Whether the request changes anything when it succeeds. Asking for a dry run is a read.
+    #[must_use]
     pub fn writes(&self) -> bool {
         match self {
             Self::Version
@@ -360,8 +368,11 @@ pub enum Refusal {
     ConnLost,
     /// The client's deadline passed.
     Deadline,
-    /// The server's certificate is of another CA.
-    UnknownAuthority,
+    /// The server's certificate is not of our CA.
+    UnknownAuthority {
+        /// Whether it is of another cluster's, and not self-signed as in maintenance mode.
+        other: bool,
+    },
     /// The server asks for a client certificate.
     CertRequired,
     /// The role is too low, as for anonymous clients in maintenance mode.
@@ -390,6 +401,8 @@ pub enum Refusal {
     NoVolume(Name),
     /// The volume is not located.
     NotLocated(Part),
+    /// The volume is a directory.
+    NoPartition(Name),
     /// User disks with mode system-disk.
     DisksWithSystemMode,
     /// Labels with mode user-disks.
@@ -399,7 +412,7 @@ pub enum Refusal {
     /// The device is the system disk.
     SystemDevice(Name),
     /// The local etcd does not run.
-    EtcdDown,
+    EtcdDown(Api),
     /// etcd has no leader.
     NoLeader,
     /// etcd timed out.

@@ -19,6 +19,7 @@ const fn splitmix(mut z: u64) -> u64 {
 
 impl Stream {
     /// The stream called `name` of `seed`; streams of different names do not shift each other.
+    #[must_use]
     pub fn new(seed: u64, name: u64) -> Self {
         let mut state = [0; 4];
         let mut z = splitmix(seed ^ splitmix(name));
@@ -30,7 +31,7 @@ impl Stream {
     }
 
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         let s = &mut self.0;
         let out = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
         let t = s[1] << 17;
@@ -45,14 +46,14 @@ impl Stream {
 
     /// A number in `0..bound`; 0 when the bound is 0. The bias is below 2^-32 for the bounds used here.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { (u128::from(self.next()) * u128::from(bound) >> 64) as u64 }
+        if bound == 0 { 0 } else { ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64 }
     }
 
     /// `len` bytes.
     pub fn bytes(&mut self, len: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(len + 8);
         while out.len() < len {
-            out.extend_from_slice(&self.next().to_le_bytes());
+            out.extend_from_slice(&self.draw().to_le_bytes());
         }
         out.truncate(len);
         out
@@ -74,6 +75,7 @@ pub struct Streams {
 
 impl Streams {
     /// All streams of `seed`.
+    #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
             durations: Stream::new(seed, 1),
@@ -94,7 +96,7 @@ mod tests {
             (0..8)
                 .map({
                     let mut stream = Stream::new(seed, name);
-                    move |_| stream.next()
+                    move |_| stream.draw()
                 })
                 .collect::<Vec<_>>()
         };
@@ -116,9 +118,9 @@ mod tests {
     #[test]
     fn the_generator_is_the_one_of_this_model_version() {
         let mut stream = Stream::new(42, 1);
-        let first: Vec<u64> = (0..3).map(|_| stream.next()).collect();
+        let first: Vec<u64> = (0..3).map(|_| stream.draw()).collect();
         let mut again = Stream::new(42, 1);
-        assert_eq!(first, (0..3).map(|_| again.next()).collect::<Vec<_>>());
+        assert_eq!(first, (0..3).map(|_| again.draw()).collect::<Vec<_>>());
         assert_eq!(super::splitmix(0), 0xe220_a839_7b1d_cdaf);
     }
 }

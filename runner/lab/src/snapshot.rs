@@ -8,6 +8,7 @@ use crate::world::Snapshot;
 const MAGIC: &[u8] = b"ops lab etcd snapshot\n";
 
 /// The file of a snapshot: content padded to 512 bytes, then the sha256 of it.
+#[must_use]
 pub fn write(snapshot: &Snapshot) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     // Plain data with string keys always serialises.
@@ -20,6 +21,7 @@ pub fn write(snapshot: &Snapshot) -> Vec<u8> {
 }
 
 /// Reads a snapshot; none when the trailer does not fit or the content is something else.
+#[must_use]
 pub fn read(bytes: &[u8]) -> Option<Snapshot> {
     let (content, trailer) = bytes.split_at_checked(bytes.len().checked_sub(32)?)?;
     if content.len() % 512 != 0 || sha256(content) != *trailer {
@@ -30,6 +32,7 @@ pub fn read(bytes: &[u8]) -> Option<Snapshot> {
 }
 
 /// `hash …, revision …`, as talosctl prints it after a snapshot.
+#[must_use]
 pub fn info(snapshot: &Snapshot, size: usize) -> String {
     let keys = snapshot.kube.pods.len() + snapshot.kube.nodes.len() + 100;
     let hash = fingerprint(&(snapshot.cluster, snapshot.revision)) as u32;

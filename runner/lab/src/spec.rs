@@ -16,6 +16,7 @@ pub enum Role {
 
 impl Role {
     /// The word of `machine.type`.
+    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::ControlPlane => "controlplane",
@@ -90,6 +91,7 @@ pub struct LabSpec {
 
 impl LabSpec {
     /// A cluster `home` with these counts: `cp-1 …` at 10.0.0.11 and up, `w-1 …` at 10.0.0.21 and up.
+    #[must_use]
     pub fn sized(control_planes: u8, workers: u8, seed: u64) -> Self {
         let node = |role, name: String, address: String| NodeSpec {
             name,
@@ -120,26 +122,31 @@ impl LabSpec {
     }
 
     /// The happy five: three control planes, two workers.
+    #[must_use]
     pub fn home(seed: u64) -> Self {
         Self::sized(3, 2, seed)
     }
 
     /// One control plane and one worker: etcd has no second copy.
+    #[must_use]
     pub fn single(seed: u64) -> Self {
         Self::sized(1, 1, seed)
     }
 
     /// Two control planes: no loss is survived.
+    #[must_use]
     pub fn pair(seed: u64) -> Self {
         Self::sized(2, 1, seed)
     }
 
     /// Four control planes: an even count.
+    #[must_use]
     pub fn four(seed: u64) -> Self {
         Self::sized(4, 1, seed)
     }
 
     /// The happy five on boards that all report the same SMBIOS UUID.
+    #[must_use]
     pub fn duplicate_uuids(seed: u64) -> Self {
         let mut spec = Self::home(seed);
         for node in &mut spec.nodes {

@@ -265,6 +265,7 @@ pub struct Volume {
 
 impl World {
     /// An empty world.
+    #[must_use]
     pub fn new(seed: u64, profile: Profile) -> Self {
         Self {
             now: 0,
@@ -305,6 +306,7 @@ impl World {
     }
 
     /// A machine.
+    #[must_use]
     pub fn node(&self, node: NodeId) -> &Node {
         &self.nodes[usize::from(node.0)]
     }
@@ -319,6 +321,7 @@ impl World {
     }
 
     /// A config.
+    #[must_use]
     pub fn config(&self, config: ConfigId) -> &Config {
         &self.configs[usize::from(config.0)]
     }
@@ -348,6 +351,7 @@ impl World {
     }
 
     /// When the next event is due.
+    #[must_use]
     pub fn next_at(&self) -> Option<Ms> {
         self.queue.first_key_value().map(|((at, _), _)| *at)
     }

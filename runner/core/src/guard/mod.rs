@@ -47,7 +47,7 @@ use grant::Wanted;
 /// Proof that the guards let this very call through. Consumed by carrying it out; cannot be made, copied or kept elsewhere.
 #[derive(Debug)]
 pub struct Permit {
-    call: Call,
+    call: Box<Call>,
     slot: Option<(String, u32)>,
     rows: Vec<Evidence>,
 }
@@ -70,7 +70,7 @@ impl Permit {
 
     /// Uses it up.
     pub fn into_call(self) -> Call {
-        self.call
+        *self.call
     }
 }
 
@@ -154,7 +154,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
         other => other,
     };
     if matches!(call.spec().effect(), Effect::Reads | Effect::Files) || !deed.guarded() {
-        return Ok(Permit { call: call.clone(), slot: None, rows: Vec::new() });
+        return Ok(Permit { call: Box::new(call.clone()), slot: None, rows: Vec::new() });
     }
     let deeds = [deed];
     let judgement = Judgement { deeds: &deeds, case };
@@ -171,7 +171,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
         confirm::check(call, case, claims.confirmed, claims.approved_by, &claims.who.user)
             .map_err(|fault| judgement.refuse(Guard::Confirm, *fault))?;
     }
-    Ok(Permit { call: call.clone(), slot, rows })
+    Ok(Permit { call: Box::new(call.clone()), slot, rows })
 }
 
 /// Deeds that are judged together.

@@ -35,7 +35,7 @@ pub struct Applied {
     pub until: Option<Time>,
 }
 
-/// Reads what apply-config printed on success: whether the node reboots, and the window of a trial.
+/// Reads what apply-config printed on success, on stderr: whether the node reboots, and the window of a trial.
 ///
 /// # Errors
 /// Where none of the known sentences is there.

@@ -97,6 +97,11 @@ pub fn talosctl(text: &str) -> (ErrorKind, bool) {
             let bare = has(&["maintenance mode", "machine type is not set"]);
             (if bare { ErrorKind::Maintenance } else { ErrorKind::Invalid }, true)
         }
+        Some("Unknown")
+            if has(&["volume status", "is not located", "invalid input", "user disk failed"]) =>
+        {
+            (ErrorKind::Invalid, true)
+        }
         _ if has(&[
             "another apply configuration is already in progress",
             "already in progress",

@@ -42,6 +42,7 @@ impl Talosconfig {
 }
 
 /// Writes a talosconfig with one context.
+#[must_use]
 pub fn talosconfig(name: &str, endpoints: &[String], ca: &str, client: &Pair) -> String {
     let mut list = if endpoints.is_empty() { " []\n".to_owned() } else { "\n".to_owned() };
     for endpoint in endpoints {
@@ -121,6 +122,7 @@ pub fn kube_target(text: &str, context: Option<&str>) -> Result<KubeTarget, Conf
 }
 
 /// The admin kubeconfig that a control plane hands out.
+#[must_use]
 pub fn kubeconfig(cluster: &str, server: &str, ca: &str, client: &Pair) -> String {
     format!(
         "apiVersion: v1\nkind: Config\nclusters:\n- name: {cluster}\n  cluster:\n    server: {server}\n    \

@@ -10,6 +10,7 @@ enum Edit {
 }
 
 /// Lines of the longest common subsequence, as a list of edits.
+#[expect(clippy::many_single_char_names, reason = "two texts and a place in each")]
 fn edits(a: &[&str], b: &[&str]) -> Vec<(Edit, usize)> {
     // Configs share most of both ends; only the middle is searched.
     let head = a.iter().zip(b).take_while(|(x, y)| x == y).count();
@@ -48,6 +49,7 @@ fn edits(a: &[&str], b: &[&str]) -> Vec<(Edit, usize)> {
 }
 
 /// `--- a`, `+++ b` and hunks with three lines of context; empty when the texts are equal.
+#[must_use]
 pub fn unified(a: &str, b: &str) -> String {
     if a == b {
         return String::new();

@@ -4,6 +4,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Standard base64 with padding.
+#[must_use]
 pub fn base64(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -56,6 +57,8 @@ const fn icbrt(n: u128) -> u128 {
 }
 
 /// SHA-256.
+#[must_use]
+#[expect(clippy::many_single_char_names, reason = "the names of FIPS 180-4")]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut state: [u32; 8] = [
         0x6a09_e667,
@@ -108,6 +111,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub const EPOCH: u64 = 1_767_225_600;
 
 /// Year, month, day, hour, minute, second of a Unix time in UTC.
+#[must_use]
 pub fn civil(unix: u64) -> [u64; 6] {
     let (days, second) = (unix / 86_400, unix % 86_400);
     let shifted = days + 719_468;
@@ -123,6 +127,7 @@ pub fn civil(unix: u64) -> [u64; 6] {
 }
 
 /// RFC 3339 in UTC, without fractions.
+#[must_use]
 pub fn rfc3339(unix: u64) -> String {
     let [year, month, day, hour, minute, second] = civil(unix);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
@@ -135,7 +140,9 @@ mod tests {
     #[test]
     fn sha256_gives_the_standards_own_vectors() {
         let hex = |bytes: &[u8]| {
-            sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            let digits: Vec<String> =
+                sha256(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            digits.concat()
         };
         assert_eq!(hex(b""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         assert_eq!(hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -66,8 +66,8 @@ pub struct Document {
 
 /// Reads a text into its documents.
 pub fn read(text: &str) -> Result<Document, ConfigError> {
-    let values: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| ConfigError(format!("yaml: {error}")))?;
+    let values: Vec<Value> = serde_saphyr::from_multiple(text)
+        .map_err(|error| ConfigError(format!("decode error: yaml: {error}")))?;
     let mut machine = None;
     let mut others = Vec::new();
     for value in values {
@@ -123,6 +123,9 @@ impl Document {
             }
             None => problems.push("machine type is required (.machine.type)".to_owned()),
         }
+        if machine.pointer("/cluster").is_none_or(Value::is_null) {
+            problems.push("cluster instructions are required".into());
+        }
         if !installed {
             match machine.pointer("/machine/install") {
                 None | Some(Value::Null) => {
@@ -143,9 +146,6 @@ impl Document {
                 "issuing CA or some accepted CAs are required (.machine.ca, machine.acceptedCAs)"
                     .into(),
             );
-        }
-        if text_at(machine, "/cluster/controlPlane/endpoint").is_none() {
-            problems.push("cluster controlplane endpoint is required".into());
         }
         if problems.is_empty() {
             return Ok(());
@@ -237,6 +237,7 @@ pub struct Base<'a> {
 }
 
 /// The base config of a role, as `talosctl gen config --with-docs=false --with-examples=false` writes it.
+#[must_use]
 pub fn base(role: Role, base: &Base<'_>) -> String {
     let template = match role {
         Role::ControlPlane => include_str!("controlplane.yaml"),

@@ -127,6 +127,7 @@ impl Secrets {
     }
 
     /// `secrets.yaml`, keys lower-cased as the real tool writes them.
+    #[must_use]
     pub fn yaml(&self) -> String {
         let mut out = format!(
             "cluster:\n    id: {}\n    secret: {}\nsecrets:\n    bootstraptoken: {}\n    \

@@ -6,7 +6,7 @@ use crate::facts::Took;
 use crate::ledger::{Asset, Cause, Place};
 use crate::node::{EtcdData, EtcdProcess, Step};
 use crate::reply::{Outcome, Reply};
-use crate::request::Refusal;
+use crate::request::{Api, Refusal};
 use crate::world::{Event, MemberId, NodeId, World};
 
 impl World {
@@ -67,9 +67,9 @@ impl World {
 
     /// The node leaves: taken off the list, stopped, data deleted. Not on the list counts as left.
     pub(crate) fn etcd_leave(&mut self, node: NodeId, cause: Cause) -> Result<(), Refusal> {
-        let data = match (self.node(node).etcd, self.node(node).etcd_data) {
-            (EtcdProcess::Running, Some(data)) => data,
-            _ => return Err(Refusal::EtcdDown),
+        let running = self.node(node).etcd == EtcdProcess::Running;
+        let Some(data) = self.node(node).etcd_data.filter(|_| running) else {
+            return Err(Refusal::EtcdDown(Api::Leave));
         };
         if !self.cluster(data.cluster).quorum {
             return Err(Refusal::NoLeader);
@@ -107,7 +107,7 @@ impl World {
             // Another learner, or a voter that is not connected: tried again when that changes.
             return;
         }
-        let id = self.streams.ids.next();
+        let id = self.streams.ids.draw();
         let now = self.now;
         let index = self.cluster(number).index_at(now) + 1;
         let cluster = self.cluster_mut(number);

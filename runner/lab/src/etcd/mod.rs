@@ -67,6 +67,7 @@ const COMMIT_EVERY: Ms = 200;
 
 impl EtcdCluster {
     /// Committed index.
+    #[must_use]
     pub fn index_at(&self, now: Ms) -> u64 {
         let commits = if self.quorum { (now - self.since) / COMMIT_EVERY } else { 0 };
         self.index + commits
@@ -78,11 +79,13 @@ impl EtcdCluster {
     }
 
     /// How many voters a decision needs.
+    #[must_use]
     pub fn needed(&self) -> usize {
         self.voters().count() / 2 + 1
     }
 
     /// The member of this id.
+    #[must_use]
     pub fn member(&self, id: MemberId) -> Option<&Member> {
         self.members.iter().find(|member| member.id == id)
     }
@@ -98,6 +101,7 @@ impl World {
     }
 
     /// Whether a member's process runs over its own data and hears the others.
+    #[must_use]
     pub fn member_alive(&self, cluster: u8, member: &Member) -> bool {
         let node = self.node(member.node);
         node.etcd == EtcdProcess::Running
@@ -112,6 +116,7 @@ impl World {
     }
 
     /// Whether the node's etcd is a voter of a cluster with a leader.
+    #[must_use]
     pub fn etcd_healthy(&self, node: NodeId) -> bool {
         let state = self.node(node);
         let Some(data) = state.etcd_data else { return false };
@@ -224,7 +229,7 @@ impl World {
         self.control_plane(node, api)?;
         match (self.node(node).etcd, self.node(node).etcd_data) {
             (EtcdProcess::Running, Some(data)) => Ok(data.cluster),
-            _ => Err(Refusal::EtcdDown),
+            _ => Err(Refusal::EtcdDown(api)),
         }
     }
 
@@ -243,7 +248,9 @@ impl World {
     pub(crate) fn etcd_status(&self, node: NodeId) -> Outcome {
         let number = self.own_etcd(node, Api::Status)?;
         let cluster = self.cluster(number);
-        let Some(data) = self.node(node).etcd_data else { return Err(Refusal::EtcdDown) };
+        let Some(data) = self.node(node).etcd_data else {
+            return Err(Refusal::EtcdDown(Api::Status));
+        };
         Ok(Reply::Status(EtcdStatus {
             member: data.member,
             leader: cluster.leader.unwrap_or(0),
@@ -272,7 +279,7 @@ impl World {
             return Served::Now(Err(refusal));
         }
         let Some(number) = self.cluster_of(node) else {
-            return Served::Now(Err(Refusal::EtcdDown));
+            return Served::Now(Err(Refusal::EtcdDown(api)));
         };
         if !self.cluster(number).quorum {
             let wait = Took::EtcdRequest.base(self.profile);
@@ -328,7 +335,7 @@ impl World {
             return Err(9);
         }
         if cluster.kube.nodes.values().any(|node| node.cordoned) {
-            return Err(13);
+            return Err(15);
         }
         Ok(())
     }

@@ -80,10 +80,10 @@ impl World {
             if self.node(node).kubelet {
                 self.kubelet_started(node);
             }
-            if self.node(node).etcd == EtcdProcess::Waiting {
-                if let Some(number) = self.cluster_of(node) {
-                    self.wake_joiners(number);
-                }
+            if self.node(node).etcd == EtcdProcess::Waiting
+                && let Some(number) = self.cluster_of(node)
+            {
+                self.wake_joiners(number);
             }
         } else if self.node(node).kubelet {
             self.kubelet_silent(node);

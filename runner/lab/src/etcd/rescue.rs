@@ -37,12 +37,12 @@ impl World {
         let earlier = (0..self.etcd.clusters.len() as u8).find(|&n| self.cluster(n).owner == owner);
         let number = self.etcd.clusters.len() as u8;
         let name = self.node(node).hostname(self);
-        let member = self.streams.ids.next();
-        let id = self.streams.ids.next();
+        let member = self.streams.ids.draw();
+        let id = self.streams.ids.draw();
         let snapshot = from.and_then(|from| self.snapshots.get(from.number as usize)).cloned();
         let kube = match &snapshot {
             Some(snapshot) => snapshot.kube.clone(),
-            None => Kube::new(self.streams.ids.next(), cni),
+            None => Kube::new(self.streams.ids.draw(), cni),
         };
         self.etcd.clusters.push(EtcdCluster {
             id,
@@ -71,19 +71,16 @@ impl World {
 
     /// With a snapshot, what came after it is lost; without one there are now two clusters.
     fn second_cluster(&mut self, earlier: u8, snapshot: Option<&Snapshot>, cause: Cause) {
-        match snapshot {
-            Some(snapshot) => {
-                if self.cluster(snapshot.cluster).index_at(self.now) > snapshot.revision {
-                    let cause = Cause { what: What::Recover, ..cause };
-                    let extent = Extent::AfterRevision(snapshot.revision);
-                    self.ledger.lose(self.now, Asset::Etcd(snapshot.cluster), extent, cause);
-                }
+        if let Some(snapshot) = snapshot {
+            if self.cluster(snapshot.cluster).index_at(self.now) > snapshot.revision {
+                let cause = Cause { what: What::Recover, ..cause };
+                let extent = Extent::AfterRevision(snapshot.revision);
+                self.ledger.lose(self.now, Asset::Etcd(snapshot.cluster), extent, cause);
             }
-            None => {
-                let alive = !self.cluster(earlier).members.is_empty();
-                if alive {
-                    self.ledger.lose(self.now, Asset::OneCluster, Extent::All, cause);
-                }
+        } else {
+            let alive = !self.cluster(earlier).members.is_empty();
+            if alive {
+                self.ledger.lose(self.now, Asset::OneCluster, Extent::All, cause);
             }
         }
     }

@@ -213,7 +213,7 @@ pub(crate) fn go_duration(ms: Ms) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::{Flag, FlagError, Parsed, Takes, duration, go_duration};
 

@@ -56,7 +56,7 @@ fn refused(refusal: Refusal) -> Exit {
         Refusal::NotFound => status(404, "NotFound", "not found"),
         Refusal::Budget(_) => status(429, "TooManyRequests", BUDGET),
         Refusal::ApiNoEtcd => status(500, "InternalError", "etcdserver: request timed out"),
-        Refusal::UnknownAuthority => status(
+        Refusal::UnknownAuthority { .. } => status(
             0,
             "",
             "tls: failed to verify certificate: x509: certificate signed by unknown authority",
@@ -100,6 +100,27 @@ fn pairs(query: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// The volumes of the cluster: one with a single copy is local to its node, the others belong to a driver.
+fn persistent_volumes(spec: &LabSpec) -> Value {
+    let items: Vec<Value> = spec
+        .volumes
+        .iter()
+        .map(|volume| {
+            let body = match volume.replicas.as_slice() {
+                [(node, _)] => json!({
+                    "local": {"path": format!("/var/mnt/{}", volume.name)},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+                        {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]},
+                    ]}]}},
+                }),
+                _ => json!({"csi": {"driver": "lab", "volumeHandle": volume.name}}),
+            };
+            json!({"metadata": {"name": volume.name}, "spec": body})
+        })
+        .collect();
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
+}
+
 /// Percent-decoding; what is no escape stays.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -110,15 +131,12 @@ fn decode(text: &str) -> String {
             .then(|| text.get(at + 1..at + 3))
             .flatten()
             .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
+        if let Some(byte) = escaped {
+            out.push(byte);
+            at += 3;
+        } else {
+            out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
+            at += 1;
         }
     }
     String::from_utf8_lossy(&out).into_owned()
@@ -167,6 +185,9 @@ impl Api {
             }
             ("GET", ["api", "v1", "nodes"]) => self.many(KubeKind::Nodes, None, query).await,
             ("GET", ["api", "v1", "nodes", name]) => self.one(KubeKind::Nodes, None, name).await,
+            ("GET", ["api", "v1", "persistentvolumes"]) => {
+                self.discovery(persistent_volumes(&self.spec)).await
+            }
             ("GET", ["api", "v1", "namespaces"]) => {
                 self.many(KubeKind::Namespaces, None, query).await
             }

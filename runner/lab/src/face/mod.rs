@@ -290,10 +290,10 @@ pub(crate) fn failed(stderr: &str) -> ToolOutput {
 }
 
 /// Starts the model of a tool.
-pub(crate) fn start(lab: &mut Lab, call: ToolCall, files: &dyn ReadFiles) -> Process {
+pub(crate) fn start(lab: &mut Lab, call: &ToolCall, files: &dyn ReadFiles) -> Process {
     let started = match call.tool.rsplit('/').next() {
-        Some("talosctl") => talosctl::start(lab, &call, files),
-        Some("kubectl") => kubectl::start(lab, &call, files),
+        Some("talosctl") => talosctl::start(lab, call, files),
+        Some("kubectl") => kubectl::start(lab, call, files),
         _ => Err(not_modelled(&call.tool)),
     };
     started.unwrap_or_else(Process::done)

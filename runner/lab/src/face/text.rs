@@ -59,12 +59,7 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
         Refusal::ConnRefused(_) => dial(around, "connect: connection refused"),
         Refusal::ConnLost => ("Unavailable", etcd("error reading from server: EOF")),
         Refusal::Deadline => ("DeadlineExceeded", etcd("context deadline exceeded")),
-        Refusal::UnknownAuthority => (
-            "Unavailable",
-            "connection error: desc = \"transport: authentication handshake failed: tls: failed to \
-             verify certificate: x509: certificate signed by unknown authority\""
-                .into(),
-        ),
+        Refusal::UnknownAuthority { other } => ("Unavailable", unknown_authority(other)),
         Refusal::CertRequired => (
             "Unavailable",
             "connection error: desc = \"error reading server preface: remote error: tls: \
@@ -111,6 +106,9 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
                 ),
             )
         }
+        Refusal::NoPartition(volume) => {
+            ("Unknown", format!("failed to reset: volume {:?} is not located", name(volume)))
+        }
         Refusal::NotLocated(which) => {
             ("Unknown", format!("failed to reset: volume {:?} is not located", part(which)))
         }
@@ -131,14 +129,11 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
         Refusal::SystemDevice(device) => {
             ("Unknown", format!("reset user disk failed: device {} is the system disk", name(device)))
         }
-        Refusal::EtcdDown => (
-            "Unavailable",
-            "connection error: desc = \"transport: Error while dialing: dial tcp 127.0.0.1:2379: \
-             connect: connection refused\""
-                .into(),
-        ),
+        Refusal::EtcdDown(which) => ("Unavailable", etcd_down(which)),
         Refusal::NoLeader => ("Unavailable", "etcdserver: no leader".into()),
-        Refusal::EtcdTimeout => ("Unavailable", "etcdserver: request timed out".into()),
+        Refusal::EtcdTimeout | Refusal::ApiNoEtcd => {
+            ("Unavailable", "etcdserver: request timed out".into())
+        }
         Refusal::NotEnoughStarted => (
             "Unknown",
             "failed to remove member: etcdserver: re-configuration failed due to not enough started members"
@@ -158,8 +153,34 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
         ),
         Refusal::NotFound => ("NotFound", "not found".into()),
         Refusal::Budget(_) => ("Unknown", BUDGET.into()),
-        Refusal::ApiNoEtcd => ("Unavailable", "etcdserver: request timed out".into()),
     }
+}
+
+fn unknown_authority(other: bool) -> String {
+    let hint = if other {
+        " (possibly because of \\\"x509: Ed25519 verification failure\\\" while trying to verify candidate \
+         authority certificate \\\"talos\\\")"
+    } else {
+        ""
+    };
+    format!(
+        "connection error: desc = \"transport: authentication handshake failed: tls: failed to verify \
+         certificate: x509: certificate signed by unknown authority{hint}\""
+    )
+}
+
+/// Each call wraps the same failure to reach the local etcd in words of its own.
+fn etcd_down(which: Api) -> String {
+    let inner = "connection error: desc = \"transport: Error while dialing: dial tcp 127.0.0.1:2379: \
+                 connect: connection refused\"";
+    let what = match which {
+        Api::Status => "failed to query etcd status",
+        Api::Snapshot => "failed reading etcd snapshot",
+        Api::Alarms => "failed to list etcd alarms",
+        Api::Leave => "failed to leave cluster",
+        _ => return inner.into(),
+    };
+    format!("{what}: rpc error: code = Unavailable desc = {inner}")
 }
 
 /// The API server's words for an eviction that a budget forbids.

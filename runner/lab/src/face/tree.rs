@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 /// A value whose maps keep their order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Tree {
-    Null,
     Bool(bool),
     Number(u64),
     Text(String),
@@ -49,7 +48,6 @@ impl Tree {
             }
         }
         match at {
-            Self::Null => String::new(),
             Self::Text(text) => text.clone(),
             Self::Bool(value) => value.to_string(),
             Self::Number(value) => value.to_string(),
@@ -79,7 +77,6 @@ impl Tree {
             }
         };
         match self {
-            Self::Null => out.push_str("null"),
             Self::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
             // Writing to a String cannot fail.
             Self::Number(value) => _ = write!(out, "{value}"),
@@ -160,7 +157,6 @@ impl Tree {
                 out.push('\n');
                 self.yaml_at(out, depth + 1);
             }
-            Self::Null => out.push_str(" null\n"),
             Self::Bool(value) => _ = writeln!(out, " {value}"),
             Self::Number(value) => _ = writeln!(out, " {value}"),
             Self::Text(text) if text.contains('\n') => {

@@ -47,6 +47,7 @@ pub struct KubeNode {
 
 impl KubeNode {
     /// Whether Ready is True.
+    #[must_use]
     pub fn is_ready(&self) -> bool {
         self.ready == Ready::True
     }
@@ -56,9 +57,9 @@ impl KubeNode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Workload {
-    /// A Deployment, through a ReplicaSet.
+    /// A Deployment, through a `ReplicaSet`.
     Deployment,
-    /// A StatefulSet.
+    /// A `StatefulSet`.
     StatefulSet,
     /// One pod on every node.
     DaemonSet,
@@ -94,7 +95,7 @@ pub struct Pod {
     pub app: u8,
     /// UID, and the random part of its name.
     pub uid: u64,
-    /// Place in a StatefulSet.
+    /// Place in a `StatefulSet`.
     pub ordinal: u8,
     /// The node object it is on; none while Pending.
     pub node: Option<Name>,
@@ -126,7 +127,8 @@ pub struct Kube {
 }
 
 impl Kube {
-    /// What Talos brings: static pods, kube-proxy, the CNI where the config has one, and CoreDNS.
+    /// What Talos brings: static pods, kube-proxy, the CNI where the config has one, and `CoreDNS`.
+    #[must_use]
     pub fn new(uid: u64, cni: bool) -> Self {
         let app = |name: &str, kind, replicas, anywhere| App {
             namespace: "kube-system".into(),
@@ -159,6 +161,7 @@ impl Kube {
     }
 
     /// Bytes of the database that holds these objects.
+    #[must_use]
     pub fn size(&self) -> u64 {
         20 * 1024 * 1024 + (self.nodes.len() as u64 * 9 + self.pods.len() as u64 * 7) * 1024
     }
@@ -272,7 +275,7 @@ impl World {
         let name = self.node(node).hostname(self);
         let control_plane = self.node(node).is_control_plane(self);
         let now = self.now;
-        let uid = self.streams.ids.next();
+        let uid = self.streams.ids.draw();
         let known = self.cluster(number).kube.nodes.contains_key(&name);
         let kube = &mut self.cluster_mut(number).kube;
         let version = kube.bump();
@@ -297,6 +300,7 @@ impl World {
         let was_ready = object.is_ready();
         let cni = kube.cni;
         self.push(now + 1_000, Event::Schedule { cluster: number });
+        self.pods_resume(number, name);
         if was_ready {
             self.settle(node);
         } else if cni {
@@ -316,10 +320,10 @@ impl World {
         let now = self.now;
         let kube = &mut self.cluster_mut(number).kube;
         let version = kube.bump();
-        if let Some(object) = kube.nodes.get_mut(&name) {
-            if !object.is_ready() {
-                (object.ready, object.since, object.version) = (Ready::True, now, version);
-            }
+        if let Some(object) = kube.nodes.get_mut(&name)
+            && !object.is_ready()
+        {
+            (object.ready, object.since, object.version) = (Ready::True, now, version);
         }
         self.push(now + 1_000, Event::Schedule { cluster: number });
         self.settle(node);

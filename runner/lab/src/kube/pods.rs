@@ -1,5 +1,5 @@
 //! Pods: made where they are missing, evicted where a budget allows it, gone with their node.
-//! A scheduler as simple as can be: the fewest pods first, then the node's name.
+//! A scheduler as simple as can be: the fewest pods of the same app, the fewest pods, the node's name.
 
 use super::{App, Kube, Pod, Workload};
 use crate::facts::Took;
@@ -13,6 +13,7 @@ impl Kube {
     }
 
     /// How many pods of the app may go now.
+    #[must_use]
     pub fn allowed_disruptions(&self, app: u8) -> u8 {
         let Some(min) = self.apps.get(usize::from(app)).and_then(|app| app.min_available) else {
             return u8::MAX;
@@ -24,11 +25,13 @@ impl Kube {
     }
 
     /// Whether a budget forbids this eviction.
+    #[must_use]
     pub fn budget_forbids(&self, pod: &Pod) -> bool {
         pod.ready && self.allowed_disruptions(pod.app) == 0
     }
 
     /// The app of a pod.
+    #[must_use]
     pub fn app_of(&self, pod: &Pod) -> &App {
         &self.apps[usize::from(pod.app)]
     }
@@ -98,7 +101,7 @@ impl World {
     }
 
     fn new_pod(&mut self, number: u8, app: u8, ordinal: u8, node: Option<Name>) -> PodId {
-        let uid = self.streams.ids.next();
+        let uid = self.streams.ids.draw();
         let created = self.now;
         let pod = Pod { app, uid, ordinal, node, ready: false, terminating: None, created };
         self.cluster_mut(number).kube.add_pod(pod)
@@ -125,7 +128,11 @@ impl World {
         for id in pending {
             let kube = &self.cluster(number).kube;
             let anywhere = kube.pods.get(&id).is_some_and(|pod| kube.app_of(pod).anywhere);
-            let load = |name: Name| kube.pods.values().filter(|pod| pod.node == Some(name)).count();
+            let app = kube.pods.get(&id).map(|pod| pod.app);
+            let load = |name: Name| {
+                let on = || kube.pods.values().filter(move |pod| pod.node == Some(name));
+                (on().filter(|pod| Some(pod.app) == app).count(), on().count())
+            };
             let target = kube
                 .nodes
                 .iter()
@@ -145,6 +152,27 @@ impl World {
     fn pod_starts(&mut self, number: u8, pod: PodId) {
         let delay = self.took(Took::PodStart);
         self.push(self.now + delay, Event::PodReady { cluster: number, pod });
+    }
+
+    /// A kubelet that is back ends what should have ended, and reports what runs.
+    pub(crate) fn pods_resume(&mut self, number: u8, node: Name) {
+        let on = |pod: &&Pod| pod.node == Some(node) && (!pod.ready || pod.terminating.is_some());
+        let pods: Vec<(PodId, bool)> = self
+            .cluster(number)
+            .kube
+            .pods
+            .iter()
+            .filter(|(_, pod)| on(pod))
+            .map(|(id, pod)| (*id, pod.terminating.is_some()))
+            .collect();
+        for (pod, ends) in pods {
+            if ends {
+                let delay = self.took(Took::PodStop);
+                self.push(self.now + delay, Event::PodGone { cluster: number, pod });
+            } else {
+                self.pod_starts(number, pod);
+            }
+        }
     }
 
     fn machine_of(&self, number: u8, pod: PodId) -> Option<NodeId> {
@@ -288,6 +316,7 @@ impl World {
     }
 
     /// The cluster that a person means by "the cluster": the one with most voters alive.
+    #[must_use]
     pub fn primary(&self) -> Option<u8> {
         let numbers = 0..self.etcd.clusters.len() as u8;
         numbers

@@ -4,12 +4,12 @@ use crate::facts::Took;
 use crate::node::Served;
 use crate::reply::{KubeView, Outcome, Reply};
 use crate::request::{KubeRequest, Refusal};
-use crate::world::{Name, NodeId, Ticket, World};
+use crate::world::{Name, NodeId, World};
 
 impl World {
-    pub(crate) fn serve_kube(&mut self, node: NodeId, request: KubeRequest, _: Ticket) -> Served {
+    pub(crate) fn serve_kube(&mut self, node: NodeId, request: KubeRequest) -> Served {
         if self.faults.wrong_context {
-            return self.foreign(&request).into();
+            return foreign(request).into();
         }
         let Some(number) = self.node(node).etcd_data.map(|data| data.cluster) else {
             return Served::Now(Err(Refusal::ApiNoEtcd));
@@ -55,16 +55,16 @@ impl World {
         let kube = self.cluster(number).kube.clone();
         Ok(Reply::Kube(Box::new(KubeView { kube, foreign: false })))
     }
+}
 
-    /// Another cluster answers: nobody's nodes, another UID.
-    fn foreign(&mut self, request: &KubeRequest) -> Outcome {
-        match request {
-            KubeRequest::Read(_) => {
-                let mut kube = crate::kube::Kube::new(0x0f0f_0f0f_0f0f_0f0f, true);
-                kube.apps.clear();
-                Ok(Reply::Kube(Box::new(KubeView { kube, foreign: true })))
-            }
-            _ => Err(Refusal::NotFound),
+/// Another cluster answers: nobody's nodes, another UID.
+fn foreign(request: KubeRequest) -> Outcome {
+    match request {
+        KubeRequest::Read(_) => {
+            let mut kube = crate::kube::Kube::new(0x0f0f_0f0f_0f0f_0f0f, true);
+            kube.apps.clear();
+            Ok(Reply::Kube(Box::new(KubeView { kube, foreign: true })))
         }
+        _ => Err(Refusal::NotFound),
     }
 }

@@ -58,7 +58,7 @@ impl World {
     pub(crate) fn boot(&mut self, node: NodeId, cold: bool) {
         self.memory_lost(node);
         self.processes_gone(node);
-        let boot_id = self.streams.ids.next();
+        let boot_id = self.streams.ids.draw();
         let nothing_to_boot = !self.node(node).installed && !self.node(node).medium;
         let state = self.node_mut(node);
         state.boot_id = boot_id;
@@ -205,7 +205,7 @@ impl World {
             let cause = Cause { what: What::Install, node, ticket: None };
             self.disk_lost(node, target, cause);
         }
-        let identity = self.streams.ids.next();
+        let identity = self.streams.ids.draw();
         let state = self.node_mut(node);
         state.disks[target].data = false;
         state.system_disk = Some(state.disks[target].path);

@@ -1,5 +1,5 @@
 //! Applying a machine config: active and persisted are two values, and the try window's traps follow.
-//! Mirrors ApplyConfiguration of Talos 1.13 statement by statement; knows nothing of YAML.
+//! Mirrors `ApplyConfiguration` of Talos 1.13 statement by statement; knows nothing of YAML.
 
 use super::{SequenceKind, Stage, Window};
 use crate::ledger::{Asset, Cause, Extent, What};
@@ -37,7 +37,7 @@ impl World {
 
     fn apply_now(&mut self, node: NodeId, apply: Apply, ticket: Ticket) -> Outcome {
         let maintenance =
-            !self.node(node).active.is_some_and(|config| self.config(config).role.is_some());
+            self.node(node).active.is_none_or(|config| self.config(config).role.is_none());
         let ConfigRef::Good(config) = apply.config else { return Err(Refusal::BadConfig) };
         let complete = self.config(config).role.is_some();
         if !maintenance && !complete {
@@ -57,14 +57,15 @@ impl World {
         let active = self.node(node).active;
         let (mode, how) = match apply.mode {
             ApplyMode::Try if immediate => (ApplyMode::Try, Applied::Try),
-            ApplyMode::NoReboot if immediate => (ApplyMode::NoReboot, Applied::Immediately),
+            ApplyMode::NoReboot | ApplyMode::Auto if immediate => {
+                (ApplyMode::NoReboot, Applied::Immediately)
+            }
             ApplyMode::Try | ApplyMode::NoReboot => {
                 return Err(Refusal::NotImmediate(active.unwrap_or_default()));
             }
             ApplyMode::Reboot if maintenance => (ApplyMode::NoReboot, Applied::Immediately),
             ApplyMode::Reboot => (ApplyMode::Reboot, Applied::Reboot { because: false }),
             ApplyMode::Staged => (ApplyMode::Staged, Applied::Staged),
-            ApplyMode::Auto if immediate => (ApplyMode::NoReboot, Applied::Immediately),
             ApplyMode::Auto => (ApplyMode::Reboot, Applied::Reboot { because: true }),
         };
         if apply.dry_run {

@@ -40,6 +40,7 @@ pub enum Stage {
 
 impl Stage {
     /// The word of the API; `off` where there is none.
+    #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -164,21 +165,37 @@ pub enum SequenceName {
     Shutdown,
 }
 
-/// Names of phases in events, as the sequencer has them.
+/// Phases of the sequencer, each with its one task, in its order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Phase {
-    /// drain
+    /// storeShutdown: storeShutdownEmergency
+    StoreShutdown,
+    /// drain: cordonAndDrainNode
     Drain,
-    /// cleanup
-    Cleanup,
-    /// leave
+    /// cleanup: stopAllPods
+    StopPods,
+    /// cleanup: removeAllPods
+    RemovePods,
+    /// dbus: stopDBus
+    Dbus,
+    /// leave: leaveEtcd
     Leave,
-    /// stopServices
+    /// preReset: sendResetSignal
+    PreReset,
+    /// stopServices: stopServicesForUpgrade
     StopServices,
-    /// stopEverything
+    /// umount: unmountPodMounts
+    Umount,
+    /// unmountBind: unmountSystemDiskBindMounts
+    UnmountBind,
+    /// unmountSystem: unmountEphemeralPartition
+    UnmountSystem,
+    /// volumeFinalize: teardownLifecycle
+    VolumeFinalize,
+    /// kexec: kexecPrepare
+    Kexec,
+    /// stopEverything: stopAllServices
     StopEverything,
-    /// reset or resetSpec
-    Wipe,
 }
 
 /// Steps of a machine's life, each void once another sequence began.
@@ -301,6 +318,7 @@ pub struct Node {
 
 impl Node {
     /// Fingerprint of the CA whose certificate apid shows; none in maintenance mode.
+    #[must_use]
     pub fn active_ca(&self, world: &World) -> Option<u64> {
         if self.stage == Stage::Maintenance {
             return None;
@@ -309,16 +327,19 @@ impl Node {
     }
 
     /// Role by the active config.
+    #[must_use]
     pub fn live_role(&self, world: &World) -> Option<Role> {
         self.active.and_then(|config| world.config(config).role)
     }
 
     /// Whether it runs as a control plane.
+    #[must_use]
     pub fn is_control_plane(&self, world: &World) -> bool {
         self.live_role(world) == Some(Role::ControlPlane)
     }
 
     /// Hostname.
+    #[must_use]
     pub fn hostname(&self, world: &World) -> Name {
         self.active.and_then(|config| world.config(config).hostname).unwrap_or(self.auto_name)
     }
@@ -326,6 +347,7 @@ impl Node {
 
 impl World {
     /// Whether packets reach the machine.
+    #[must_use]
     pub fn connected(&self, node: NodeId) -> bool {
         self.node(node).powered && !self.node(node).needs_hands && !self.faults.cut.contains(&node)
     }
@@ -352,7 +374,6 @@ impl World {
             Step::Services => self.services_up(node),
             Step::BootLimit => self.boot_limit(node),
             Step::Installed => self.installed(node),
-            Step::NoDisk => self.boot(node, false),
             Step::Join => self.etcd_join(node),
             Step::EtcdUp => self.etcd_up(node),
             Step::Register => self.kubelet_registers(node),
@@ -363,7 +384,7 @@ impl World {
             Step::Stop => self.stop_services(node),
             Step::Down => self.everything_down(node),
             Step::Wipe => self.wipe(node),
-            Step::FatalReboot => self.boot(node, false),
+            Step::NoDisk | Step::FatalReboot => self.boot(node, false),
         }
     }
 }

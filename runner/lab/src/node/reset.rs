@@ -33,6 +33,9 @@ impl World {
             if let Some(unknown) = labels.unknown {
                 return Err(Refusal::NoVolume(unknown));
             }
+            if let Some(directory) = labels.directory {
+                return Err(Refusal::NoPartition(directory));
+            }
             if !state.installed {
                 let parts = [
                     (labels.meta, Part::Meta),
@@ -50,24 +53,37 @@ impl World {
     /// The drain of reset and shutdown is over; its failures are only logged.
     pub(crate) fn drained(&mut self, node: NodeId) {
         self.pods_removed(node);
-        let reset = match self.node(node).sequence.as_ref().map(|sequence| &sequence.kind) {
-            Some(SequenceKind::Reset(reset)) => Some(reset.clone()),
-            _ => None,
+        let Some(sequence) = self.node(node).sequence.clone() else { return };
+        let (reset, graceful) = match &sequence.kind {
+            SequenceKind::Reset(reset) => (true, reset.graceful),
+            SequenceKind::Shutdown { force } => (false, !force),
+            _ => return,
         };
-        let leaves = reset.is_some_and(|reset| reset.graceful)
-            && self.node(node).is_control_plane(self)
-            && self.node(node).etcd_data.is_some()
-            && self.node(node).etcd == EtcdProcess::Running;
+        if graceful {
+            self.phase(node, Phase::Drain, false);
+        }
+        let pods = if reset && graceful { Phase::RemovePods } else { Phase::StopPods };
+        self.phases(node, &[pods, Phase::Dbus]);
+        let leaves = reset && graceful && self.node(node).is_control_plane(self);
         if leaves {
+            self.phase(node, Phase::Leave, true);
             let now = self.now;
             if let Some(sequence) = &mut self.node_mut(node).sequence {
                 sequence.since = now;
             }
-            self.phase(node, Phase::Leave, true);
-            self.later_took(node, Step::Leave, Took::Leave);
-        } else {
-            self.later_took(node, Step::Stop, Took::StopPods);
         }
+        let member =
+            self.node(node).etcd_data.is_some() && self.node(node).etcd == EtcdProcess::Running;
+        if leaves && member {
+            return self.later_took(node, Step::Leave, Took::Leave);
+        }
+        if leaves {
+            self.phase(node, Phase::Leave, false);
+        }
+        if reset {
+            self.phases(node, &[Phase::PreReset]);
+        }
+        self.later_took(node, Step::Stop, Took::StopPods);
     }
 
     /// A refusal that may pass is tried again for five minutes; any other ends the reset, before
@@ -78,9 +94,10 @@ impl World {
         match self.etcd_leave(node, cause) {
             Ok(()) => {
                 self.phase(node, Phase::Leave, false);
+                self.phases(node, &[Phase::PreReset]);
                 self.later_took(node, Step::Stop, Took::StopPods);
             }
-            Err(Refusal::Unhealthy | Refusal::EtcdDown)
+            Err(Refusal::Unhealthy | Refusal::EtcdDown(_))
                 if self.now - sequence.since < Took::LeaveLimit.base(self.profile) =>
             {
                 self.later_took(node, Step::Leave, Took::LeaveRetry);
@@ -125,7 +142,7 @@ impl World {
 
     fn wipe_state(&mut self, node: NodeId, cause: Cause) {
         self.persist(node, None, Some(cause));
-        self.node_mut(node).identity = self.streams.ids.next();
+        self.node_mut(node).identity = self.streams.ids.draw();
     }
 
     fn wipe_ephemeral(&mut self, node: NodeId, cause: Cause) {

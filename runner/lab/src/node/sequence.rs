@@ -32,6 +32,7 @@ pub enum SequenceKind {
 
 impl SequenceKind {
     /// Its name in events.
+    #[must_use]
     pub fn name(&self) -> SequenceName {
         match self {
             Self::Boot => SequenceName::Boot,
@@ -77,7 +78,7 @@ impl World {
         kind: SequenceKind,
         ticket: Option<Ticket>,
     ) -> u64 {
-        let actor = self.streams.ids.next();
+        let actor = self.streams.ids.draw();
         let locked = self
             .node(node)
             .sequence
@@ -99,23 +100,37 @@ impl World {
                 if mode == RebootMode::Force {
                     self.later(node, Step::Down, 0);
                 } else {
-                    self.phase(node, Phase::Cleanup, true);
+                    self.phases(node, &[Phase::StopPods, Phase::Dbus]);
                     self.later_took(node, Step::Stop, Took::StopPods);
                 }
             }
             SequenceKind::Shutdown { force } => {
                 self.set_stage(node, Stage::ShuttingDown);
-                let drain = if force { 0 } else { self.node_drains(node) };
+                self.phases(node, &[Phase::StoreShutdown]);
+                let drain = if force { 0 } else { self.begin_drain(node) };
                 self.later(node, Step::Drained, drain);
             }
             SequenceKind::Reset(reset) => {
                 self.set_stage(node, Stage::Resetting);
-                let drain = if reset.graceful { self.node_drains(node) } else { 0 };
+                let drain = if reset.graceful { self.begin_drain(node) } else { 0 };
                 self.later(node, Step::Drained, drain);
             }
             SequenceKind::Boot | SequenceKind::Install => {}
         }
         actor
+    }
+
+    fn begin_drain(&mut self, node: NodeId) -> Ms {
+        self.phase(node, Phase::Drain, true);
+        self.node_drains(node)
+    }
+
+    /// Phases that take no time worth modelling.
+    pub(crate) fn phases(&mut self, node: NodeId, phases: &[Phase]) {
+        for &phase in phases {
+            self.phase(node, phase, true);
+            self.phase(node, phase, false);
+        }
     }
 
     pub(crate) fn phase(&mut self, node: NodeId, phase: Phase, start: bool) {
@@ -125,15 +140,31 @@ impl World {
 
     /// Services stop. apid ends last, so that watchers still hear of it.
     pub(crate) fn stop_services(&mut self, node: NodeId) {
-        self.phase(node, Phase::Cleanup, false);
-        self.phase(node, Phase::StopServices, true);
+        let Some(sequence) = self.node(node).sequence.clone() else { return };
         self.node_mut(node).services = false;
         self.node_mut(node).containerd = false;
         self.processes_gone(node);
-        let actor = self.node(node).sequence.as_ref().map_or(0, |sequence| sequence.actor);
-        self.phase(node, Phase::StopServices, false);
+        self.phases(
+            node,
+            &[
+                Phase::StopServices,
+                Phase::Umount,
+                Phase::UnmountBind,
+                Phase::UnmountSystem,
+                Phase::VolumeFinalize,
+            ],
+        );
+        let kexec = match &sequence.kind {
+            SequenceKind::Reboot { mode, .. } => *mode == RebootMode::Default,
+            // kexec needs the boot partition, which a wipe of the whole disk takes.
+            SequenceKind::Reset(reset) => !reset.labels.is_empty(),
+            _ => false,
+        };
+        if kexec {
+            self.phases(node, &[Phase::Kexec]);
+        }
         self.phase(node, Phase::StopEverything, true);
-        self.tell(node, NodeEvent::StopAllServices { actor });
+        self.tell(node, NodeEvent::StopAllServices { actor: sequence.actor });
         self.later_took(node, Step::Down, Took::StopServices);
     }
 

@@ -91,15 +91,18 @@ impl World {
         match (auth, self.node(endpoint).active_ca(self)) {
             (Auth::Insecure, Some(_)) => return Err(Undelivered(0, Refusal::CertRequired)),
             (Auth::Ca(ours), theirs) if theirs != Some(ours) => {
-                return Err(Undelivered(0, Refusal::UnknownAuthority));
+                let other = theirs.is_some();
+                return Err(Undelivered(0, Refusal::UnknownAuthority { other }));
             }
             _ => {}
         }
         let Some(target) = target else { return Err(nowhere) };
         if target != endpoint {
             self.dial(target)?;
-            if self.node(target).active_ca(self) != self.node(endpoint).active_ca(self) {
-                return Err(Undelivered(0, Refusal::UnknownAuthority));
+            let theirs = self.node(target).active_ca(self);
+            if theirs != self.node(endpoint).active_ca(self) {
+                let other = theirs.is_some();
+                return Err(Undelivered(0, Refusal::UnknownAuthority { other }));
             }
         }
         Ok(target)
@@ -132,7 +135,7 @@ impl World {
         };
         let theirs = self.node(node).active.map(|config| self.config(config).kube_ca);
         if theirs != Some(ca) && !self.faults.wrong_context {
-            return Err(Undelivered(0, Refusal::UnknownAuthority));
+            return Err(Undelivered(0, Refusal::UnknownAuthority { other: true }));
         }
         Ok(node)
     }
@@ -212,7 +215,7 @@ impl World {
                 let role = self.control_plane(node, Api::Health);
                 role.map(|()| Reply::Health(self.health(node))).into()
             }
-            Request::Kube(request) => self.serve_kube(node, request, ticket),
+            Request::Kube(request) => self.serve_kube(node, request),
         }
     }
 

@@ -66,10 +66,10 @@ impl Kubectl {
         if kube.nodes.get(&node).is_some_and(|object| object.cordoned == on) {
             return self.io.out(format!("node/{name} already {verb}ed{suffix}\n"));
         }
-        if dry == DryRun::No {
-            if let Err((_, words)) = self.ask(KubeRequest::Cordon { node, on }).await {
-                return self.io.err(format!("error: unable to {verb} node {name:?}: {words}\n"));
-            }
+        if dry == DryRun::No
+            && let Err((_, words)) = self.ask(KubeRequest::Cordon { node, on }).await
+        {
+            return self.io.err(format!("error: unable to {verb} node {name:?}: {words}\n"));
         }
         self.io.out(format!("node/{name} {verb}ed{suffix}\n"));
     }
@@ -260,18 +260,17 @@ async fn empty(
             .as_ref()
             .map_err(Clone::clone)
             .and_then(|kube| chosen(kube, node, options, kubectl))
+            && !pods.is_empty()
         {
-            if !pods.is_empty() {
-                let node = kubectl.io.name(node);
-                let mut text = format!(
-                    "There are pending pods in node {node:?} when an error occurred: {error}\n"
-                );
-                for id in pods {
-                    // Writing to a String cannot fail.
-                    let _ = writeln!(text, "pod/{}", named(&kube, id, kubectl).1);
-                }
-                kubectl.io.err(text);
+            let node = kubectl.io.name(node);
+            let mut text = format!(
+                "There are pending pods in node {node:?} when an error occurred: {error}\n"
+            );
+            for id in pods {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "pod/{}", named(&kube, id, kubectl).1);
             }
+            kubectl.io.err(text);
         }
     }
     result

@@ -100,7 +100,7 @@ impl Kubectl {
             Refusal::Deadline | Refusal::ConnLost => {
                 "Unable to connect to the server: context deadline exceeded".into()
             }
-            Refusal::UnknownAuthority => {
+            Refusal::UnknownAuthority { .. } => {
                 "Unable to connect to the server: tls: failed to verify certificate: x509: \
                  certificate signed by unknown authority"
                     .into()

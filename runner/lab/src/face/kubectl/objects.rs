@@ -28,7 +28,7 @@ fn age(now: Ms, since: Ms) -> String {
     let seconds = now.saturating_sub(since) / 1_000;
     match seconds {
         0..=119 => format!("{seconds}s"),
-        120..=599 if seconds % 60 > 0 => format!("{}m{}s", seconds / 60, seconds % 60),
+        120..=599 if !seconds.is_multiple_of(60) => format!("{}m{}s", seconds / 60, seconds % 60),
         120..=10_799 => format!("{}m", seconds / 60),
         10_800..=172_799 => format!("{}h", seconds / 3_600),
         _ => format!("{}d", seconds / 86_400),

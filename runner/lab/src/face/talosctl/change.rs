@@ -67,7 +67,8 @@ pub(super) fn apply(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
     Ok(Start::run(ctl, async move |ctl: Ctl| {
         let request = Request::Apply { config, mode, dry_run, timeout };
         let (replies, error) = ctl.fan_out(request).await;
-        for (_, reply) in &replies {
+        // With one node's error nothing is said of the others, although they have applied it.
+        for (_, reply) in replies.iter().filter(|_| error.is_none()) {
             if let Reply::Applied { how, active } = reply {
                 let text = details(&ctl, *how, *active, mode, dry_run, timeout);
                 ctl.io.err(format!("{text}\n"));
@@ -198,6 +199,10 @@ pub(super) fn reset(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
             "META" => labels.meta = true,
             "STATE" => labels.state = true,
             "EPHEMERAL" => labels.ephemeral = true,
+            directory if super::resources::DIRECTORIES.contains(&directory) => {
+                let name = start.lab.world.intern(directory);
+                labels.directory.get_or_insert(name);
+            }
             other => {
                 let name = start.lab.world.intern(other);
                 labels.unknown.get_or_insert(name);

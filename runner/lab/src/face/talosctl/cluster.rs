@@ -41,7 +41,12 @@ pub(super) fn kubeconfig(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
         let view = match ctl.ask(&ctl.nodes[0], Request::Kubeconfig).await {
             Ok(Reply::View(view)) => view,
             Ok(_) => return Exit::Code(1),
-            Err(trouble) => return ctl.fail(format!("error copying: {}", trouble.text)),
+            Err(trouble) if trouble.whole => {
+                return ctl.fail(format!("error copying: {}", trouble.text));
+            }
+            Err(trouble) => {
+                return ctl.fail(format!("error initializing gzip: {}", trouble.text));
+            }
         };
         let Some(text) = admin(&ctl, &view, &client) else { return Exit::Code(1) };
         if path == "-" {
@@ -63,7 +68,7 @@ fn admin(ctl: &Ctl, view: &View, client: &config::Pair) -> Option<String> {
 }
 
 /// The checks of `health`, in their order, by the number that the world answers with.
-const CHECKS: [&str; 15] = [
+const CHECKS: [&str; 16] = [
     "etcd to be healthy",
     "etcd members to be consistent across nodes",
     "etcd members to be control plane nodes",
@@ -78,6 +83,7 @@ const CHECKS: [&str; 15] = [
     "all control plane components to be ready",
     "all k8s nodes to report ready",
     "kube-proxy to report ready",
+    "coredns to report ready",
     "all k8s nodes to report schedulable",
 ];
 
@@ -103,7 +109,8 @@ pub(super) fn health(start: &Start<'_>) -> Result<Process, ToolOutput> {
             let state = match ctl.ask(&ctl.nodes[0], Request::Health).await {
                 Ok(Reply::Health(state)) => state,
                 Ok(_) => return Exit::Code(1),
-                Err(trouble) => return ctl.fail(trouble.text),
+                Err(trouble) if trouble.whole => return ctl.fail(trouble.text),
+                Err(trouble) => return ctl.fail(format!("healthcheck error: {}", trouble.text)),
             };
             if shown == 0 && waiting.is_none() {
                 ctl.io.err(format!("discovered nodes: [{}]\n", nodes.join(" ")));
@@ -119,10 +126,10 @@ pub(super) fn health(start: &Start<'_>) -> Result<Process, ToolOutput> {
             }
             if waiting != Some(passed) {
                 waiting = Some(passed);
-                ctl.io.err(format!("waiting for {}: ...\n", CHECKS[passed.min(14)]));
+                ctl.io.err(format!("waiting for {}: ...\n", CHECKS[passed.min(15)]));
             }
             if ctl.io.now() >= deadline {
-                let check = CHECKS[passed.min(14)];
+                let check = CHECKS[passed.min(15)];
                 ctl.io.err(format!("waiting for {check}: context deadline exceeded\n"));
                 return ctl.fail("healthcheck error: rpc error: code = DeadlineExceeded desc = context deadline exceeded");
             }
@@ -213,7 +220,7 @@ fn services(view: &View) -> Vec<Service> {
             out.push((id, state, health, event));
         };
     add("apid", on(node.apid));
-    add("auditd", on(node.apid));
+    add("auditd", ("Running", "?", "Service started as goroutine"));
     add("containerd", on(node.containerd));
     add("cri", on(node.containerd));
     if node.stage != Stage::Maintenance {
@@ -234,6 +241,10 @@ fn services(view: &View) -> Vec<Service> {
         add("kubelet", on(node.kubelet));
     }
     add("machined", on(true));
+    add("syslogd", on(node.apid));
+    if node.etcd != EtcdProcess::Down {
+        add("trustd", on(node.services));
+    }
     add("udevd", on(true));
     out
 }

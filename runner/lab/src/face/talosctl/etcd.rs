@@ -7,8 +7,8 @@ use crate::reply::Reply;
 use crate::request::Request;
 use crate::snapshot;
 
-/// etcd's version in this Talos.
-const ETCD: &str = "3.6.0";
+/// etcd's protocol and storage versions in this Talos.
+const ETCD: [&str; 2] = ["3.6.11", "3.6.0"];
 
 fn exactly(start: &Start<'_>, count: usize) -> Result<(), ToolOutput> {
     let given = start.words.len() - 1;
@@ -104,10 +104,10 @@ fn status(start: &Start<'_>) -> Result<Process, ToolOutput> {
             let used = status.size / 5 * 2;
             let mut errors = Vec::new();
             if status.no_leader {
-                errors.push("etcdserver: no leader");
+                errors.push("etcdserver: no leader".to_owned());
             }
             if status.nospace {
-                errors.push("alarm:NOSPACE");
+                errors.push(format!("memberID:{} alarm:NOSPACE ", status.member));
             }
             rows.push(vec![
                 node,
@@ -119,8 +119,8 @@ fn status(start: &Start<'_>) -> Result<Process, ToolOutput> {
                 status.term.to_string(),
                 status.index.to_string(),
                 status.learner.to_string(),
-                ETCD.to_owned(),
-                ETCD.to_owned(),
+                ETCD[0].to_owned(),
+                ETCD[1].to_owned(),
                 errors.join(", "),
             ]);
         }
@@ -138,10 +138,10 @@ fn alarms(start: &Start<'_>) -> Result<Process, ToolOutput> {
         }
         let mut rows = Vec::new();
         for (node, reply) in replies {
-            if let Reply::Status(status) = reply {
-                if status.nospace {
-                    rows.push(vec![node, member_id(status.member), "NOSPACE".to_owned()]);
-                }
+            if let Reply::Status(status) = reply
+                && status.nospace
+            {
+                rows.push(vec![node, member_id(status.member), "NOSPACE".to_owned()]);
             }
         }
         if !rows.is_empty() {

@@ -12,16 +12,17 @@ use std::fmt::Write as _;
 /// The client's own version: the lab models this release of talosctl.
 pub(crate) const CLIENT: &str = "v1.13.0";
 
-fn long(tag: &str) -> String {
+fn long(tag: &str, sha: &str, go: &str) -> String {
     format!(
-        "\tTag:         {tag}\n\tSHA:         undefined\n\tBuilt:       \n\tGo version:  go1.26.1\n\t\
+        "\tTag:         {tag}\n\tSHA:         {sha}\n\tBuilt:       \n\tGo version:  {go}\n\t\
          OS/Arch:     linux/amd64\n"
     )
 }
 
 pub(super) fn version(start: &Start<'_>) -> Result<Process, ToolOutput> {
     let short = start.flags.bool("short", false);
-    let head = if short { format!("Talos {CLIENT}\n") } else { long(CLIENT) };
+    let head =
+        if short { format!("Talos {CLIENT}\n") } else { long(CLIENT, "undefined", "go1.26.8") };
     let head = format!("Client:\n{head}");
     if start.flags.bool("client", false) {
         let stdout = head.into_bytes();
@@ -43,8 +44,10 @@ pub(super) fn version(start: &Start<'_>) -> Result<Process, ToolOutput> {
         }
         for (node, _) in replies {
             ctl.io.out(format!("\tNODE:        {node}\n"));
-            ctl.io.out(long(&ctl.spec.talos_version));
-            ctl.io.out("\tEnabled:     RBAC\n");
+            ctl.io.out(long(&ctl.spec.talos_version, "5a14e4d6", "go1.26.2"));
+            // Roles exist only where there are certificates.
+            let rbac = if ctl.insecure() { "" } else { "RBAC" };
+            ctl.io.out(format!("\tEnabled:     {rbac}\n"));
         }
         Exit::Code(0)
     }))

@@ -118,12 +118,25 @@ fn configs(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
             given if single && !output.ends_with('/') => given.to_owned(),
             folder => format!("{folder}/{file}"),
         };
-        exists(start, &path)?;
-        stderr.push_str(&format!("Created {path}\n"));
+        let shown = absolute(start, &path);
+        if !start.flags.bool("force", false) && start.files.read(&path).is_some() {
+            stderr.push_str(&format!("file {shown:?} already exists, use --force to overwrite\n"));
+            return Err(failed(&stderr));
+        }
+        stderr.push_str(&format!("Created {shown}\n"));
         // Readable by everybody although they hold keys: so the real tool leaves them.
         writes.push(FileWrite { path, bytes: text.into_bytes(), mode: 0o644 });
     }
     Ok(done(String::new(), &stderr, writes))
+}
+
+/// A path as the tool shows it: below the working directory, where that is known.
+fn absolute(start: &Start<'_>, path: &str) -> String {
+    let known = start.call.env.iter().find(|(name, _)| name == "PWD");
+    match known.filter(|_| !path.starts_with('/')) {
+        Some((_, folder)) => format!("{}/{path}", folder.trim_end_matches('/')),
+        None => path.to_owned(),
+    }
 }
 
 fn with_image(start: &Start<'_>, text: String) -> String {

@@ -37,10 +37,10 @@ fn flags(verb: &str, sub: Option<&str>) -> Option<Vec<Flag>> {
     let mut out = GLOBAL.to_vec();
     match verb {
         "version" => {
-            out.extend([("client", ' ', Bool), ("insecure", 'i', Bool), ("short", ' ', Bool)])
+            out.extend([("client", ' ', Bool), ("insecure", 'i', Bool), ("short", ' ', Bool)]);
         }
         "get" => {
-            out.extend([("insecure", 'i', Bool), ("namespace", ' ', One), ("output", 'o', One)])
+            out.extend([("insecure", 'i', Bool), ("namespace", ' ', One), ("output", 'o', One)]);
         }
         "apply-config" => out.extend([
             ("cert-fingerprint", ' ', List),
@@ -243,7 +243,9 @@ impl Ctl {
             let at_endpoint = match refusal {
                 Refusal::DialTimeout(at) | Refusal::ConnRefused(at) => endpoint.node == Some(at),
                 Refusal::NoRoute => endpoint.node.is_none(),
-                Refusal::UnknownAuthority | Refusal::CertRequired => endpoint.node == node.node,
+                Refusal::UnknownAuthority { .. } | Refusal::CertRequired => {
+                    endpoint.node == node.node
+                }
                 _ => false,
             };
             let dialled = if at_endpoint { endpoint.dialled() } else { node.dialled() };
@@ -357,10 +359,16 @@ impl Start<'_> {
         let config = Talosconfig::read(&String::from_utf8_lossy(&text))
             .map_err(|error| failed(&format!("failed to open config file {path:?}: {error}\n")))?;
         let name = self.flags.one("context").unwrap_or(&config.context);
+        if config.contexts.is_empty() {
+            return Err(failed(
+                "error constructing client: failed to create client connection: failed to resolve \
+                 configuration context: talos config file is empty\n",
+            ));
+        }
         let Some(context) = config.contexts.get(name) else {
             return Err(failed(&format!(
-                "error constructing client: failed to resolve config context: context {name:?} is \
-                 not defined in {path:?}\n"
+                "error constructing client: failed to create client connection: failed to resolve \
+                 configuration context: context {name:?} is not defined in {path:?}\n"
             )));
         };
         let endpoints = match self.flags.list("endpoints") {

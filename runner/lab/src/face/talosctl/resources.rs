@@ -209,9 +209,11 @@ fn specs(ctl: &Ctl, kind: Kind, view: &View) -> Vec<Spec> {
             Tree::Map(vec![
                 ("manufacturer", "ops lab".into()),
                 ("productName", "simulated machine".into()),
+                ("version", "1.0".into()),
                 ("serialnumber", serial(node).into()),
                 ("uuid", uuid128(node.uuid).into()),
                 ("wakeUpType", "Power Switch".into()),
+                ("skuNumber", "Default string".into()),
             ]),
         ),
         Kind::HostnameStatus => one(
@@ -221,7 +223,7 @@ fn specs(ctl: &Ctl, kind: Kind, view: &View) -> Vec<Spec> {
         ),
         Kind::MachineType => match role(ctl, node) {
             Some(role) => one("machine-type", 1, role.into()),
-            None => one("machine-type", 1, "unknown".into()),
+            None => Vec::new(),
         },
         Kind::Disks => disks(ctl, node),
         Kind::SystemDisk => node
@@ -269,11 +271,16 @@ fn status(view: &View) -> Tree {
         Tree::Map(vec![("name", name.into()), ("reason", reason.into())])
     };
     let mut unmet = Vec::new();
-    if node.stage == Stage::Running && !node.ready {
-        unmet.push(condition("nodeReady", "node is not ready"));
+    let etcd = node.etcd != crate::node::EtcdProcess::Down || node.etcd_data.is_some();
+    if matches!(node.stage, Stage::Booting | Stage::Running) && etcd && !view.etcd_healthy {
+        let running = node.etcd == crate::node::EtcdProcess::Running;
+        unmet.push(condition(
+            "services",
+            if running { "etcd not healthy" } else { "etcd not running" },
+        ));
     }
-    if node.stage == Stage::Booting && !view.etcd_healthy {
-        unmet.push(condition("services", "some services are not healthy"));
+    if matches!(node.stage, Stage::Booting | Stage::Running) && !node.ready {
+        unmet.push(condition("nodeReady", "node status is not available yet"));
     }
     let ready = node.ready || (node.stage == Stage::Maintenance);
     Tree::Map(vec![
@@ -328,6 +335,7 @@ fn disks(ctl: &Ctl, node: &Node) -> Vec<Spec> {
             ("model", "LAB DISK".into()),
             ("serial", format!("{}-{place}", serial(node)).into()),
             ("wwid", wwid.into()),
+            ("sub_system", "/sys/class/block".into()),
             ("transport", "sata".into()),
         ]);
         (id, 1, spec)
@@ -335,7 +343,11 @@ fn disks(ctl: &Ctl, node: &Node) -> Vec<Spec> {
     node.disks.iter().enumerate().map(|(place, state)| disk(place, state)).collect()
 }
 
-/// System volumes: label, partition number, bytes, file system.
+/// Volumes that are directories of EPHEMERAL.
+pub(crate) const DIRECTORIES: [&str; 4] =
+    ["/var/lib", "/var/lib/containerd", "/var/lib/kubelet", "/var/log"];
+
+/// Partitions: label, number, bytes, file system.
 const SYSTEM: [(&str, u64, u64, &str); 3] = [
     ("EPHEMERAL", 6, 118_000_000_000, "xfs"),
     ("META", 4, 1_048_576, "talosmeta"),
@@ -344,26 +356,45 @@ const SYSTEM: [(&str, u64, u64, &str); 3] = [
 
 fn volumes(ctl: &Ctl, node: &Node) -> Vec<Spec> {
     let disk = node.system_disk.map(|path| ctl.io.name(path));
-    SYSTEM
-        .iter()
-        .map(|(label, number, size, filesystem)| {
-            let mut fields = vec![
-                ("phase", if disk.is_some() { "ready" } else { "missing" }.into()),
-                ("type", "partition".into()),
-            ];
-            if let Some(disk) = &disk {
-                fields.extend([
-                    ("location", format!("{disk}{number}").into()),
-                    ("partitionIndex", (*number).into()),
-                    ("parentLocation", disk.as_str().into()),
-                    ("size", (*size).into()),
-                    ("prettySize", si_bytes(*size).into()),
-                    ("filesystem", (*filesystem).into()),
-                ]);
-            }
-            ((*label).to_owned(), 2, Tree::Map(fields))
-        })
-        .collect()
+    let directory = |path: &&str| {
+        let mount = Tree::Map(vec![
+            ("targetPath", path.trim_start_matches("/var/").into()),
+            ("selinuxLabel", "".into()),
+            ("projectQuotaSupport", false.into()),
+        ]);
+        let fields = Tree::Map(vec![
+            ("phase", "ready".into()),
+            ("type", "directory".into()),
+            ("parentID", "EPHEMERAL".into()),
+            ("mountSpec", mount),
+        ]);
+        ((*path).to_owned(), 1, fields)
+    };
+    let directories = DIRECTORIES.iter().filter(|_| disk.is_some()).map(directory);
+    let partitions = SYSTEM.iter().map(|(label, number, size, filesystem)| {
+        let mut fields = vec![
+            ("phase", if disk.is_some() { "ready" } else { "missing" }.into()),
+            ("type", "partition".into()),
+        ];
+        if let Some(disk) = &disk {
+            fields.extend([
+                ("location", partition(disk, *number).into()),
+                ("partitionIndex", (*number).into()),
+                ("parentLocation", disk.as_str().into()),
+                ("size", (*size).into()),
+                ("prettySize", si_bytes(*size).into()),
+                ("filesystem", (*filesystem).into()),
+            ]);
+        }
+        ((*label).to_owned(), 1, Tree::Map(fields))
+    });
+    directories.chain(partitions).collect()
+}
+
+/// Path of a partition; a disk whose name ends in a digit takes a `p` before the number.
+fn partition(disk: &str, number: u64) -> String {
+    let between = if disk.ends_with(|c: char| c.is_ascii_digit()) { "p" } else { "" };
+    format!("{disk}{between}{number}")
 }
 
 fn discovered(ctl: &Ctl, node: &Node) -> Vec<Spec> {
@@ -402,12 +433,15 @@ fn discovered(ctl: &Ctl, node: &Node) -> Vec<Spec> {
         ];
         for (label, number, size, filesystem) in boot.iter().chain(&SYSTEM) {
             out.push((
-                format!("{id}{number}"),
+                partition(&id, *number),
                 1,
                 Tree::Map(vec![
-                    ("dev_path", format!("{path}{number}").into()),
+                    ("dev_path", partition(&path, *number).into()),
                     ("type", "partition".into()),
-                    ("device_path", format!("/devices/lab/{id}/{id}{number}").into()),
+                    (
+                        "device_path",
+                        format!("/devices/lab/{id}/{}", partition(&id, *number)).into(),
+                    ),
                     ("parent", id.as_str().into()),
                     ("parent_dev_path", path.as_str().into()),
                     ("offset", 0.into()),
@@ -430,28 +464,38 @@ fn links(node: &Node) -> Vec<Spec> {
         "02:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}",
         octets[3], octets[4], octets[5], octets[6], octets[7]
     );
-    let link = |index: u64, kind: &str, mac: &str| {
+    let link = |index: u64, kind: &str, mac: &str, permanent: &str, broadcast: &str| {
+        let ether = kind == "ether";
         Tree::Map(vec![
             ("index", index.into()),
             ("type", kind.into()),
             ("linkIndex", 0.into()),
-            ("flags", "UP,RUNNING".into()),
+            (
+                "flags",
+                if ether {
+                    "UP,BROADCAST,RUNNING,MULTICAST,LOWER_UP"
+                } else {
+                    "UP,LOOPBACK,RUNNING,LOWER_UP"
+                }
+                .into(),
+            ),
             ("hardwareAddr", mac.into()),
-            ("permanentAddr", mac.into()),
-            ("broadcastAddr", if mac.is_empty() { "" } else { "ff:ff:ff:ff:ff:ff" }.into()),
-            ("mtu", 1_500.into()),
-            ("queueDisc", "pfifo_fast".into()),
-            ("operationalState", "up".into()),
+            ("permanentAddr", permanent.into()),
+            ("broadcastAddr", broadcast.into()),
+            ("mtu", if ether { 1_500 } else { 65_536 }.into()),
+            ("queueDisc", if ether { "mq" } else { "noqueue" }.into()),
+            ("operationalState", if ether { "up" } else { "unknown" }.into()),
             ("kind", "".into()),
             ("slaveKind", "".into()),
             ("linkState", true.into()),
-            ("port", "Other".into()),
-            ("duplex", "Full".into()),
+            ("port", if ether { "TwistedPair" } else { "Other" }.into()),
+            ("duplex", if ether { "Full" } else { "Unknown" }.into()),
         ])
     };
+    let none = "00:00:00:00:00:00";
     vec![
-        ("enp1s0".into(), 2, link(2, "ether", &mac)),
-        ("lo".into(), 2, link(1, "loopback", "00:00:00:00:00:00")),
+        ("enp1s0".into(), 1, link(2, "ether", &mac, &mac, "ff:ff:ff:ff:ff:ff")),
+        ("lo".into(), 1, link(1, "loopback", none, "", none)),
     ]
 }
 
@@ -474,7 +518,7 @@ fn members(ctl: &Ctl, view: &View) -> Vec<Spec> {
         .map(|(id, _)| {
             let spec = &ctl.spec.nodes[usize::from(id.0)];
             let fields = vec![
-                ("nodeId", format!("lab{}", id.0).into()),
+                ("nodeId", format!("lab{:041}", id.0).into()),
                 ("addresses", Tree::List(vec![spec.address.as_str().into()])),
                 ("hostname", spec.name.as_str().into()),
                 (
@@ -483,6 +527,10 @@ fn members(ctl: &Ctl, view: &View) -> Vec<Spec> {
                 ),
                 ("operatingSystem", format!("Talos ({})", ctl.spec.talos_version).into()),
             ];
+            let mut fields = fields;
+            if spec.role == Role::ControlPlane {
+                fields.push(("controlPlane", Tree::Map(vec![("port", 6_443.into())])));
+            }
             (spec.name.clone(), 1, Tree::Map(fields))
         })
         .collect();

@@ -94,36 +94,49 @@ impl One {
 
     async fn follow(&self) -> Result<(), String> {
         // The watch is opened before the action, so that nothing is missed.
-        let mut position = self.open().await?;
-        self.update("waiting for actor ID");
+        let opened = self.open().await;
+        let mut position = opened.unwrap_or(0);
+        if opened.is_some() {
+            self.update("waiting for actor ID");
+        }
+        match self.act().await {
+            Ok((actor, before)) => {
+                self.update(&format!("actor ID: {}", uuid(actor)));
+                self.events(&mut position, actor).await?;
+                self.update("events check condition met");
+                match self.action.post {
+                    PostCheck::None => Ok(()),
+                    _ => self.post_check(before).await,
+                }
+            }
+            Err(text) if opened.is_none() => {
+                // The watch still retries when the action has already failed for good.
+                self.update(&text);
+                Err("unavailable, retrying...".into())
+            }
+            Err(text) => Err(text),
+        }
+    }
+
+    /// Boot id, where it is compared later, then the action itself.
+    async fn act(&self) -> Result<(u64, u64), String> {
         let before = match self.action.post {
             PostCheck::None => 0,
             _ => self.boot_id().await.map_err(|trouble| trouble.text)?,
         };
         let reply = self.ask(self.action.request.clone()).await.map_err(|trouble| trouble.text)?;
-        let Reply::Actor(actor) = reply else {
-            return Err("no messages returned from action run".into());
-        };
-        self.update(&format!("actor ID: {}", uuid(actor)));
-        self.events(&mut position, actor).await?;
-        self.update("events check condition met");
-        match self.action.post {
-            PostCheck::None => Ok(()),
-            _ => self.post_check(before).await,
+        match reply {
+            Reply::Actor(actor) => Ok((actor, before)),
+            _ => Err("no messages returned from action run".into()),
         }
     }
 
-    async fn open(&self) -> Result<u32, String> {
-        loop {
-            match self.ask(Request::Events { after: 0 }).await {
-                Ok(Reply::Events(events)) => return Ok(events.last().map_or(0, |(at, _)| at + 1)),
-                Ok(_) => return Ok(0),
-                Err(trouble) if trouble.unavailable() && !self.late() => {
-                    self.update("unavailable, retrying...");
-                    self.ctl.io.sleep(1_000).await;
-                }
-                Err(trouble) => return Err(trouble.text),
-            }
+    /// Opens the watch: where its stream stands, or nothing when the node cannot be reached.
+    async fn open(&self) -> Option<u32> {
+        match self.ask(Request::Events { after: 0 }).await {
+            Ok(Reply::Events(events)) => Some(events.last().map_or(0, |(at, _)| at + 1)),
+            Ok(_) => Some(0),
+            Err(_) => None,
         }
     }
 
@@ -185,7 +198,18 @@ impl One {
                 return Err("error: sequence error: sequence failed".into());
             }
             NodeEvent::Phase { phase, actor, start } if actor == ours => {
-                self.update(&format!("phase: {} action: {}", words(phase), action(start)));
+                let (phase, task) = words(phase);
+                let lines = [
+                    format!("phase: {phase} action: {}", action(start)),
+                    format!("task: {task} action: {}", action(start)),
+                ];
+                // The task that ends the wait is an event of its own.
+                let shown = if task == "stopAllServices" { &lines[..1] } else { &lines[..] };
+                if start {
+                    shown.iter().for_each(|line| self.update(line));
+                } else {
+                    shown.iter().rev().for_each(|line| self.update(line));
+                }
             }
             NodeEvent::StopAllServices { actor } if actor == ours => {
                 self.update("task: stopAllServices action: START");
@@ -240,13 +264,22 @@ fn sequence(kind: SequenceName) -> &'static str {
     }
 }
 
-fn words(phase: Phase) -> &'static str {
+/// A phase and its task.
+fn words(phase: Phase) -> (&'static str, &'static str) {
     match phase {
-        Phase::Drain => "drain",
-        Phase::Cleanup => "cleanup",
-        Phase::Leave => "leave",
-        Phase::StopServices => "stopServices",
-        Phase::StopEverything => "stopEverything",
-        Phase::Wipe => "resetSpec",
+        Phase::StoreShutdown => ("storeShutdown", "storeShutdownEmergency"),
+        Phase::Drain => ("drain", "cordonAndDrainNode"),
+        Phase::StopPods => ("cleanup", "stopAllPods"),
+        Phase::RemovePods => ("cleanup", "removeAllPods"),
+        Phase::Dbus => ("dbus", "stopDBus"),
+        Phase::Leave => ("leave", "leaveEtcd"),
+        Phase::PreReset => ("preReset", "sendResetSignal"),
+        Phase::StopServices => ("stopServices", "stopServicesForUpgrade"),
+        Phase::Umount => ("umount", "unmountPodMounts"),
+        Phase::UnmountBind => ("unmountBind", "unmountSystemDiskBindMounts"),
+        Phase::UnmountSystem => ("unmountSystem", "unmountEphemeralPartition"),
+        Phase::VolumeFinalize => ("volumeFinalize", "teardownLifecycle"),
+        Phase::Kexec => ("kexec", "kexecPrepare"),
+        Phase::StopEverything => ("stopEverything", "stopAllServices"),
     }
 }
