@@ -8,8 +8,8 @@ use ops_core::error::{Code, Exit, Fault};
 use ops_core::guard::Site;
 use ops_lab::Lab;
 
-use super::Start;
-use super::args::{LabArgs, LabCommand};
+use super::args::{Globals, LabArgs, LabCommand};
+use super::{Start, seam};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
 use crate::output::{Output, views};
@@ -34,7 +34,7 @@ pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     let settings = Settings::resolve(start.project()?, &globals.typed(), start.env.clone())?;
     settings.need_cluster()?;
     match &args.command {
-        LabCommand::Up { healthy, seed } => up(&settings, *healthy, *seed, &out),
+        LabCommand::Up { healthy, seed } => up(&settings, &globals, *healthy, *seed, &out),
         LabCommand::State => {
             show(&existing(&settings)?, &out);
             Ok(Exit::Done)
@@ -100,7 +100,13 @@ fn existing(settings: &Settings) -> Result<Lab, Fault> {
     })
 }
 
-fn up(settings: &Settings, healthy: bool, seed: u64, out: &Output) -> Result<Exit, Fault> {
+fn up(
+    settings: &Settings,
+    globals: &Globals,
+    healthy: bool,
+    seed: u64,
+    out: &Output,
+) -> Result<Exit, Fault> {
     if state_path(settings)?.exists() {
         return Err(Fault::new(Code::LAB, "there is a lab already")
             .next("ops lab state")
@@ -117,6 +123,10 @@ fn up(settings: &Settings, healthy: bool, seed: u64, out: &Output) -> Result<Exi
         Lab::bare(spec)
     };
     keep(settings, &lab)?;
+    if healthy {
+        // A cluster that runs has been adopted by whoever brought it up; the lab's pins are the lab's own file.
+        seam::adopt_lab(settings, globals)?;
+    }
     show(&lab, out);
     Ok(Exit::Done)
 }

@@ -148,7 +148,7 @@ fn data_that_grows_when_it_is_copied_is_refused() {
     let code = "local t = { 'x' } for i = 1, 30 do t = { t, t } end return t";
     let (ran, took) = timed(|| ran(code));
     assert_eq!(ran.fault().code, Code::VALUE);
-    assert!(took < LIMIT, "{took:?}");
+    assert!(took < Duration::from_secs(10), "not 2^30 values: {took:?}");
     assert_eq!(fails("local t = {} t.t = t return t").code, Code::VALUE);
     assert_eq!(fails("fs.write { 'x', content = ('x'):rep(2 << 20) }").code, Code::VALUE);
     assert_eq!(fails("return 1 / 0").code, Code::VALUE);

@@ -100,27 +100,6 @@ fn pairs(query: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The volumes of the cluster: one with a single copy is local to its node, the others belong to a driver.
-fn persistent_volumes(spec: &LabSpec) -> Value {
-    let items: Vec<Value> = spec
-        .volumes
-        .iter()
-        .map(|volume| {
-            let body = match volume.replicas.as_slice() {
-                [(node, _)] => json!({
-                    "local": {"path": format!("/var/mnt/{}", volume.name)},
-                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                        {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]},
-                    ]}]}},
-                }),
-                _ => json!({"csi": {"driver": "lab", "volumeHandle": volume.name}}),
-            };
-            json!({"metadata": {"name": volume.name}, "spec": body})
-        })
-        .collect();
-    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
-}
-
 /// Percent-decoding; what is no escape stays.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -185,9 +164,6 @@ impl Api {
             }
             ("GET", ["api", "v1", "nodes"]) => self.many(KubeKind::Nodes, None, query).await,
             ("GET", ["api", "v1", "nodes", name]) => self.one(KubeKind::Nodes, None, name).await,
-            ("GET", ["api", "v1", "persistentvolumes"]) => {
-                self.discovery(persistent_volumes(&self.spec)).await
-            }
             ("GET", ["api", "v1", "namespaces"]) => {
                 self.many(KubeKind::Namespaces, None, query).await
             }
