@@ -1,14 +1,13 @@
 //! Questions to the person at the terminal. Where there is no terminal, nobody answers: never a default yes.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
 
 use crate::engine::keep::Asker;
+use crate::output;
 
 /// Asks for one line; nothing where the input ended.
 pub(crate) fn line(question: &str) -> std::io::Result<Option<String>> {
-    let mut err = std::io::stderr().lock();
-    err.write_all(question.as_bytes())?;
-    err.flush()?;
+    output::prompt(question)?;
     let mut answer = String::new();
     if std::io::stdin().lock().read_line(&mut answer)? == 0 {
         return Ok(None);
@@ -22,7 +21,7 @@ pub(crate) struct Terminal;
 
 impl Terminal {
     fn there() -> bool {
-        std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+        std::io::stdin().is_terminal() && output::prompts_are_seen()
     }
 }
 

@@ -5,13 +5,15 @@ mod state;
 use std::path::PathBuf;
 
 use ops_core::error::{Code, Exit, Fault};
+use ops_core::guard::Site;
 use ops_lab::Lab;
 
-use super::Start;
-use super::args::{LabArgs, LabCommand};
+use super::args::{Globals, LabArgs, LabCommand};
+use super::{Start, seam};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
 use crate::output::{Output, views};
+use crate::store::folder_name;
 
 pub(super) use state::spec;
 
@@ -32,7 +34,7 @@ pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     let settings = Settings::resolve(start.project()?, &globals.typed(), start.env.clone())?;
     settings.need_cluster()?;
     match &args.command {
-        LabCommand::Up { healthy, seed } => up(&settings, *healthy, *seed, &out),
+        LabCommand::Up { healthy, seed } => up(&settings, &globals, *healthy, *seed, &out),
         LabCommand::State => {
             show(&existing(&settings)?, &out);
             Ok(Exit::Done)
@@ -52,7 +54,13 @@ pub(super) fn state_path(settings: &Settings) -> Result<PathBuf, Fault> {
 /// The lab of these settings: as it was left, or new with bare nodes.
 pub(super) fn open(settings: &Settings) -> Result<Lab, Fault> {
     let cluster = settings.need_cluster()?;
-    let mut lab = stored(settings)?.unwrap_or_else(|| Lab::bare(spec(cluster, 1)));
+    let mut lab = match stored(settings)? {
+        Some(lab) => lab,
+        None => {
+            forget_runs(settings)?;
+            Lab::bare(spec(cluster, 1))
+        }
+    };
     state::write_bundle(settings.root(), cluster, &mut lab)?;
     Ok(lab)
 }
@@ -92,13 +100,20 @@ fn existing(settings: &Settings) -> Result<Lab, Fault> {
     })
 }
 
-fn up(settings: &Settings, healthy: bool, seed: u64, out: &Output) -> Result<Exit, Fault> {
+fn up(
+    settings: &Settings,
+    globals: &Globals,
+    healthy: bool,
+    seed: u64,
+    out: &Output,
+) -> Result<Exit, Fault> {
     if state_path(settings)?.exists() {
         return Err(Fault::new(Code::LAB, "there is a lab already")
             .next("ops lab state")
             .next("ops lab reset"));
     }
     let cluster = settings.need_cluster()?;
+    forget_runs(settings)?;
     let spec = spec(cluster, seed);
     let lab = if healthy {
         let mut lab = Lab::healthy(spec);
@@ -108,6 +123,10 @@ fn up(settings: &Settings, healthy: bool, seed: u64, out: &Output) -> Result<Exi
         Lab::bare(spec)
     };
     keep(settings, &lab)?;
+    if healthy {
+        // A cluster that runs has been adopted by whoever brought it up; the lab's pins are the lab's own file.
+        seam::adopt_lab(settings, globals)?;
+    }
     show(&lab, out);
     Ok(Exit::Done)
 }
@@ -158,6 +177,20 @@ fn reset(settings: &Settings, out: &Output) -> Result<Exit, Fault> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Runs and grants of an earlier lab go with it: its clock began anew, so their ages would mean nothing.
+fn forget_runs(settings: &Settings) -> Result<(), Fault> {
+    let site = Site { cluster: settings.need_cluster()?, lock: None, lab: true };
+    let root = settings.root().canonicalize().unwrap_or_else(|_| settings.root().to_owned());
+    let folder = settings.state_dir()?.join(folder_name(&site, &root));
+    match std::fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            let title = format!("cannot remove `{}`: {error}", folder.display());
+            Err(Fault::new(Code::STATE_STORE, title))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn keep(settings: &Settings, lab: &Lab) -> Result<(), Fault> {

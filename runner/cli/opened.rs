@@ -23,6 +23,7 @@ use crate::host::Memo;
 use crate::host::simulated::Simulated;
 use crate::journal::runs::Runs;
 use crate::lua::Host;
+use crate::store::{Store, folder_name};
 use crate::sys::blobs::{Blobs, MemoryBlobs};
 use crate::sys::disk::Disk;
 use crate::sys::environment::Environment as ChildEnvironment;
@@ -31,7 +32,8 @@ use crate::sys::live::Live;
 use crate::sys::overlay::Overlay;
 use crate::sys::process::{ProcessLimits, Processes};
 use crate::sys::random;
-use crate::store::{Store, folder_name};
+use crate::sys::redact::Redactor;
+use crate::sys::secrets::{EnvSecrets, Secrets};
 use crate::sys::world::World;
 
 /// What is open.
@@ -87,7 +89,8 @@ impl Opened {
         let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
         let key = random::key()
             .map_err(|error| unreadable("the system gives no randomness for a key", &error))?;
-        let store = Store::open(&state, who(&settings), world.now(), || key).map_err(|fault| *fault)?;
+        let store =
+            Store::open(&state, who(&settings), world.now(), || key).map_err(|fault| *fault)?;
         let runs = Runs::in_state(&state)
             .map_err(|error| unreadable(&state.display().to_string(), &error))?;
         let asker: Box<dyn Asker> =
@@ -124,11 +127,18 @@ impl Opened {
             world: self.world.clone(),
             files,
             blobs,
+            secrets: self.secrets(),
             cluster: self.settings.cluster.clone(),
             lock: self.lock.clone(),
             root: self.disk.root().to_string_lossy().into_owned(),
             memo: Memo::default(),
         }
+    }
+
+    /// Secrets of the environment in which `ops` was started.
+    fn secrets(&self) -> Rc<dyn Secrets> {
+        let vars = self.settings.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Rc::new(EnvSecrets::new(vars, self.keep.key(), Redactor::default()))
     }
 
     /// Hands that write nothing: files go to an overlay, blobs to memory.

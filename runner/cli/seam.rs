@@ -7,7 +7,7 @@ use std::rc::Rc;
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::ident::{CallId, RunId};
-use ops_core::inventory::Profile;
+use ops_core::inventory::{LockFile, Profile};
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -17,6 +17,7 @@ use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::settled;
 use crate::config::{Settings, lockfile};
+use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
 use crate::engine::run::{Ended, passing_time};
 use crate::engine::session::Session;
@@ -146,7 +147,7 @@ async fn carry_out(
             Some(session.invocation(need, &(session.bind)(&need.recipe, &need.args).ok()?))
         })
         .collect();
-    let end_group = |group: i32, _hard: bool| opened.live.processes().interrupt(group);
+    let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
     let group_lives = |group: i32, started: u64| LiveGroups.alive(group, started);
     let gate = Gate::new(
         GateContext {
@@ -354,49 +355,62 @@ pub(super) fn adopt(
     out: &Output,
 ) -> Result<Exit, Fault> {
     let opened = Opened::new(settings.clone(), globals)?;
-    block_on(async {
-        let plan_hands = opened.plan_hands();
-        let bind =
-            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-        let session =
-            session(&opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
-        let adopted = session.adopt(args.node.as_deref()).await.map_err(|fault| *fault)?;
-        for silent in &adopted.silent {
-            out.remark(&format!("not read: {silent}"));
-        }
-        let mut lock = adopted.lock;
-        let mut changes = adopted.changes;
-        if let Some(profile) = args.profile.map(profile_of) {
-            if lock.profile != profile {
-                changes.push(format!("profile: {profile:?}").to_lowercase());
-                lock.profile = profile;
+    let adopted = block_on(read_identity(&opened, globals, args.node.as_deref()))?;
+    for silent in &adopted.silent {
+        out.remark(&format!("not read: {silent}"));
+    }
+    let (mut lock, mut changes) = (adopted.lock, adopted.changes);
+    if let Some(profile) = args.profile.map(profile_of).filter(|p| *p != lock.profile) {
+        changes.push(format!("profile: {profile:?}").to_lowercase());
+        lock.profile = profile;
+    }
+    if changes.is_empty() {
+        out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
+        return Ok(Exit::Done);
+    }
+    let shown: String = changes.iter().map(|c| format!("  {c}\n")).collect();
+    out.result(&format!("{}\n{shown}", settings.lock_path));
+    if !globals.yes {
+        let question = format!("Write {}?", settings.lock_path);
+        match opened.asker.yes(&question) {
+            Some(true) => {}
+            Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
+            None => {
+                return Err(Fault::new(Code::DECLINED, "there is no terminal to confirm on")
+                    .next("ops adopt --yes"));
             }
         }
-        if changes.is_empty() {
-            out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
-            return Ok(Exit::Done);
-        }
-        let shown: String = changes.iter().map(|c| format!("  {c}\n")).collect();
-        out.result(&format!("{}\n{shown}", settings.lock_path));
-        if !globals.yes {
-            let question = format!("Write {}?", settings.lock_path);
-            match opened.asker.yes(&question) {
-                Some(true) => {}
-                Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
-                None => {
-                    return Err(Fault::new(Code::DECLINED, "there is no terminal to confirm on")
-                        .next("ops adopt --yes"));
-                }
-            }
-        }
-        let text = lockfile::text(&lock)?;
-        opened.disk.write(&settings.lock_path, text.as_bytes(), 0o644).map_err(|error| {
-            Fault::new(Code::CONFIG_READ, format!("cannot write `{}`: {error}", settings.lock_path))
-        })?;
-        keep_lab(&opened)?;
-        out.result(&format!("wrote {}\n", settings.lock_path));
-        Ok(Exit::Done)
-    })
+    }
+    write_lock(&opened, &lock)?;
+    out.result(&format!("wrote {}\n", settings.lock_path));
+    Ok(Exit::Done)
+}
+
+/// Adopts the lab's own cluster into the lab's own lock file.
+pub(super) fn adopt_lab(settings: &Settings, globals: &Globals) -> Result<(), Fault> {
+    let opened = Opened::new(settings.clone(), globals)?;
+    let adopted = block_on(read_identity(&opened, globals, None))?;
+    write_lock(&opened, &adopted.lock)
+}
+
+async fn read_identity(
+    opened: &Opened,
+    globals: &Globals,
+    node: Option<&str>,
+) -> Result<Adopted, Fault> {
+    let plan_hands = opened.plan_hands();
+    let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+    let session =
+        session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
+    session.adopt(node).await.map_err(|fault| *fault)
+}
+
+fn write_lock(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
+    let path = &opened.settings.lock_path;
+    opened.disk.write(path, lockfile::text(lock)?.as_bytes(), 0o644).map_err(|error| {
+        Fault::new(Code::CONFIG_READ, format!("cannot write `{path}`: {error}"))
+    })?;
+    keep_lab(opened)
 }
 
 fn keep_lab(opened: &Opened) -> Result<(), Fault> {

@@ -32,6 +32,7 @@ impl<'a> Run<'a> {
             }
             Arrival::Lost { step, message } => {
                 self.turning -= 1;
+                self.cx.world.release();
                 self.steps[step].turning = false;
                 let fault = Fault::new(Code::BUG, format!("a recipe's thread died: {message}"));
                 self.step_over(step, Err(Failure::Fault(Box::new(fault))));
@@ -41,6 +42,7 @@ impl<'a> Run<'a> {
 
     fn turned(&mut self, at: usize, machine: Box<dyn Machine>, turn: Turn) {
         self.turning -= 1;
+        self.cx.world.release();
         self.steps[at].turning = false;
         self.steps[at].machine = Some(machine);
         for act in turn.acts {
@@ -423,10 +425,10 @@ impl<'a> Run<'a> {
                 Err(error)
             }
             _ => {
-                let fault = self.ended.faults.last().map_or_else(
-                    || Fault::new(Code::INTERRUPTED, "stopped"),
-                    |(_, fault)| fault.clone(),
-                );
+                let told = self.nested_fault.clone();
+                let last = || self.ended.faults.last().map(|(_, fault)| fault.clone());
+                let fault =
+                    told.or_else(last).unwrap_or_else(|| Fault::new(Code::INTERRUPTED, "stopped"));
                 return self.stop_branch(at, caller.path.clone(), fault);
             }
         };

@@ -266,8 +266,8 @@ impl<'a> Gate<'a> {
         let call = permit.into_call();
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
-        if reply.is_ok() {
-            self.returns(&call);
+        if let Ok(reply) = &reply {
+            self.returns(&call, reply);
         }
         Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
@@ -337,18 +337,24 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// A wait, or a call that reads its own effect back, has seen the node again.
-    pub(super) fn returns(&self, call: &Call) {
+    /// A wait, or a call that reads its own effect back, has seen the node again; or the node never went.
+    pub(super) fn returns(&self, call: &Call, reply: &Value) {
         let info = call.info();
         match (info.name, call.spec().node()) {
+            ("wait.etcd", _) => self.away.borrow_mut().clear(),
             ("wait.node", Some(node)) => {
                 self.away.borrow_mut().remove(node);
             }
-            ("wait.etcd", _) => self.away.borrow_mut().clear(),
+            // An apply that reboots is followed by a wait of its own.
+            ("talos.apply_config", Some(node))
+                if reply["changed"] == false || reply["reboot"] != "now" =>
+            {
+                self.away.borrow_mut().remove(node);
+            }
             (name, Some(node))
-                if name.starts_with("talos.") && info.effect == Effect::Mutates
-                // Calls that end with the node in sight; an apply that reboots is followed by a wait of its own.
-                && name != "talos.apply_config" =>
+                if name.starts_with("talos.")
+                    && name != "talos.apply_config"
+                    && info.effect == Effect::Mutates =>
             {
                 self.away.borrow_mut().remove(node);
             }
@@ -407,8 +413,8 @@ impl Backend for Gate<'_> {
             let Some(ready) = wait else { return Ok(()) };
             let attendant = Watch { gate: self, id: ready.id.clone() };
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
-                Ok(_) => {
-                    self.returns(&ready.call);
+                Ok(reply) => {
+                    self.returns(&ready.call, &reply);
                     Ok(())
                 }
                 Err(error) => Err(Box::new(

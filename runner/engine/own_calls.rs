@@ -70,8 +70,8 @@ impl Gate<'_> {
             slot: None,
             at: self.cx.world.now(),
         });
-        if let Err(failure) = self.cx.journal.append(&intent) {
-            return Finished::Stop(Box::new(failure.fault()));
+        if let Err(fault) = self.note(intent) {
+            return Finished::Stop(fault);
         }
         match request.call.as_str() {
             "cx.timer" => {

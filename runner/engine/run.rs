@@ -238,7 +238,6 @@ impl<'a> Run<'a> {
     /// The next arrival; signals are heard meanwhile, and simulated time passes when everything waits.
     async fn next(&mut self) -> Option<Arrival> {
         loop {
-            let turning = self.turning > 0;
             let world = self.cx.world;
             let (flying, signals) = (&mut self.flying, &mut self.signals);
             let mut patience = Patience::default();
@@ -249,7 +248,7 @@ impl<'a> Run<'a> {
                 loop {
                     match flying.poll_next_unpin(task) {
                         Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
-                        Poll::Pending if !turning && patience.pass(world, task) => {}
+                        Poll::Pending if patience.pass(world, task) => {}
                         Poll::Pending => return Poll::Pending,
                     }
                 }
@@ -400,6 +399,7 @@ impl<'a> Run<'a> {
             };
             self.steps[at].turning = true;
             self.turning += 1;
+            self.cx.world.hold();
             let turn = tokio::task::spawn_blocking(move || {
                 let turn = machine.turn(delivery);
                 (machine, turn)

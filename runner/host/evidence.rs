@@ -171,7 +171,8 @@ pub fn snapshot(cx: &HostCx<'_>) -> Result<Snapshot, String> {
     let folder = &cx.cluster().map_err(|e| e.message)?.snapshot_dir;
     let names = cx.files.list(folder).map_err(|e| format!("{folder}: {e}"))?;
     let mut newest: BTreeMap<i128, String> = BTreeMap::new();
-    for name in names.iter().filter(|n| !n.ends_with(".unverified") && !n.ends_with(".json")) {
+    let beside = |name: &str| [".unverified", ".json"].iter().any(|end| name.ends_with(end));
+    for name in names.iter().filter(|name| !beside(name)) {
         let path = format!("{folder}/{name}");
         match cx.files.stat(&path) {
             Ok(Some(stat)) if !stat.dir => {

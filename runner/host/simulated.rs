@@ -38,7 +38,7 @@ pub struct Simulated {
     state: Option<PathBuf>,
     files: Rc<dyn Files>,
     real: Rc<dyn World>,
-    /// Real processes that run: simulated time stands still.
+    /// Who works in real time: processes that really run, bodies in a turn. Simulated time stands still.
     busy: Cell<u32>,
     tools: RefCell<BTreeMap<ClientId, Slot<LabOutput>>>,
     answers: RefCell<BTreeMap<ClientId, Slot<(u16, Value)>>>,
@@ -152,7 +152,7 @@ impl Simulated {
             stdin: argv.stdin.clone(),
         };
         let reading = Reading { files: &*self.files, stdin: argv.stdin.as_deref() };
-        let client = self.lab.borrow_mut().start(call, &reading);
+        let client = self.lab.borrow_mut().start(&call, &reading);
         let guard = Running { world: self, client };
         self.collect();
         let work = self.wait(&self.tools, client);
@@ -227,9 +227,9 @@ impl World for Simulated {
             return Box::pin(self.tool(argv, timeout));
         }
         Box::pin(async move {
-            self.busy.set(self.busy.get() + 1);
+            self.hold();
             let output = self.real.run(argv, timeout, watcher).await;
-            self.busy.set(self.busy.get() - 1);
+            self.release();
             output
         })
     }
@@ -283,6 +283,14 @@ impl World for Simulated {
         }
         self.collect();
         true
+    }
+
+    fn hold(&self) {
+        self.busy.set(self.busy.get() + 1);
+    }
+
+    fn release(&self) {
+        self.busy.set(self.busy.get().saturating_sub(1));
     }
 
     fn random(&self) -> u64 {

@@ -4,6 +4,7 @@
 mod evidence;
 mod files;
 mod kube;
+mod lab;
 mod nodes;
 mod plans;
 mod tools;

@@ -115,10 +115,12 @@ async fn settled(cx: &HostCx<'_>, node: &Node, stage: &Stage) -> Result<(), Answ
         Err(error) => return Err(Answer::Never(error)),
     };
     if !bootstrapped {
-        // A control plane without etcd never gets past booting; what else it waits for must be over.
+        // A control plane without etcd never gets past booting; what does not follow from that must be over.
+        const FOLLOWS: [&str; 3] = ["services", "staticPods", "nodeReady"];
         let waits_for_etcd = node.is_control_plane()
             && stage.stage == "booting"
-            && stage.unmet.iter().any(|u| u.reason.contains("etcd"));
+            && stage.unmet.iter().all(|u| FOLLOWS.contains(&u.name.as_str()))
+            && etcd::said(cx, node).await == EtcdSaid::NoEtcd;
         return if stage.stage == "running" || waits_for_etcd {
             Ok(())
         } else {

@@ -79,6 +79,9 @@ pub(super) fn catch(lua: &Lua, value: Value) -> mlua::Result<Caught> {
         if arm.ending().is_some() {
             return Err(Raised::Unwind.into());
         }
+    } else if body.deadline.passed() || is_memory(&error) {
+        // A file that is loaded has no branch that could be stopped.
+        return Err(error);
     }
     let raised = raised::read(&error, &body.texts);
     if matches!(raised, Raised::Unwind) {

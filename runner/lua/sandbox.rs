@@ -85,7 +85,7 @@ pub(super) fn make(body: &Rc<Body>, memory: usize) -> mlua::Result<(Lua, Table, 
 /// Past the deadline, every further stretch of instructions raises an error, whoever catches it.
 fn hook(lua: &Lua, body: &Rc<Body>) -> mlua::Result<()> {
     let body = Rc::downgrade(body);
-    lua.set_global_hook(HookTriggers::new().every_nth_instruction(TICK), move |_, debug| {
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(TICK), move |lua, _| {
         let Some(body) = body.upgrade() else { return Ok(VmState::Continue) };
         if !body.deadline.passed() {
             return Ok(VmState::Continue);
@@ -93,7 +93,7 @@ fn hook(lua: &Lua, body: &Rc<Body>) -> mlua::Result<()> {
         let title = format!("the recipe ran for {} without a call", body.deadline.limit());
         let mut fault = Fault::new(Code::DEADLINE, title)
             .help("work that takes long belongs into a call; is this loop meant to end?");
-        fault.place = place::frame(debug).and_then(|line| body.texts.at(line)).map(Box::new);
+        fault.place = place::here(lua).and_then(|line| body.texts.at(line)).map(Box::new);
         match body.current() {
             Some(arm) => {
                 body.stop_all(&arm, fault);
@@ -345,7 +345,10 @@ fn set_metatable(lua: &Lua, (target, meta): (Value, Value)) -> mlua::Result<Valu
     let Value::Table(table) = &target else {
         return Err(wrong(format!("`setmetatable` takes a table, not {}", article(&target))));
     };
-    if super::freeze::is_frozen(table) {
+    let protected = table.metatable().is_some_and(|meta| {
+        matches!(meta.raw_get::<Value>("__metatable"), Ok(Value::Boolean(false)))
+    });
+    if protected {
         return Err(wrong("this table is read-only".into()));
     }
     let meta = match meta {
@@ -470,11 +473,12 @@ pub(super) fn merge_sort<T: Clone>(
 pub(super) fn natural(lua: &Lua, a: &Value, b: &Value) -> mlua::Result<bool> {
     match (a, b) {
         (Value::Integer(a), Value::Integer(b)) => Ok(a < b),
-        (Value::Integer(_) | Value::Number(_), Value::Integer(_) | Value::Number(_)) => {
-            Ok(a.as_f64() < b.as_f64())
-        }
+        (Value::Number(a), Value::Number(b)) => Ok(a < b),
         (Value::String(a), Value::String(b)) => Ok(*a.as_bytes() < *b.as_bytes()),
-        (Value::Table(_) | Value::UserData(_), _) | (_, Value::Table(_) | Value::UserData(_)) => {
+        (Value::Integer(_), Value::Number(_))
+        | (Value::Number(_), Value::Integer(_))
+        | (Value::Table(_) | Value::UserData(_), _)
+        | (_, Value::Table(_) | Value::UserData(_)) => {
             let less: Function = match lua.named_registry_value::<Option<Function>>("ops.less")? {
                 Some(less) => less,
                 None => {

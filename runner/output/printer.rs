@@ -1,6 +1,6 @@
 //! The one way out: everything for standard output and standard error passes here, and the redactor. A reader that left is no error.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex};
 
 use ops_core::error::Fault;
@@ -45,6 +45,18 @@ impl Sink for Process {
     fn err(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         std::io::stderr().lock().write_all(bytes)
     }
+}
+
+/// Shows a question on standard error, where it is seen although standard output goes into a pipe.
+pub fn prompt(question: &str) -> std::io::Result<()> {
+    let mut err = std::io::stderr().lock();
+    err.write_all(question.as_bytes())?;
+    err.flush()
+}
+
+/// Whether somebody sees a prompt.
+pub fn prompts_are_seen() -> bool {
+    std::io::stderr().is_terminal()
 }
 
 /// Takes everything that is to be seen. Clones write to the same place.

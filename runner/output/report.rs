@@ -155,6 +155,10 @@ impl Reporter {
     }
 
     fn outcome(&self, state: &mut State, id: &CallId, outcome: &Outcome, ms: u64) {
+        // The engine's own calls (timers, the health between two nodes) are no work of the recipe.
+        if state.intents.get(id).is_some_and(|i| i.call.starts_with("cx.")) {
+            return;
+        }
         let (result, text) = wording::outcome(outcome);
         let effect = state.intents.get(id).map_or(Effect::Mutates, |i| i.effect);
         let label = state.label(id);
@@ -199,14 +203,14 @@ impl Reporter {
                 self.step_line(state, branch, "recovered: a call failed, and the recipe went on");
             }
             StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
-            StepEnd::Done { .. } => {}
             StepEnd::Skipped { reason } => {
                 self.step_line(state, branch, &format!("skipped  {reason}"));
             }
             StepEnd::Failed { code, title } => {
                 self.step_line(state, branch, &format!("{}  {code}  {title}", paint.bad("failed")));
             }
-            StepEnd::Stopped { .. } => {}
+            // What stopped it has its own line; a step that said something needs no "done".
+            StepEnd::Done { .. } | StepEnd::Stopped { .. } => {}
         }
     }
 

@@ -29,6 +29,29 @@ pub fn folder_name(site: &Site<'_>, root: &Path) -> String {
     format!("{plain}{}-{}", if site.lab { "-lab" } else { "" }, &digest[..16])
 }
 
+/// Gives a cluster's folder its new name once CA and UID are pinned, so that journals, grants and audit stay with it. Grants of before are
+/// void all the same: they name the old pins. True where there was one to rename.
+///
+/// # Errors
+/// Where both exist, or the system says no. A run that holds the old one keeps its open files.
+pub fn rename_folder(base: &Path, old: &str, new: &str) -> Result<bool, Box<Fault>> {
+    let (old, new) = (base.join(old), base.join(new));
+    if old == new || !old.exists() {
+        return Ok(false);
+    }
+    if new.exists() {
+        let shown = new.display();
+        return Err(Box::new(
+            Fault::new(Code::STATE_STORE, format!("{shown} exists already"))
+                .detail(format!("{} is the state of before adoption.", old.display()))
+                .help("nothing was renamed; look into both, and keep the one with the journals"),
+        ));
+    }
+    fs::rename(&old, &new).map_err(|e| cannot(&old, &e))?;
+    File::open(base).and_then(|folder| folder.sync_all()).map_err(|e| cannot(base, &e))?;
+    Ok(true)
+}
+
 /// Makes the folder and what leads to it; only its owner may look in.
 pub(super) fn make(path: &Path) -> Result<(), Box<Fault>> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| cannot(path, &e))?;
@@ -75,7 +98,7 @@ fn read_key(file: &Path) -> Result<[u8; 32], Box<Fault>> {
 /// Refuses what others may read or write: a grant in it would prove nothing.
 fn private(path: &Path, meta: &fs::Metadata, way_out: &str) -> Result<(), Box<Fault>> {
     let mode = meta.mode() & 0o777;
-    if mode & 0o077 == 0 {
+    if mode | 0o700 == 0o700 {
         return Ok(());
     }
     let shown = path.display();

@@ -22,7 +22,7 @@ use ops_core::time::Time;
 use rusqlite::Connection;
 
 pub use audit::{AuditBroken, AuditHead, AuditLine};
-pub use folder::folder_name;
+pub use folder::{folder_name, rename_folder};
 pub use lock::Holder;
 pub use schema::SCHEMA;
 

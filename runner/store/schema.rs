@@ -118,7 +118,7 @@ fn create(db: &mut Connection) -> rusqlite::Result<()> {
 fn set_aside(folder: &Path) -> Result<PathBuf, Box<Fault>> {
     let (file, journal) = (folder.join(FILE), folder.join(format!("{FILE}-journal")));
     let name = |n: u32| folder.join(format!("{FILE}.damaged-{n}"));
-    let aside = (1..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0));
+    let aside = (1..u32::MAX).map(name).find(|p| !p.exists()).unwrap_or_else(|| name(u32::MAX));
     fs::rename(&file, &aside).map_err(|e| cannot(&file, &e))?;
     if journal.exists() {
         let beside = PathBuf::from(format!("{}-journal", aside.display()));

@@ -7,14 +7,15 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use ops_core::error::{Code, Fault};
-use ops_core::guard::{GRANT_VERSION, Grant, GrantKind, Open, OpenKind, Slot, Who};
+use ops_core::guard::{GRANT_VERSION, Grant, GrantKind, Open, OpenKind, Site, Slot, Who};
 use ops_core::ident::RunId;
+use ops_core::inventory::{Cluster, LockFile};
 use ops_core::time::Time;
 use ops_core::value::{Digest, Value};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::Store;
+use super::{Store, folder_name, rename_folder};
 
 const NOW: Time = Time(1_000_000);
 
@@ -328,6 +329,54 @@ fn what_is_left_open_is_kept_until_it_is_closed() {
     store.close(OpenKind::Away, "cp-1").unwrap();
     store.close(OpenKind::Away, "cp-1").unwrap();
     assert_eq!(store.open_items().unwrap(), [window]);
+}
+
+#[test]
+fn adoption_renames_the_folder_and_never_over_another() {
+    let base = TempDir::new().unwrap();
+    open(&base.path().join("home-1")).unwrap().audit(NOW, "x", &Value::Null).unwrap();
+    assert!(rename_folder(base.path(), "home-1", "home-2").unwrap());
+    assert!(!rename_folder(base.path(), "home-1", "home-2").unwrap(), "done already");
+    assert_eq!(open(&base.path().join("home-2")).unwrap().audit_head().unwrap().lines, 1);
+    open(&base.path().join("home-1")).unwrap();
+    let both = rename_folder(base.path(), "home-1", "home-2");
+    assert_eq!(both.map_err(|fault| fault.code), Err(Code::STATE_STORE));
+}
+
+fn cluster(name: &str) -> Cluster {
+    serde_json::from_value(json!({
+        "name": name, "context": name, "endpoint": "https://x:6443", "nodes": [], "kubeconfig": "k",
+        "talosconfig": "t", "secrets": "s", "config_dir": "c", "snapshot_dir": "d",
+    }))
+    .unwrap()
+}
+
+#[test]
+fn clones_share_a_folder_and_other_clusters_do_not() {
+    let pinned = |uid: &str| LockFile {
+        talos_ca: Some("ca".into()),
+        kube_system_uid: Some(uid.into()),
+        ..LockFile::default()
+    };
+    let (home, edge) = (cluster("home"), cluster("edge"));
+    let (one, two) = (pinned("1"), pinned("2"));
+    let name =
+        |cluster, lock, lab, root: &str| folder_name(&Site { cluster, lock, lab }, Path::new(root));
+    let here = name(&home, Some(&one), false, "/a");
+    assert!(here.starts_with("home-"), "{here}");
+    assert_eq!(here, name(&home, Some(&one), false, "/b"), "another clone");
+    let others = [
+        name(&home, Some(&two), false, "/a"),
+        name(&home, None, false, "/a"),
+        name(&edge, None, false, "/a"),
+        name(&home, Some(&one), true, "/a"),
+        name(&home, Some(&one), true, "/b"),
+    ];
+    for (i, other) in others.iter().enumerate() {
+        assert_ne!(*other, here);
+        assert!(!others[..i].contains(other), "{other}");
+    }
+    assert_eq!(name(&cluster("../x"), None, false, "/a").find('/'), None);
 }
 
 #[test]

@@ -133,6 +133,12 @@ pub trait World {
         false
     }
 
+    /// Somebody works in real time: simulated time stands still until as many `release`s.
+    fn hold(&self) {}
+
+    /// Ends one `hold`.
+    fn release(&self) {}
+
     /// 64 random bits.
     fn random(&self) -> u64;
 

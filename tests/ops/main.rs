@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod cli_config;
+mod cli_lab;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
 mod space;
+mod tidy;

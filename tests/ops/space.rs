@@ -100,6 +100,7 @@ impl Space {
     }
 
     /// Runs the binary to its end.
+    #[must_use = "say what was expected of it"]
     pub(crate) fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Ran {
         let args: Vec<&str> = args.into_iter().collect();
         let output = self.command(args.iter().copied()).output().expect("the binary runs");
@@ -108,7 +109,6 @@ impl Space {
 }
 
 /// How a run of the binary ended.
-#[must_use = "say what was expected of it"]
 pub(crate) struct Ran {
     line: String,
     output: Output,

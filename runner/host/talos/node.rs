@@ -207,6 +207,7 @@ pub(in crate::host) async fn reset(
         }
     }
     let before = boot_view(cx, node).await;
+    let member = own_member(cx, node).await;
     let argv = call.argv(&target(cx, node)?).unwrap_or_default();
     cx.act(&argv, REQUEST).await?;
     let limit = common.timeout.unwrap_or(RESET);
@@ -222,22 +223,46 @@ pub(in crate::host) async fn reset(
             }
             Some(_) => silent_since = None,
         }
-        came_out(call, &node.name, &before, &now)
+        // Where volumes show no UUID, an etcd that has lost its data shows another member, or none.
+        let same_member = member.is_some() && own_member(cx, node).await == member;
+        came_out(call, &node.name, &before, &now, same_member)
     })
     .await?;
     Ok(json!({"changed": true}))
 }
 
+/// Id of the member whose data lies on the node.
+async fn own_member(cx: &HostCx<'_>, node: &Node) -> Option<String> {
+    if !node.is_control_plane() {
+        return None;
+    }
+    match etcd::said(cx, node).await {
+        EtcdSaid::Members { status: Some(status), .. } => Some(status.id),
+        _ => None,
+    }
+}
+
 /// What a look at the node says about its reset.
-fn came_out(call: &Reset, name: &str, before: &BootView, now: &BootView) -> Answer<()> {
+fn came_out(
+    call: &Reset,
+    name: &str,
+    before: &BootView,
+    now: &BootView,
+    same_member: bool,
+) -> Answer<()> {
     let Some(stage) = now.stage.as_deref() else {
         return Answer::NotYet(format!("{name} does not answer"));
     };
     let another_boot = now.boot_id.is_some() && now.boot_id != before.boot_id;
-    let wiped = call.system_labels_to_wipe.iter().all(|label| now.wiped_since(before, label));
+    let wiped = now.all_wiped_since(before, &call.system_labels_to_wipe);
     match call.leads_to() {
         AfterReset::Maintenance if stage == "maintenance" => Answer::Yes(()),
-        AfterReset::Running if another_boot && wiped => Answer::Yes(()),
+        AfterReset::Running if another_boot && wiped == Some(true) => Answer::Yes(()),
+        AfterReset::Running
+            if another_boot && wiped.is_none() && stage == "running" && !same_member =>
+        {
+            Answer::Yes(())
+        }
         _ if another_boot && stage == "running" => Answer::Never(
             CallError::new(
                 ErrorKind::NotApplied,

@@ -45,7 +45,7 @@ pub(super) fn answer(town: &Town, argv: &Argv) -> Output {
                 "talosconfig" => {
                     let text = String::from_utf8(input("talosconfig")).unwrap();
                     let lines = text.lines().filter(|l| !l.trim_start().starts_with("- 127."));
-                    let text: String = lines.map(|l| format!("{l}\n")).collect();
+                    let text = lines.collect::<Vec<_>>().join("\n") + "\n";
                     return done(text.replace("endpoints:", "endpoints: []"));
                 }
                 role => format!("{role}.yaml"),
@@ -137,13 +137,13 @@ fn talosctl(
         }
         ["reboot"] => {
             change(town, &name, |m| m.power = Power::Away);
-            if !town.drops.replace(false) {
+            if town.drops.replace(false) {
+                town.machine(&name, |m| m.power = Power::Up);
+            } else {
                 town.later(&name, Span::secs(40), |m| {
                     m.boot += 1;
                     m.power = Power::Up;
                 });
-            } else {
-                town.machine(&name, |m| m.power = Power::Up);
             }
             ended(town, "")
         }
@@ -194,6 +194,7 @@ fn ended(town: &Town, stderr: &str) -> Output {
     (0, String::new(), stderr.to_owned())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "specs are written in place")]
 fn resource(kind: &str, id: &str, spec: Value) -> String {
     json!({
         "metadata": {"id": id, "namespace": "runtime", "type": kind, "version": 1, "phase": "running"},
@@ -210,12 +211,12 @@ fn get(machine: &Machine, name: &str, kind: &str, bare: bool) -> Output {
             let unmet: Vec<Value> = [machine.unmet]
                 .iter()
                 .filter(|u| !u.is_empty())
-                .map(|u| json!({"name": "services", "reason": u}))
+                .map(|u| json!({"name": if u.starts_with("network") { "network" } else { "services" }, "reason": u}))
                 .collect();
             let spec = json!({"stage": machine.stage, "status": {"ready": unmet.is_empty(), "unmetConditions": unmet}});
             resource("MachineStatuses.runtime.talos.dev", "machine", spec)
         }
-        "machinetype" if bare => String::new(),
+        "machinetype" | "systemdisk" if bare => String::new(),
         "machinetype" => {
             let role = if name.starts_with("cp") { "controlplane" } else { "worker" };
             resource("MachineTypes.config.talos.dev", "machine-type", json!(role))
@@ -241,7 +242,6 @@ fn get(machine: &Machine, name: &str, kind: &str, bare: bool) -> Output {
             json!({"uuid": format!("uuid-{name}"), "serialnumber": format!("serial-{name}")}),
         ),
         "disks" => resource("Disks.block.talos.dev", "sda", json!({"wwid": format!("wwid-{name}"), "serial": ""})),
-        "systemdisk" if bare => String::new(),
         "systemdisk" => resource("SystemDisks.block.talos.dev", "system-disk", json!({"diskID": "sda"})),
         "links" => {
             let link = |id: &str, mac: String, kind: &str| {

@@ -183,7 +183,8 @@ impl Pool {
         while self.running.len() >= self.jobs {
             self.turn().await;
         }
-        self.keep_going || self.failure.is_none()
+        let open = matches!(self.failure, None | Some(Outcome::Ended(End::Frontier(_))));
+        self.keep_going || open
     }
 
     /// Takes up a branch that began.

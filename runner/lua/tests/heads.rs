@@ -246,3 +246,10 @@ fn literal_names_of_nested_recipes_are_known() {
     assert_eq!(host.catalog().get("g:a").unwrap().runs, ["g:b", "other:x"]);
     assert_eq!(host.catalog().get("g:b").unwrap().runs, ["other:y"]);
 }
+
+#[test]
+fn what_is_built_in_has_no_mistake() {
+    let host = crate::lua::Host::new(crate::recipe::source::Sources::embedded());
+    assert_eq!(host.faults(), []);
+    assert!(!host.catalog().recipes.is_empty());
+}

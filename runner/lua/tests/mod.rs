@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod bodies;
+mod control;
 mod heads;
+mod pure;
+mod replay;
 mod sandbox;
 mod stops;
 
@@ -93,7 +96,9 @@ fn calls() -> Calls {
 
 /// A host with these files.
 fn host(files: &[(&str, &str)]) -> Host {
-    let sources = files.iter().fold(Sources::embedded(), |s, (path, text)| s.with(path, text));
+    let drained = include_str!("../../../lua-lib/ops/drained.lua");
+    let library = Sources::default().with_embedded("lua-lib/ops/drained.lua", drained);
+    let sources = files.iter().fold(library, |s, (path, text)| s.with(path, text));
     Host::with_calls(sources, calls())
 }
 

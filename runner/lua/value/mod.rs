@@ -16,12 +16,15 @@ use results::Results;
 /// The largest integer that every float of the same value prints alike.
 const WHOLE: f64 = 9_007_199_254_740_992.0;
 
+/// Most values in one table that crosses the gate.
+const MAX_VALUES: usize = 100_000;
+
 /// Copies a value out of Lua as plain data.
 ///
 /// # Errors
 /// The field that is no plain data: a function, a key that is neither text nor a list's, a cycle, an infinite number, too much.
 pub(super) fn to_json(value: &Value) -> Result<Json, NotPlain> {
-    let mut copy = Copy { left: MAX_BYTES, path: String::new() };
+    let mut copy = Copy { left: MAX_BYTES, values: MAX_VALUES, path: String::new() };
     let json = copy.value(value, 0)?;
     check_plain(&json)?;
     Ok(json)
@@ -35,7 +38,7 @@ pub(super) fn to_json_parts(
     table: &Table,
     count: usize,
 ) -> Result<(Map<String, Json>, Vec<Json>), NotPlain> {
-    let mut copy = Copy { left: MAX_BYTES, path: String::new() };
+    let mut copy = Copy { left: MAX_BYTES, values: MAX_VALUES, path: String::new() };
     let real = super::freeze::inner(table);
     let mut positional = Vec::new();
     for i in 1..=count {
@@ -73,6 +76,8 @@ pub(super) fn to_json_parts(
 struct Copy {
     /// Bytes that may still come: tables that share parts grow exponentially when they are copied.
     left: usize,
+    /// Values that may still come, for the same reason.
+    values: usize,
     path: String,
 }
 
@@ -102,6 +107,10 @@ impl Copy {
             return self.wrong(format!("more than {MAX_DEPTH} levels, or a table within itself"));
         }
         self.spend(1)?;
+        match self.values.checked_sub(1) {
+            Some(left) => self.values = left,
+            None => return self.wrong(format!("more than {MAX_VALUES} values")),
+        }
         match value {
             Value::Nil => Ok(Json::Null),
             Value::Boolean(b) => Ok((*b).into()),

@@ -24,7 +24,9 @@ import (
 // table is everything the native engine must know about one machinery version.
 type table struct {
 	Machinery      string
+	YAML           string
 	StrictSkipsOwn bool
+	SkipsMissing   bool
 	Documents      []documentInfo
 	Types          map[string]*typeInfo
 
@@ -70,6 +72,7 @@ type fieldInfo struct {
 	Private   bool   `json:"private,omitempty"`
 	Tagged    bool   `json:"tagged,omitempty"`
 	Embedded  bool   `json:"embedded,omitempty"`
+	Copied    bool   `json:"copied,omitempty"` // of free-form fields: by Clone
 }
 
 type enumName struct {
@@ -94,7 +97,8 @@ var (
 )
 
 func printTable(module string, out io.Writer) error {
-	t := table{Machinery: machineryVersion(), StrictSkipsOwn: strictSkipsOwn(), Types: map[string]*typeInfo{}, seen: map[string]reflect.Type{}}
+	t := table{Machinery: dependency("github.com/siderolabs/talos/pkg/machinery"),
+		YAML: dependency("go.yaml.in/yaml/v4"), StrictSkipsOwn: strictSkipsOwn(), SkipsMissing: skipsMissing(), Types: map[string]*typeInfo{}, seen: map[string]reflect.Type{}}
 
 	kinds, err := documentKinds(module)
 	if err != nil {
@@ -123,6 +127,7 @@ func printTable(module string, out io.Writer) error {
 			info.Conflicts = conflicting.ConflictsWithKinds()
 		}
 
+		t.probeCopies(doc)
 		t.Documents = append(t.Documents, info)
 	}
 
@@ -134,8 +139,11 @@ func printTable(module string, out io.Writer) error {
 func (t *table) print(out io.Writer) error {
 	var text strings.Builder
 
-	fmt.Fprintf(&text, "{\n%q: %q,\n%q: %v,\n%q: [", "machinery", t.Machinery,
-		"strict_skips_own", t.StrictSkipsOwn, "documents")
+	fmt.Fprintf(&text, "{\n%q: %q,\n", "machinery", t.Machinery)
+	fmt.Fprintf(&text, "%q: %q,\n", "yaml", t.YAML)
+	fmt.Fprintf(&text, "%q: %v,\n", "strict_skips_own", t.StrictSkipsOwn)
+	fmt.Fprintf(&text, "%q: %v,\n", "skips_missing", t.SkipsMissing)
+	fmt.Fprintf(&text, "%q: [", "documents")
 
 	for i, document := range t.Documents {
 		line, err := json.Marshal(document)
@@ -252,16 +260,27 @@ func documentKinds(module string) ([]string, error) {
 	return kinds, nil
 }
 
-func machineryVersion() string {
+// dependency gives the version of a module that this program is built with.
+func dependency(module string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, dep := range info.Deps {
-			if dep.Path == "github.com/siderolabs/talos/pkg/machinery" {
+			if dep.Path == module {
 				return strings.TrimPrefix(dep.Version, "v")
 			}
 		}
 	}
 
 	return "unknown"
+}
+
+// skipsMissing tells whether deleting a document that is not there does nothing.
+func skipsMissing() bool {
+	a := ask(question{
+		Config:  "version: v1alpha1\nmachine: {}\n",
+		Patches: []string{"apiVersion: v1alpha1\nkind: HostnameConfig\n$patch: delete\n"},
+	})
+
+	return !a.Panicked && a.Error == "" && !strings.Contains(a.Output, "---")
 }
 
 // add describes a type once and returns the name it is referred to by.

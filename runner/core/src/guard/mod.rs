@@ -47,7 +47,7 @@ use grant::Wanted;
 /// Proof that the guards let this very call through. Consumed by carrying it out; cannot be made, copied or kept elsewhere.
 #[derive(Debug)]
 pub struct Permit {
-    call: Call,
+    call: Box<Call>,
     slot: Option<(String, u32)>,
     rows: Vec<Evidence>,
 }
@@ -70,7 +70,7 @@ impl Permit {
 
     /// Uses it up.
     pub fn into_call(self) -> Call {
-        self.call
+        *self.call
     }
 }
 
@@ -154,7 +154,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
         other => other,
     };
     if matches!(call.spec().effect(), Effect::Reads | Effect::Files) || !deed.guarded() {
-        return Ok(Permit { call: call.clone(), slot: None, rows: Vec::new() });
+        return Ok(Permit { call: Box::new(call.clone()), slot: None, rows: Vec::new() });
     }
     let deeds = [deed];
     let judgement = Judgement { deeds: &deeds, case };
@@ -171,7 +171,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
         confirm::check(call, case, claims.confirmed, claims.approved_by, &claims.who.user)
             .map_err(|fault| judgement.refuse(Guard::Confirm, *fault))?;
     }
-    Ok(Permit { call: call.clone(), slot, rows })
+    Ok(Permit { call: Box::new(call.clone()), slot, rows })
 }
 
 /// Deeds that are judged together.
@@ -185,6 +185,12 @@ impl Judgement<'_> {
         let rows = self.deeds.iter().flat_map(|deed| evidence(deed, self.case));
         let mut rows: Vec<Evidence> = rows.collect();
         dedup(&mut rows);
+        // Every member may be healthy now; what fails is what would be left.
+        let etcd = rows.iter_mut().find(|row| row.code == EvidenceCode::Etcd && row.state.holds());
+        if let Some(row) = etcd.filter(|_| guard == Guard::Order) {
+            row.state = State::Fail;
+            row.found.clone_from(&fault.title);
+        }
         Box::new(Refusal { guard, fault, rows })
     }
 
@@ -325,12 +331,20 @@ fn evidence(deed: &Deed<'_>, case: &Case<'_>) -> Vec<Evidence> {
     rows
 }
 
-/// The same row once, in the order of its first appearance.
+/// One row per evidence and node, in the order of its first appearance: what calls ask alike is shown once, at its worst.
 fn dedup(rows: &mut Vec<Evidence>) {
+    let worse = |state: State| match state {
+        State::NotApplicable => 0,
+        State::Pass => 1,
+        State::Unknown => 2,
+        State::Fail => 3,
+    };
     let mut seen: Vec<Evidence> = Vec::new();
     for row in rows.drain(..) {
-        if !seen.contains(&row) {
-            seen.push(row);
+        match seen.iter_mut().find(|s| s.code == row.code && s.node == row.node) {
+            Some(same) if worse(row.state) > worse(same.state) => *same = row,
+            Some(_) => {}
+            None => seen.push(row),
         }
     }
     *rows = seen;
@@ -338,12 +352,15 @@ fn dedup(rows: &mut Vec<Evidence>) {
 
 fn unproven(row: &Evidence, deed: &Deed<'_>) -> Fault {
     let subject = row.node.as_deref().or(deed.node()).unwrap_or("the cluster");
-    let state = if row.state == State::Unknown { "is unknown" } else { "fails" };
-    let mut fault = Fault::new(Code::EVIDENCE, format!("{subject}: {} {state}", row.code.about()))
-        .detail(format!("{}: {}", row.code, row.found));
-    if row.state == State::Unknown {
-        fault = fault.detail("Unknown is not healthy.");
-    }
+    let (code, about) = (row.code, row.code.about());
+    let mut fault = if row.state == State::Unknown {
+        Fault::new(Code::EVIDENCE, format!("{subject}: nobody can say whether {about}"))
+            .detail(format!("{code}: {}", row.found))
+            .detail("Unknown is not healthy.")
+    } else {
+        Fault::new(Code::EVIDENCE, format!("{subject}: {}", row.found))
+            .detail(format!("{code} must show that {about}."))
+    };
     if let Some(way_out) = &row.way_out {
         fault = fault.next(way_out.clone());
     }

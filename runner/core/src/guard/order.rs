@@ -280,7 +280,7 @@ fn refusal(deed: &Deed<'_>, short: &Short, case: &Case<'_>) -> Box<Fault> {
     let planes = case.site.cluster.control_planes().count();
     let mut fault = Fault::new(
         Code::GUARD_ORDER,
-        format!("etcd would be left with {left} healthy voters, {need} must stay"),
+        format!("etcd would be left with {left} of {healthy} healthy voters, {need} must stay"),
     )
     .detail(format!(
         "{} {} in one run leaves {left} of {healthy} healthy voters; with {planes} control planes etcd needs {need}.",

@@ -207,7 +207,7 @@ pub struct BootView {
     pub boot_id: Option<String>,
     /// Version of Talos.
     pub version: Option<String>,
-    /// System volumes by label: the file system's UUID, empty for a volume that is not there.
+    /// System volumes by label: the file system's UUID, empty for a volume that is not there, `NAMELESS` for one without a UUID.
     pub volumes: BTreeMap<String, String>,
 }
 
@@ -217,14 +217,27 @@ impl BootView {
         serde_json::from_value(value.clone()).unwrap_or_default()
     }
 
-    /// Whether the volume with this label is gone or another since `before`.
-    pub fn wiped_since(&self, before: &BootView, label: &str) -> bool {
-        match (before.volumes.get(label), self.volumes.get(label)) {
-            (Some(old), Some(new)) => !old.is_empty() && old != new,
-            _ => false,
+    /// Whether the volume with this label is gone or another since `before`; none where it has nothing to be told by.
+    pub fn wiped_since(&self, before: &BootView, label: &str) -> Option<bool> {
+        match (before.volumes.get(label)?.as_str(), self.volumes.get(label)?.as_str()) {
+            ("" | NAMELESS, _) | (_, NAMELESS) => None,
+            (old, new) => Some(old != new),
         }
     }
+
+    /// Whether all these volumes are others since `before`: no as soon as one is the same, none where one cannot be told.
+    pub fn all_wiped_since(&self, before: &BootView, labels: &[String]) -> Option<bool> {
+        let each: Vec<Option<bool>> =
+            labels.iter().map(|label| self.wiped_since(before, label)).collect();
+        if each.contains(&Some(false)) {
+            return Some(false);
+        }
+        if each.contains(&None) { None } else { Some(true) }
+    }
 }
+
+/// A volume that is there and shows no UUID.
+pub const NAMELESS: &str = "there";
 
 /// Who is a member of etcd as each control plane says: the witness of a bootstrap.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -265,7 +278,8 @@ pub fn system_volumes(resources: &[Resource]) -> BTreeMap<String, String> {
         .map(|r| {
             let located =
                 matches!(r.text("phase"), Some("ready" | "located" | "provisioned" | "prepared"));
-            let uuid = r.text("uuid").or_else(|| r.text("partitionUUID")).unwrap_or_default();
+            let uuid = [r.text("uuid"), r.text("partitionUUID")].into_iter().flatten();
+            let uuid = uuid.into_iter().find(|u| !u.is_empty()).unwrap_or(NAMELESS);
             (r.id.clone(), if located { uuid.to_owned() } else { String::new() })
         })
         .collect()

@@ -43,7 +43,7 @@ pub(super) const KUBECTL: Tool = Tool {
         reads("version", "client o:output="),
         reads(
             "api-resources",
-            "api-group= cached categories= namespaced no-headers o:output= show-kind sort-by= verbs=",
+            "api-group= cached categories= namespaced no-headers o:output= sort-by= verbs=",
         ),
         reads("api-versions", ""),
         Verb { words: "cluster-info", flags: "", does: Does::ReadsUpTo(0) },

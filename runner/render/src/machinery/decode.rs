@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::any::Any;
 use super::codec::decode_base64;
-use super::profile::{Codec, Profile, Shape, TypeId};
+use super::profile::{Codec, GoYaml, Profile, Shape, TypeId};
 use super::value::Value;
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::yaml::node::{Data, Node};
@@ -133,7 +133,9 @@ impl<'p> Decoder<'p> {
             return false;
         }
         let kind = self.profile.get(type_id);
-        if !node.is_scalar() && self.reads_text(type_id) {
+        let aliased = matches!(node.data, Data::Alias(_));
+        let refused = !aliased || self.profile.go_yaml == GoYaml::Rc4;
+        if !node.is_scalar() && refused && self.reads_text(type_id) {
             return self.mismatch(node, type_id);
         }
         if let Data::Alias(target) = &node.data {
@@ -207,11 +209,19 @@ impl<'p> Decoder<'p> {
                 Err(message) => self.problem(node.mark, message),
             };
         }
+        let strict = self.profile.go_yaml == GoYaml::Rc5;
+        let local = node.tag.as_deref().is_some_and(|tag| !tag.starts_with("!!"));
         let value = match (&kind.shape, meaning) {
+            (Shape::Text, Meaning::Time(_)) if strict => None,
+            (Shape::Text, Meaning::Text) if strict && local && kind.name != "string" => None,
+            (Shape::Any, Meaning::Merge) if strict => return false,
             (Shape::Text, _) => Some(Value::Text(text)),
             (Shape::Any, meaning) => Some(Value::Any(any_scalar(meaning, text))),
             (Shape::Int { .. }, meaning) if kind.codec == Some(Codec::Duration) => match meaning {
                 Meaning::Int(0) => Some(Value::Int(0)),
+                Meaning::Float(value) if strict && value.fract() == 0.0 => {
+                    fit(value as i128, 64, true)
+                }
                 Meaning::Text => match super::quantity::duration(&text) {
                     Ok(nanoseconds) => Some(Value::Int(nanoseconds)),
                     Err(message) => return self.problem(node.mark, message),

@@ -20,6 +20,10 @@ pub(crate) fn encode(profile: &Profile, type_id: TypeId, value: &Value) -> Out {
     {
         return out;
     }
+    if let (Some(Codec::Pem), Value::Struct(parts)) = (&kind.codec, value) {
+        let keys = kind.keys.iter().map(|key| Out::Text(key.name.clone()));
+        return Out::Map(keys.zip(parts.iter().map(pem)).collect());
+    }
     match (&kind.shape, value) {
         (Shape::Pointer(elem), Value::Pointer(inner)) => encode(profile, *elem, inner),
         (Shape::List(elem), Value::List(items)) => {
@@ -141,9 +145,18 @@ fn own(codec: &Codec, name: &str, value: &Value) -> Option<Out> {
             [Value::Int(low), Value::Int(high)] => Some(Out::Text(format!("{low}-{high}"))),
             _ => None,
         },
-        (Codec::Pem | Codec::InlineManifests, _) => None,
+        (Codec::InlineManifests, _) => None,
         _ => codec.format(name, value).map(Out::Text),
     }
+}
+
+/// Base64, except where a secret was replaced by stars.
+fn pem(part: &Value) -> Out {
+    Out::Text(match part {
+        Value::Bytes(bytes) if bytes == b"******" => "******".to_owned(),
+        Value::Bytes(bytes) => encode_base64(bytes),
+        _ => String::new(),
+    })
 }
 
 fn node_text(value: &Value) -> Out {

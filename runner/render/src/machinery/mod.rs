@@ -15,5 +15,7 @@ pub(crate) mod profile;
 pub(crate) mod quantity;
 pub(crate) mod strict;
 mod table;
+#[cfg(test)]
+mod tests;
 pub(crate) mod url;
 pub(crate) mod value;

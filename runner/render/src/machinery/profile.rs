@@ -20,9 +20,31 @@ pub struct Profile {
     machinery: String,
     /// The check for unknown keys leaves alone what types read by themselves.
     pub(crate) strict_skips_own: bool,
+    pub(crate) go_yaml: GoYaml,
+    /// Deleting a document that is not there does nothing.
+    pub(crate) skips_missing: bool,
     documents: Vec<Document>,
     types: Vec<Type>,
     any_type: TypeId,
+}
+
+/// The release of go-yaml version 4 that a machinery version reads and writes
+/// documents with. They differ in a few corners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoYaml {
+    Rc4,
+    /// Refuses timestamps and local tags as text; quotes `yes` and its like singly.
+    Rc5,
+}
+
+impl GoYaml {
+    fn of(version: &str) -> Result<GoYaml, String> {
+        match version {
+            "4.0.0-rc.4" => Ok(GoYaml::Rc4),
+            "4.0.0-rc.5" => Ok(GoYaml::Rc5),
+            _ => Err(format!("no rules are known for go-yaml {version}")),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -76,6 +98,9 @@ pub(crate) struct Field {
     pub(crate) inline: bool,
     pub(crate) replace: bool,
     pub(crate) private: bool,
+    /// Of a free-form field: copying the document copies it value by value.
+    /// `None` for every other field.
+    pub(crate) copied: Option<bool>,
     pub(crate) type_id: TypeId,
 }
 
@@ -203,6 +228,8 @@ impl Profile {
         let mut profile = Profile {
             machinery: table.machinery.clone(),
             strict_skips_own: table.strict_skips_own,
+            go_yaml: GoYaml::of(&table.yaml)?,
+            skips_missing: table.skips_missing,
             documents: Vec::new(),
             types,
             any_type: id("interface {}")?,
@@ -277,6 +304,7 @@ fn build_type(
                         inline: field.inline,
                         replace: field.replace,
                         private: field.private,
+                        copied: field.type_name.ends_with("Unstructured").then_some(field.copied),
                         type_id: id(&field.type_name)?,
                     })
                 })

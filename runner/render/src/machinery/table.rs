@@ -8,7 +8,9 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 pub(super) struct Table {
     pub(super) machinery: String,
+    pub(super) yaml: String,
     pub(super) strict_skips_own: bool,
+    pub(super) skips_missing: bool,
     pub(super) documents: Vec<Document>,
     pub(super) types: BTreeMap<String, Type>,
 }
@@ -68,6 +70,8 @@ pub(super) struct Field {
     pub(super) private: bool,
     #[serde(default)]
     pub(super) tagged: bool,
+    #[serde(default)]
+    pub(super) copied: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -10,7 +10,7 @@ use super::sweep::Deletion;
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::delete::{Miss, delete};
 use crate::machinery::merge::{Clash, Loss, Merge, Step};
-use crate::machinery::profile::Profile;
+use crate::machinery::profile::{Profile, Shape, TypeId};
 use crate::machinery::value::Value;
 use crate::yaml::node::{Data, Node};
 use crate::yaml::read::Source;
@@ -99,16 +99,20 @@ fn strategic(
     warnings: &mut Vec<Diagnostic>,
 ) -> Result<Vec<Document>, Vec<Diagnostic>> {
     for document in &documents {
-        refuse_uncopyable(document)?;
+        refuse_uncopyable(document, profile)?;
     }
+    // The sort is stable: only what an earlier patch deleted from a missing
+    // legacy document moves to the front.
+    documents.sort_by_key(|document| document.ghost.as_ref().is_none_or(|g| g.kind != LEGACY));
     // What is deleted or added by this patch is no target for its later parts.
     let mut targets: Vec<Option<Identity>> =
         documents.iter().map(|document| Some(document.identity(profile))).collect();
     for part in parts {
         match part {
             Part::Delete(deletion) => {
-                remove(&mut documents, &mut targets, deletion, patch, profile)
+                let warning = remove(&mut documents, &mut targets, deletion, patch, profile)
                     .map_err(|problem| vec![problem])?;
+                warnings.extend(warning);
             }
             Part::Merge(document) => {
                 let identity = document.identity(profile);
@@ -117,6 +121,11 @@ fn strategic(
                     targets.push(None);
                     continue;
                 };
+                if documents[at].ghost.is_some() {
+                    let message = format!("{identity} was deleted from before it was here");
+                    let (file, at) = (&document.file, document.node.mark);
+                    return Err(vec![Diagnostic::new(Code::MERGE, file, at, message)]);
+                }
                 let mut merge = Merge::new(profile);
                 let (left, right) = (&mut documents[at].value, document.value.clone());
                 let merged = merge.document(document.type_id, left, right);
@@ -132,27 +141,50 @@ fn strategic(
 
 /// The original copies a config before it patches, and crashes on some
 /// free-form values.
-fn refuse_uncopyable(document: &Document) -> Result<(), Vec<Diagnostic>> {
-    fn search(value: &Value, file: &str, node: &Node) -> Option<Diagnostic> {
-        match value {
-            Value::Any(any) => any.uncopyable().map(|keys| {
-                let path: Vec<Step> = keys.into_iter().map(Step::Key).collect();
-                let message = "a timestamp or a key that is not text stands in a free-form object; \
-                     the original crashes on it";
-                Diagnostic::new(Code::WRONG_TYPE, file, locate(node, &path).0, message)
-                    .hint("put it in quotes")
-            }),
-            Value::Pointer(inner) => search(inner, file, node),
-            Value::List(values) | Value::Struct(values) => {
-                values.iter().find_map(|value| search(value, file, node))
-            }
-            Value::Map(map) => map.values().find_map(|value| search(value, file, node)),
-            _ => None,
+fn refuse_uncopyable(document: &Document, profile: &Profile) -> Result<(), Vec<Diagnostic>> {
+    let Some(path) = uncopyable(profile, document.type_id, &document.value, false) else {
+        return Ok(());
+    };
+    let message = "a timestamp or a key that is not text stands in a free-form object; \
+         the original crashes on it";
+    let (mark, _) = locate(&document.node, &path);
+    let problem = Diagnostic::new(Code::WRONG_TYPE, &document.file, mark, message);
+    Err(vec![problem.hint("put it in quotes")])
+}
+
+/// The path to a value that cannot be copied; `copied` inside free-form fields that are.
+fn uncopyable(
+    profile: &Profile,
+    type_id: TypeId,
+    value: &Value,
+    copied: bool,
+) -> Option<Vec<Step>> {
+    let under = |step: Step, mut path: Vec<Step>| {
+        path.insert(0, step);
+        path
+    };
+    match (&profile.get(type_id).shape, value) {
+        (_, Value::Any(any)) if copied => {
+            any.uncopyable().map(|keys| keys.into_iter().map(Step::Key).collect())
         }
-    }
-    match search(&document.value, &document.file, &document.node) {
-        Some(problem) => Err(vec![problem]),
-        None => Ok(()),
+        (Shape::Pointer(elem), Value::Pointer(inner)) => uncopyable(profile, *elem, inner, copied),
+        (Shape::List(elem), Value::List(items)) => {
+            items.iter().enumerate().find_map(|(at, item)| {
+                uncopyable(profile, *elem, item, copied).map(|path| under(Step::Item(at), path))
+            })
+        }
+        (Shape::Map(elem), Value::Map(map)) => map.iter().find_map(|(key, item)| {
+            uncopyable(profile, *elem, item, copied).map(|path| under(Step::Key(key.clone()), path))
+        }),
+        (Shape::Struct(fields), Value::Struct(values)) => {
+            fields.iter().zip(values).find_map(|(field, value)| {
+                let copied = field.copied.unwrap_or(copied);
+                let path = uncopyable(profile, field.type_id, value, copied)?;
+                let named = field.tagged && !field.key.is_empty();
+                Some(if named { under(Step::Key(field.key.clone()), path) } else { path })
+            })
+        }
+        _ => None,
     }
 }
 
@@ -162,7 +194,7 @@ fn remove(
     deletion: &Deletion,
     patch: &Patch,
     profile: &Profile,
-) -> Result<(), Diagnostic> {
+) -> Result<Option<Diagnostic>, Diagnostic> {
     let refused =
         |message: String| Diagnostic::new(Code::DELETE, &patch.file, deletion.mark, message);
     let wanted = Identity {
@@ -171,13 +203,23 @@ fn remove(
         name: deletion.name.clone(),
     };
     let Some(at) = targets.iter().position(|target| target.as_ref() == Some(&wanted)) else {
-        return Err(refused(format!("nothing to delete: {wanted} is not in the config"))
-            .hint("the original crashes here; drop this deletion, or mind the document's name"));
+        let problem = refused(format!("nothing to delete: {wanted} is not in the config"));
+        if profile.skips_missing {
+            return Ok(Some(problem));
+        }
+        if wanted.name.is_some() {
+            let hint = "drop this deletion, or mind the document's name; talosctl crashes on it";
+            return Err(problem.hint(hint));
+        }
+        documents.push(Document::ghost(deletion, &patch.file, profile));
+        targets.push(None);
+        let hint = "drop this deletion: like talosctl this leaves an empty document behind, which no node accepts";
+        return Ok(Some(problem.hint(hint)));
     };
     if deletion.path.is_empty() {
         documents.remove(at);
         targets.remove(at);
-        return Ok(());
+        return Ok(None);
     }
     let document = &mut documents[at];
     let place = deletion.path.join(".").replace(".[", "[");
@@ -189,7 +231,7 @@ fn remove(
         deletion.item.as_ref(),
     );
     match (gone, &deletion.item) {
-        (Ok(()), _) => Ok(()),
+        (Ok(()), _) => Ok(None),
         (Err(Miss::ThroughList), _) => Err(refused(format!(
             "`{place}` leads through a list; only items of an outer list can go"
         ))),

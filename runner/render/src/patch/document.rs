@@ -8,7 +8,7 @@ use super::sweep::{Deletion, sweep};
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::{at, encode};
-use crate::machinery::profile::{Profile, TypeId};
+use crate::machinery::profile::{GoYaml, Profile, TypeId};
 use crate::machinery::strict;
 use crate::machinery::value::Value;
 use crate::yaml::emit::emit;
@@ -44,6 +44,9 @@ pub(super) struct Document {
     pub(super) value: Value,
     pub(super) file: Rc<str>,
     pub(super) node: Rc<Node>,
+    /// Set for the empty document that the original leaves behind when a
+    /// patch deletes from a document that is not there.
+    pub(super) ghost: Option<Identity>,
 }
 
 /// What a patch holds, in the order it is applied.
@@ -54,7 +57,26 @@ pub(super) enum Part {
 }
 
 impl Document {
+    pub(super) fn ghost(deletion: &Deletion, file: &Rc<str>, profile: &Profile) -> Document {
+        let identity = Identity {
+            api_version: deletion.api_version.clone(),
+            kind: deletion.kind.clone(),
+            name: None,
+        };
+        let node = Node { mark: deletion.mark, tag: None, data: Data::Mapping(Vec::new()) };
+        Document {
+            type_id: profile.any_type(),
+            value: Value::Nil,
+            file: Rc::clone(file),
+            node: Rc::new(node),
+            ghost: Some(identity),
+        }
+    }
+
     pub(super) fn identity(&self, profile: &Profile) -> Identity {
+        if let Some(identity) = &self.ghost {
+            return identity.clone();
+        }
         let Some(document) = profile.documents().iter().find(|d| d.type_id == self.type_id) else {
             return Identity { api_version: String::new(), kind: String::new(), name: None };
         };
@@ -145,7 +167,13 @@ pub(super) fn in_order(documents: Vec<Document>, profile: &Profile) -> Vec<Docum
 pub(super) fn write(documents: &[Document], profile: &Profile) -> String {
     let texts: Vec<String> = documents
         .iter()
-        .map(|document| emit(&encode(profile, document.type_id, &document.value), Dialect::V4))
+        .map(|document| {
+            if document.ghost.is_some() {
+                return "{}\n".to_owned();
+            }
+            let tree = encode(profile, document.type_id, &document.value);
+            emit(&tree, Dialect::V4, profile.go_yaml == GoYaml::Rc5)
+        })
         .collect();
     texts.join("---\n")
 }
@@ -158,7 +186,7 @@ pub(super) fn check_together<'d>(
     type Key = (String, String);
     let mut seen: BTreeMap<Key, Identity> = BTreeMap::new();
     let mut excluded: BTreeMap<Key, Identity> = BTreeMap::new();
-    for document in documents {
+    for document in documents.filter(|document| document.ghost.is_none()) {
         let identity = document.identity(profile);
         let name = identity.name.clone().unwrap_or_default();
         let key = (identity.kind.clone(), name.clone());
@@ -225,12 +253,14 @@ impl<'p> Loader<'p> {
                 None
             }
         };
-        problems.extend(unknown);
+        // What the decoder refused needs no second word from the strict check.
+        let placed: Vec<_> = problems.iter().map(|p| (p.line, p.column)).collect();
+        problems.extend(unknown.into_iter().filter(|p| !placed.contains(&(p.line, p.column))));
         problems.sort_by_key(|problem| (problem.line, problem.column));
         match value {
             Some(value) if problems.is_empty() => {
                 let (file, node) = (Rc::clone(&self.file), Rc::clone(root));
-                self.documents.push(Document { type_id, value, file, node });
+                self.documents.push(Document { type_id, value, file, node, ghost: None });
                 Ok(())
             }
             _ => Err(problems),

@@ -38,8 +38,6 @@ pub(super) struct Operation {
     pub(super) path: Option<String>,
     pub(super) from: Option<String>,
     pub(super) value: Option<Json>,
-    /// The patch is JSON, not YAML.
-    pub(super) from_json: bool,
 }
 
 impl Patch {
@@ -171,8 +169,11 @@ fn operation(
         _ => None,
     };
     let (op, path, from) = (text("op").unwrap_or_default(), text("path"), text("from"));
-    let value = members.remove("value");
-    Ok(Operation { mark: node.mark, op, path, from, value, from_json })
+    let value = match members.remove("value") {
+        Some(Json::Null) if !from_json => Some(Json::SpeltNull),
+        value => value,
+    };
+    Ok(Operation { mark: node.mark, op, path, from, value })
 }
 
 /// A JSON text read as YAML, with its numbers as they are spelt.

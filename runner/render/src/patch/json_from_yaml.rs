@@ -45,7 +45,7 @@ pub(super) fn to_json(file: &str, node: &Node) -> Result<Json, Diagnostic> {
 
 /// JSON as a YAML document.
 pub(super) fn to_yaml(json: &Json) -> String {
-    emit(&tree(json), Dialect::V2)
+    emit(&tree(json), Dialect::V2, false)
 }
 
 fn merge(file: &str, value: &Node, into: &mut BTreeMap<String, Json>) -> Result<(), Diagnostic> {
@@ -122,7 +122,7 @@ fn key_text(key: &Node) -> Option<String> {
 
 fn tree(json: &Json) -> Out {
     match json {
-        Json::Null => Out::Bare("null".to_owned()),
+        Json::Null | Json::SpeltNull => Out::Bare("null".to_owned()),
         Json::Bool(value) => Out::Bare(value.to_string()),
         Json::Number(number) => match resolve(number, Dialect::V2) {
             Meaning::Int(value) => Out::Bare(value.to_string()),

@@ -5,7 +5,7 @@ use super::input::{Kind, Operation, Patch};
 use super::json::Json;
 use super::json_from_yaml::{to_json, to_yaml};
 use crate::diagnostic::{Code, Diagnostic, Mark};
-use crate::yaml::read::{Source, read};
+use crate::yaml::read::{Source, mark_at, read};
 
 /// Applies neighbouring JSON patches to a config's text.
 pub(super) fn apply(
@@ -25,6 +25,12 @@ pub(super) fn apply(
             .hint("write the change as a strategic merge patch");
         return Err(vec![problem]);
     };
+    // The older of Talos' YAML libraries reads fewer characters.
+    if let Some(at) = config.find(old_control) {
+        let mark = mark_at(&config.as_bytes()[..at]);
+        let message = "with this control character a JSON patch cannot be applied";
+        return Err(vec![Diagnostic::new(Code::JSON_PATCH, name, mark, message)]);
+    }
     let mut json = to_json(name, document).map_err(one)?;
     for patch in patches {
         let Kind::Json(operations) = &patch.kind else { continue };
@@ -34,7 +40,15 @@ pub(super) fn apply(
             })?;
         }
     }
+    if json.has_text(&|text| text.contains(old_control)) {
+        let message = "with a control character in the config a JSON patch cannot be applied";
+        return Err(vec![Diagnostic::new(Code::JSON_PATCH, first, Mark::default(), message)]);
+    }
     Ok(to_yaml(&json))
+}
+
+fn old_control(c: char) -> bool {
+    matches!(c, '\u{7f}'..='\u{9f}') && c != '\u{85}'
 }
 
 fn run(root: &mut Json, operation: &Operation) -> Result<(), String> {
@@ -52,7 +66,7 @@ fn run(root: &mut Json, operation: &Operation) -> Result<(), String> {
             let (place, key) = find(root, path)?;
             remove(place, &key).map(drop).map_err(|why| format!("cannot remove `{path}`: {why}"))
         }
-        "replace" if path? == "" => match value() {
+        "replace" if path?.is_empty() => match value() {
             whole @ (Json::Object(_) | Json::Array(_)) => {
                 *root = whole;
                 Ok(())
@@ -96,10 +110,8 @@ fn test(root: &mut Json, path: &str, operation: &Operation) -> Result<(), String
     let (place, key) = find(root, path)?;
     let found = get(place, &key).map_err(|why| format!("cannot test `{path}`: {why}"))?;
     let equal = match (found, &operation.value) {
-        (None | Some(Json::Null), None) => true,
-        // A null spelt in YAML is a value like any other to the original.
-        (None | Some(Json::Null), Some(Json::Null)) => operation.from_json,
-        (None, _) | (_, None) => false,
+        (None | Some(Json::Null), None | Some(Json::Null)) => true,
+        (None | Some(Json::Null), _) | (_, None) => false,
         (Some(found), Some(value)) => found.same(value),
     };
     if equal { Ok(()) } else { Err(failed()) }
@@ -124,7 +136,9 @@ fn find<'j>(root: &'j mut Json, path: &str) -> Result<(&'j mut Json, String), St
         };
     }
     match place {
-        Json::Object(_) | Json::Array(_) => Ok((place, steps[steps.len() - 1].clone())),
+        Json::Object(_) | Json::Array(_) | Json::SpeltNull => {
+            Ok((place, steps[steps.len() - 1].clone()))
+        }
         _ => Err(missing()),
     }
 }
@@ -182,7 +196,7 @@ fn add(place: &mut Json, key: &str, value: Json) -> Result<(), String> {
             items.insert(at, value);
             Ok(())
         }
-        _ => Ok(()),
+        _ => Err("null stands there; the original crashes on it".to_owned()),
     }
 }
 
@@ -209,6 +223,6 @@ fn remove(place: &mut Json, key: &str) -> Result<Json, String> {
                 Err(format!("the list has no item {key}"))
             }
         }
-        _ => Ok(Json::Null),
+        _ => Err(format!("there is no `{key}`")),
     }
 }

@@ -7,6 +7,8 @@ use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::delete::ItemKey;
 use crate::yaml::node::{Data, Node};
 
+type Pair = (Rc<Node>, Rc<Node>);
+
 /// One thing to delete, and in which document.
 #[derive(Clone, Debug)]
 pub(super) struct Deletion {
@@ -83,10 +85,10 @@ impl Sweeper<'_> {
     fn mapping(
         &mut self,
         node: &Node,
-        pairs: &[(Rc<Node>, Rc<Node>)],
+        pairs: &[Pair],
         parent: Parent,
-    ) -> Result<Option<Vec<(Rc<Node>, Rc<Node>)>>, Diagnostic> {
-        let mut kept: Vec<(Rc<Node>, Rc<Node>)> = Vec::new();
+    ) -> Result<Option<Vec<Pair>>, Diagnostic> {
+        let mut kept: Vec<Pair> = Vec::new();
         for (at, (key, value)) in pairs.iter().enumerate() {
             if is_directive(key, value) {
                 let item = match parent {
@@ -116,7 +118,7 @@ impl Sweeper<'_> {
     fn item_key<'p>(
         &self,
         node: &Node,
-        mut pairs: impl Iterator<Item = &'p (Rc<Node>, Rc<Node>)>,
+        mut pairs: impl Iterator<Item = &'p Pair>,
     ) -> Result<ItemKey, Diagnostic> {
         let (key, value) =
             pairs.find(|(key, value)| !is_directive(key, value)).ok_or_else(|| {
@@ -128,6 +130,10 @@ impl Sweeper<'_> {
     }
 
     fn not_inside_an_item(&self, node: &Node) -> Result<(), Diagnostic> {
+        if self.path.iter().any(String::is_empty) {
+            let message = "nothing under an empty key can be deleted";
+            return Err(self.refused(node.mark, message));
+        }
         if !self.path.iter().any(|step| step.starts_with('[')) {
             return Ok(());
         }

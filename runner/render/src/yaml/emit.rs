@@ -16,14 +16,16 @@ pub(crate) enum Out {
     Map(Vec<(Out, Out)>),
 }
 
-/// Writes one document; it ends in a line break.
-pub(crate) fn emit(tree: &Out, dialect: Dialect) -> String {
+/// Writes one document; it ends in a line break. With `single_quotes` words
+/// that only YAML 1.1 reads as something else get single quotes.
+pub(crate) fn emit(tree: &Out, dialect: Dialect, single_quotes: bool) -> String {
     let mut emitter = Emitter {
         out: String::new(),
         column: 0,
         whitespace: true,
         indention: true,
         dialect,
+        single_quotes,
         step: if dialect == Dialect::V4 { 4 } else { 2 },
         width: if dialect == Dialect::V4 { usize::MAX } else { 80 },
     };
@@ -59,6 +61,7 @@ struct Emitter {
     /// Nothing but indentation was written on this line.
     indention: bool,
     dialect: Dialect,
+    single_quotes: bool,
     step: usize,
     width: usize,
 }
@@ -71,7 +74,10 @@ impl Emitter {
             Out::Seq(items) => self.sequence(items, place),
             Out::Map(pairs) => self.mapping(pairs, place),
             Out::Bare(text) => self.scalar(text, Style::Plain, place),
-            Out::Text(text) => self.scalar(text, text_style(text, self.dialect), place),
+            Out::Text(text) => {
+                let style = text_style(text, self.dialect, self.single_quotes);
+                self.scalar(text, style, place);
+            }
             Out::NodeText(text) => self.scalar(text, node_text_style(text), place),
         }
     }
@@ -360,16 +366,18 @@ impl Facts {
 }
 
 /// The style the encoder asks for, before the characters have their say.
-fn text_style(text: &str, dialect: Dialect) -> Style {
+fn text_style(text: &str, dialect: Dialect, single_quotes: bool) -> Style {
     if text.contains('\n') {
         let literal =
             dialect == Dialect::V2 || (text.len() > 1 && text.chars().any(|c| !c.is_whitespace()));
         return if literal { Style::Literal } else { Style::Double };
     }
-    let plain = resolve(text, dialect) == Meaning::Text
-        && !is_base60(text)
-        && (dialect == Dialect::V2 || old_bool(text).is_none());
-    if plain { Style::Plain } else { Style::Double }
+    let old_word = is_base60(text) || (dialect == Dialect::V4 && old_bool(text).is_some());
+    match resolve(text, dialect) {
+        Meaning::Text if !old_word => Style::Plain,
+        Meaning::Text | Meaning::Merge if single_quotes => Style::Single,
+        _ => Style::Double,
+    }
 }
 
 fn node_text_style(text: &str) -> Style {

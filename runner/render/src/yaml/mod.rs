@@ -6,4 +6,6 @@ pub(crate) mod node;
 pub(crate) mod order;
 pub(crate) mod read;
 pub(crate) mod scalar;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timestamp;

@@ -23,7 +23,7 @@ fn less(a: &[char], b: &[char], dialect: Dialect) -> bool {
     let mut digits = false;
     for i in 0..a.len().min(b.len()) {
         if a[i] == b[i] {
-            digits = is_digit(a[i]);
+            digits = a[i].is_ascii_digit();
             continue;
         }
         let (a_letter, b_letter) = (a[i].is_alphabetic(), b[i].is_alphabetic());
@@ -36,7 +36,7 @@ fn less(a: &[char], b: &[char], dialect: Dialect) -> bool {
         let (mut a_number, mut b_number) = (0i64, 0i64);
         if a[i] == '0' || b[i] == '0' {
             // Leading zeros do not count, zeros inside a number do.
-            let inside = a[..i].iter().rev().take_while(|c| is_digit(**c)).any(|c| *c != '0');
+            let inside = a[..i].iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
             if inside {
                 (a_number, b_number) = (1, 1);
             }
@@ -56,14 +56,10 @@ fn less(a: &[char], b: &[char], dialect: Dialect) -> bool {
 
 fn number(text: &[char], from: usize, value: &mut i64) -> usize {
     let mut at = from;
-    while at < text.len() && is_digit(text[at]) {
+    while at < text.len() && text[at].is_ascii_digit() {
         let digit = i64::from(text[at] as u32) - i64::from('0' as u32);
         *value = value.wrapping_mul(10).wrapping_add(digit);
         at += 1;
     }
     at
-}
-
-fn is_digit(c: char) -> bool {
-    c.is_ascii_digit() || (!c.is_ascii() && c.is_numeric() && c.to_digit(10).is_some())
 }

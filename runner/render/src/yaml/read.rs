@@ -1,7 +1,6 @@
 //! Text to node trees, one per document, within limits that keep a hostile
 //! file from taking memory or stack. It knows nothing of types.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -41,19 +40,33 @@ pub(crate) fn text(source: Source<'_>) -> Result<&str, Diagnostic> {
         return Err(Diagnostic::new(Code::UNREADABLE, source.name, at_file, message));
     }
     let text = std::str::from_utf8(source.bytes).map_err(|error| {
-        let before = &source.bytes[..error.valid_up_to()];
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
-        let mark = Mark { line, column };
+        let mark = mark_at(&source.bytes[..error.valid_up_to()]);
         Diagnostic::new(Code::UNREADABLE, source.name, mark, "the file is not UTF-8 text here")
             .hint("save the file as UTF-8")
     })?;
+    let control = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
+    if let Some(at) = text.find(control) {
+        let mark = mark_at(&source.bytes[..at]);
+        let message = "a control character stands here, YAML has no place for it";
+        return Err(Diagnostic::new(Code::UNREADABLE, source.name, mark, message));
+    }
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+/// The place after a text.
+pub(crate) fn mark_at(before: &[u8]) -> Mark {
+    let line = before.split(|&byte| byte == b'\n').count();
+    let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+    Mark { line, column }
 }
 
 struct Reader<'a> {
     name: &'a str,
+    /// The lines of the text, kept only where it has tabs.
+    lines: Vec<&'a str>,
+    /// Depth of the brackets and braces around the next node.
+    flow: usize,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     /// Finished anchors with the number of nodes they expand to.
     anchors: BTreeMap<usize, (Rc<Node>, usize)>,
@@ -64,8 +77,18 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(source: Source<'a>) -> Result<Reader<'a>, Diagnostic> {
-        let parser = Parser::new_from_str(text(source)?);
-        Ok(Reader { name: source.name, parser, anchors: BTreeMap::new(), depth: 0, nodes: 0 })
+        let text = text(source)?;
+        let parser = Parser::new_from_str(text);
+        let lines = if text.contains('\t') { text.lines().collect() } else { Vec::new() };
+        Ok(Reader {
+            name: source.name,
+            lines,
+            flow: 0,
+            parser,
+            anchors: BTreeMap::new(),
+            depth: 0,
+            nodes: 0,
+        })
     }
 
     fn documents(mut self) -> Result<Vec<Rc<Node>>, Diagnostic> {
@@ -102,10 +125,14 @@ impl<'a> Reader<'a> {
         let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
         let before = self.nodes;
         self.count(1, mark)?;
+        self.refuse_tab_indentation(mark)?;
         let (anchor, tag, data) = match event {
             Event::Alias(anchor) => return self.alias(anchor, mark),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    self.refuse_leading_tab(&text, mark)?;
+                }
                 (anchor, tag, Data::Scalar { text: text.into_owned(), plain })
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.sequence(mark)?),
@@ -119,6 +146,43 @@ impl<'a> Reader<'a> {
         Ok(node)
     }
 
+    /// go-yaml takes no tab where a block could begin.
+    fn refuse_tab_indentation(&self, mark: Mark) -> Result<(), Diagnostic> {
+        let Some(line) = self.lines.get(mark.line.saturating_sub(1)) else { return Ok(()) };
+        let before = || line.chars().take(mark.column.saturating_sub(1));
+        let indents = before().all(|c| matches!(c, ' ' | '\t' | '-' | '?'));
+        if self.flow > 0 || !indents || !before().any(|c| c == '\t') {
+            return Ok(());
+        }
+        let message = "a tab stands where indentation is expected";
+        Err(self.broken(mark, message).hint("indent with spaces"))
+    }
+
+    /// Whether a collection at a place is written with brackets or braces;
+    /// asked only where the text has tabs.
+    fn is_flow(&self, mark: Mark) -> bool {
+        let line = self.lines.get(mark.line.saturating_sub(1));
+        let first = line.and_then(|line| line.chars().nth(mark.column.saturating_sub(1)));
+        matches!(first, Some('[' | '{'))
+    }
+
+    /// go-yaml finds the indentation of a block scalar by its first line and
+    /// takes no tab there, not even as content, unless the indentation is given.
+    fn refuse_leading_tab(&self, content: &str, mark: Mark) -> Result<(), Diagnostic> {
+        if !content.trim_start_matches('\n').starts_with('\t') {
+            return Ok(());
+        }
+        let line = self.lines.get(mark.line.saturating_sub(1)).unwrap_or(&"");
+        let header = line.chars().skip(mark.column.saturating_sub(1)).take(3);
+        if header.clone().any(|c| c.is_ascii_digit()) {
+            return Ok(());
+        }
+        let message = "the block of text begins with a tab where indentation is expected";
+        Err(self
+            .broken(Mark { line: mark.line + 1, column: 1 }, message)
+            .hint("write the text in double quotes, with \\t for the tab"))
+    }
+
     fn alias(&mut self, anchor: usize, mark: Mark) -> Result<Rc<Node>, Diagnostic> {
         let Some((target, size)) = self.anchors.get(&anchor).cloned() else {
             return Err(self.broken(mark, "the alias stands inside the value that it names"));
@@ -129,6 +193,8 @@ impl<'a> Reader<'a> {
 
     fn sequence(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
         self.enter(mark)?;
+        let flow = usize::from(self.is_flow(mark));
+        self.flow += flow;
         let mut items = Vec::new();
         loop {
             match self.expect(mark)? {
@@ -137,11 +203,14 @@ impl<'a> Reader<'a> {
             }
         }
         self.depth -= 1;
+        self.flow -= flow;
         Ok(Data::Sequence(items))
     }
 
     fn mapping(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
         self.enter(mark)?;
+        let flow = usize::from(self.is_flow(mark));
+        self.flow += flow;
         let mut pairs = Vec::new();
         loop {
             let key = match self.expect(mark)? {
@@ -152,6 +221,7 @@ impl<'a> Reader<'a> {
             pairs.push((key, self.node(event, span)?));
         }
         self.depth -= 1;
+        self.flow -= flow;
         Ok(Data::Mapping(pairs))
     }
 
@@ -185,7 +255,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn short(tag: &Cow<'_, Tag>) -> String {
+fn short(tag: &Tag) -> String {
     const CORE: &str = "tag:yaml.org,2002:";
     match format!("{}{}", tag.handle, tag.suffix) {
         full if full.starts_with(CORE) => format!("!!{}", &full[CORE.len()..]),

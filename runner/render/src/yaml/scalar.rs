@@ -52,7 +52,7 @@ pub(crate) fn resolve(text: &str, dialect: Dialect) -> Meaning {
             return Meaning::Float(f64::INFINITY);
         }
         "-.inf" | "-.Inf" | "-.INF" => return Meaning::Float(f64::NEG_INFINITY),
-        "<<" => return Meaning::Merge,
+        "<<" if dialect == Dialect::V4 => return Meaning::Merge,
         "-0" | "-0.0" if dialect == Dialect::V4 => return Meaning::Float(-0.0),
         _ => {}
     }
@@ -140,11 +140,7 @@ pub(crate) fn is_base60(text: &str) -> bool {
     let mut rest: Vec<&str> = parts.collect();
     let Some(last) = rest.pop() else { return false };
     let (last, fraction) = last.split_once('.').unwrap_or((last, ""));
-    let sixty = |part: &str| match part.as_bytes() {
-        [b'0'..=b'9'] => true,
-        [b'0'..=b'5', b'0'..=b'9'] => true,
-        _ => false,
-    };
+    let sixty = |part: &str| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
     let loose = |byte: u8| byte.is_ascii_digit() || byte == b'_';
     head.starts_with(|digit: char| digit.is_ascii_digit())
         && head.bytes().all(loose)

@@ -303,7 +303,7 @@ impl CallSpec for Reset {
         }
         let was_maintenance = before.stage.as_deref() == Some("maintenance");
         let is_maintenance = now.stage.as_deref() == Some("maintenance");
-        let wiped = self.system_labels_to_wipe.iter().all(|label| now.wiped_since(&before, label));
+        let wiped = now.all_wiped_since(&before, &self.system_labels_to_wipe) == Some(true);
         match self.leads_to() {
             AfterReset::Maintenance if is_maintenance && !was_maintenance => {
                 done(format!("{node} is in maintenance mode: its STATE is gone"))

@@ -222,6 +222,7 @@ fn a_first_bootstrap_mutates_and_a_recovery_destroys() {
     assert_eq!(effect(json!({"node": "w-1", "disable_eviction": true})), Effect::Destroys);
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tables of values read better")]
 fn settled(call: &str, args: Value, before: Value, now: Value) -> &'static str {
     match decoded(call, args).spec().settle(&before, &now) {
         Settled::Done { .. } => "done",

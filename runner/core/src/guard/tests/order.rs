@@ -159,7 +159,9 @@ fn a_refusal_says_what_would_be_left_and_what_to_do_instead() {
             "ops verify cluster:rebuild          if the whole cluster should go",
         ]
     );
-    assert!(refusal.rows.iter().any(|row| row.code.word() == "ETCD"), "{:?}", refusal.rows);
+    let etcd = refusal.rows.iter().find(|row| row.code.word() == "ETCD").unwrap();
+    assert_eq!(etcd.state.word(), "fail");
+    assert_eq!(etcd.found, "etcd would be left with 1 of 3 healthy voters, 2 must stay");
 }
 
 #[test]
