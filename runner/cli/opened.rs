@@ -32,6 +32,8 @@ use crate::sys::live::Live;
 use crate::sys::overlay::Overlay;
 use crate::sys::process::{ProcessLimits, Processes};
 use crate::sys::random;
+use crate::sys::redact::Redactor;
+use crate::sys::secrets::{EnvSecrets, Secrets};
 use crate::sys::world::World;
 
 /// What is open.
@@ -125,11 +127,18 @@ impl Opened {
             world: self.world.clone(),
             files,
             blobs,
+            secrets: self.secrets(),
             cluster: self.settings.cluster.clone(),
             lock: self.lock.clone(),
             root: self.disk.root().to_string_lossy().into_owned(),
             memo: Memo::default(),
         }
+    }
+
+    /// Secrets of the environment in which `ops` was started.
+    fn secrets(&self) -> Rc<dyn Secrets> {
+        let vars = self.settings.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Rc::new(EnvSecrets::new(vars, self.keep.key(), Redactor::default()))
     }
 
     /// Hands that write nothing: files go to an overlay, blobs to memory.

@@ -147,7 +147,7 @@ async fn carry_out(
             Some(session.invocation(need, &(session.bind)(&need.recipe, &need.args).ok()?))
         })
         .collect();
-    let end_group = |group: i32, _hard: bool| opened.live.processes().interrupt(group);
+    let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
     let group_lives = |group: i32, started: u64| LiveGroups.alive(group, started);
     let gate = Gate::new(
         GateContext {

@@ -134,11 +134,29 @@ impl<'a> Gate<'a> {
         {
             return Finished::Stop(fault);
         }
+        // What is as it should be is left alone: nothing to guard, nothing to prove.
+        if let Some(reply) = self.already(&ready).await {
+            return match self.intend(&ready, None, None).await {
+                Ok(()) => Finished::Reply(Ok(reply)),
+                Err(finished) => finished,
+            };
+        }
         let permit = match self.admit(&ready).await {
             Ok(permit) => permit,
             Err(fault) => return Finished::Stop(fault),
         };
         self.execute(ready, permit).await
+    }
+
+    /// The reply of a mutating call that would change nothing.
+    async fn already(&self, ready: &Ready) -> Option<Value> {
+        let spec = ready.call.spec();
+        let cluster = matches!(spec.scope(), Scope::Node | Scope::Cluster);
+        if spec.effect() != Effect::Mutates || !cluster {
+            return None;
+        }
+        let foreseen = self.cx.hands.predict(&ready.call, &ready.common).await.ok()?;
+        (!foreseen.changed).then_some(foreseen.reply)
     }
 
     /// Mutating a cluster locks it, once a run.
@@ -266,8 +284,8 @@ impl<'a> Gate<'a> {
         let call = permit.into_call();
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
-        if reply.is_ok() {
-            self.returns(&call);
+        if let Ok(reply) = &reply {
+            self.returns(&call, reply);
         }
         Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
@@ -337,18 +355,24 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// A wait, or a call that reads its own effect back, has seen the node again.
-    pub(super) fn returns(&self, call: &Call) {
+    /// A wait, or a call that reads its own effect back, has seen the node again; or the node never went.
+    pub(super) fn returns(&self, call: &Call, reply: &Value) {
         let info = call.info();
         match (info.name, call.spec().node()) {
+            ("wait.etcd", _) => self.away.borrow_mut().clear(),
             ("wait.node", Some(node)) => {
                 self.away.borrow_mut().remove(node);
             }
-            ("wait.etcd", _) => self.away.borrow_mut().clear(),
+            // An apply that reboots is followed by a wait of its own.
+            ("talos.apply_config", Some(node))
+                if reply["changed"] == false || reply["reboot"] != "now" =>
+            {
+                self.away.borrow_mut().remove(node);
+            }
             (name, Some(node))
-                if name.starts_with("talos.") && info.effect == Effect::Mutates
-                // Calls that end with the node in sight; an apply that reboots is followed by a wait of its own.
-                && name != "talos.apply_config" =>
+                if name.starts_with("talos.")
+                    && name != "talos.apply_config"
+                    && info.effect == Effect::Mutates =>
             {
                 self.away.borrow_mut().remove(node);
             }
@@ -407,8 +431,8 @@ impl Backend for Gate<'_> {
             let Some(ready) = wait else { return Ok(()) };
             let attendant = Watch { gate: self, id: ready.id.clone() };
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
-                Ok(_) => {
-                    self.returns(&ready.call);
+                Ok(reply) => {
+                    self.returns(&ready.call, &reply);
                     Ok(())
                 }
                 Err(error) => Err(Box::new(

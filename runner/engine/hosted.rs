@@ -13,6 +13,7 @@ use super::hands::{Attendant, Hands};
 use crate::host::{self, HostCx, Memo, Prediction, evidence};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
+use crate::sys::secrets::Secrets;
 use crate::sys::world::{Local, Unwatched, Watcher, World};
 
 /// What the host carries calls out with.
@@ -23,6 +24,8 @@ pub struct Hosted {
     pub files: Rc<dyn Files>,
     /// Content that calls hand on.
     pub blobs: Rc<dyn Blobs>,
+    /// Secrets by reference.
+    pub secrets: Rc<dyn Secrets>,
     /// The cluster; none for recipes without one.
     pub cluster: Option<Cluster>,
     /// Its pins.
@@ -39,6 +42,7 @@ impl Hosted {
             world: &*self.world,
             files: &*self.files,
             blobs: &*self.blobs,
+            secrets: &*self.secrets,
             cluster: self.cluster.as_ref(),
             lock: self.lock.as_ref(),
             root: &self.root,

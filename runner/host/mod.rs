@@ -2,12 +2,20 @@
 //!
 //! `perform` does, `predict` foresees, `witness` reads what tells later whether something happened, `evidence` reads what guards ask for.
 
+#[cfg(test)]
+mod bench;
+mod content;
+mod data;
 pub mod evidence;
+mod fs;
+mod git;
 pub mod identity;
 mod kube;
 mod predict;
+mod sh;
 pub mod simulated;
 mod talos;
+mod template;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -23,6 +31,7 @@ use ops_core::value::Value;
 
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
+use crate::sys::secrets::Secrets;
 use crate::sys::world::{Local, Watcher, World};
 
 pub use predict::{Prediction, predict};
@@ -37,6 +46,8 @@ pub struct HostCx<'a> {
     pub files: &'a dyn Files,
     /// Content that calls hand on.
     pub blobs: &'a dyn Blobs,
+    /// Secrets by reference.
+    pub secrets: &'a dyn Secrets,
     /// The cluster of the call; none for recipes without one.
     pub cluster: Option<&'a Cluster>,
     /// Its pins, where it has been adopted.
@@ -132,8 +143,38 @@ fn carry_out<'a>(
         Call::KubeDrain(c) => Box::pin(kube::drain(c, common, cx)),
         Call::WaitNode(c) => Box::pin(wait::node(c, common, cx)),
         Call::WaitEtcd(c) => Box::pin(wait::etcd(c, common, cx)),
-        _ => Box::pin(std::future::ready(Err(engines_own(call)))),
+        Call::FsRead(c) => now(fs::read(c, cx)),
+        Call::FsExists(c) => now(fs::exists(c, cx)),
+        Call::FsStat(c) => now(fs::stat(c, cx)),
+        Call::FsGlob(c) => now(fs::glob(c, cx)),
+        Call::FsWrite(c) => now(fs::write(c, cx)),
+        Call::FsCopy(c) => now(fs::copy(c, cx)),
+        Call::FsMove(c) => now(fs::rename(c, cx)),
+        Call::FsMkdir(c) => now(fs::mkdir(c, cx)),
+        Call::FsRemove(c) => Box::pin(fs::remove(c, cx)),
+        Call::FsTemp(_) => now(Ok(fs::temp(cx))),
+        Call::GitStatus(c) => Box::pin(git::status(c, common, cx)),
+        Call::GitLog(c) => Box::pin(git::log(c, common, cx)),
+        Call::GitDiff(c) => Box::pin(git::diff(c, common, cx)),
+        Call::GitShow(c) => Box::pin(git::show(c, common, cx)),
+        Call::GitChanged(c) => Box::pin(git::changed(c, common, cx)),
+        Call::Sh(c) => Box::pin(sh::sh(c, common, cx)),
+        Call::ShExec(c) => Box::pin(sh::exec(c, common, cx)),
+        Call::TemplateRender(c) => now(template::render(c, cx)),
+        Call::YamlRead(c) => now(data::yaml(&c.path, cx)),
+        Call::JsonRead(c) => now(data::json(&c.path, cx)),
+        Call::TomlRead(c) => now(data::toml(&c.path, cx)),
+        Call::SecretsEnv(c) => now(content::secret("env", &c.name, cx)),
+        Call::TimeNow(_)
+        | Call::SafetyEvidence(_)
+        | Call::SafetyCurrent(_)
+        | Call::SafetyIssue(_) => now(Err(engines_own(call))),
     }
+}
+
+/// An answer that needs no waiting.
+fn now<'a>(reply: Result<Value, CallError>) -> Local<'a, Result<Value, CallError>> {
+    Box::pin(std::future::ready(reply))
 }
 
 /// The engine answers these itself: evidence, grants and the clock are its own.

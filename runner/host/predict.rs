@@ -8,7 +8,7 @@ use ops_core::value::{Handle, LaterRef, Value};
 use serde_json::json;
 
 use super::talos::{access, config, node};
-use super::{HostCx, kube};
+use super::{HostCx, kube, sh};
 use crate::sys::world::Local;
 
 /// What a call that changes something would do, as far as anybody can know.
@@ -80,6 +80,17 @@ async fn foreseen(call: &Call, common: &Common, cx: &HostCx<'_>) -> Result<Value
             let changed = view.cordoned != Some(true) || !view.pods.is_empty();
             json!({"changed": changed, "evicted": view.pods})
         }
+        Call::FsWrite(_)
+        | Call::FsCopy(_)
+        | Call::FsMove(_)
+        | Call::FsMkdir(_)
+        | Call::FsRemove(_)
+        | Call::FsTemp(_) => {
+            // A plan's files are an overlay: there the call is made as it would be live, and later reads see it.
+            super::carry_out(call, common, cx).await?
+        }
+        Call::Sh(c) => sh::predicted(call.info().name, c.ok.as_deref()),
+        Call::ShExec(c) => sh::predicted(call.info().name, c.ok.as_deref()),
         other => {
             let message =
                 format!("`{}` changes nothing, so there is nothing to predict", other.info().name);

@@ -12,7 +12,6 @@ use ops_core::value::{Blob, Digest};
 
 use super::store::sync_folder;
 use crate::sys::blobs::{Blobs, handle};
-use crate::sys::fault;
 
 /// The blobs of one run.
 #[derive(Debug)]
@@ -70,7 +69,6 @@ impl Blobs for FileBlobs {
             file.persist(&path).map_err(|e| e.error)?;
         }
         sync_folder(&path)?;
-        fault::point("b8");
         Ok(blob)
     }
 

@@ -343,15 +343,16 @@ fn adoption_renames_the_folder_and_never_over_another() {
     assert_eq!(both.map_err(|fault| fault.code), Err(Code::STATE_STORE));
 }
 
+fn cluster(name: &str) -> Cluster {
+    serde_json::from_value(json!({
+        "name": name, "context": name, "endpoint": "https://x:6443", "nodes": [], "kubeconfig": "k",
+        "talosconfig": "t", "secrets": "s", "config_dir": "c", "snapshot_dir": "d",
+    }))
+    .unwrap()
+}
+
 #[test]
 fn clones_share_a_folder_and_other_clusters_do_not() {
-    let cluster = |name: &str| -> Cluster {
-        serde_json::from_value(json!({
-            "name": name, "context": name, "endpoint": "https://x:6443", "nodes": [], "kubeconfig": "k",
-            "talosconfig": "t", "secrets": "s", "config_dir": "c", "snapshot_dir": "d",
-        }))
-        .unwrap()
-    };
     let pinned = |uid: &str| LockFile {
         talos_ca: Some("ca".into()),
         kube_system_uid: Some(uid.into()),

@@ -58,6 +58,19 @@ impl Disk {
     }
 }
 
+impl Disk {
+    /// The place of a name, whatever is there: a link is meant itself, not what it leads to.
+    fn name(&self, path: &str) -> io::Result<PathBuf> {
+        let normal = normal(path)?;
+        match normal.rsplit_once('/') {
+            _ if matches!(normal.as_str(), "." | "/") => Err(ErrorKind::InvalidInput.into()),
+            Some(("", _)) => Ok(normal.into()),
+            Some((folder, name)) => Ok(self.resolve(folder)?.join(name)),
+            None => Ok(self.root.join(normal)),
+        }
+    }
+}
+
 impl Files for Disk {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         fs::read(self.resolve(path)?)
@@ -96,9 +109,9 @@ impl Files for Disk {
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let at = self.resolve(path)?;
-        let removed = if at.is_dir() { fs::remove_dir(&at) } else { fs::remove_file(&at) };
-        match removed {
+        let at = self.name(path)?;
+        let folder = fs::symlink_metadata(&at).is_ok_and(|metadata| metadata.is_dir());
+        match if folder { fs::remove_dir(&at) } else { fs::remove_file(&at) } {
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(()),
             other => other,
         }
@@ -109,7 +122,7 @@ impl Files for Disk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let (from, to) = (self.resolve(from)?, self.resolve(to)?);
+        let (from, to) = (self.name(from)?, self.name(to)?);
         let folder = made_parent(&to)?;
         fs::rename(&from, &to)?;
         File::open(folder)?.sync_all()
@@ -216,10 +229,13 @@ mod tests {
             denied(disk.stat(path).map(drop));
             denied(disk.list(path).map(drop));
             denied(disk.write(path, b"x", 0o644));
-            denied(disk.remove(path));
             denied(disk.make_folder(path));
-            denied(disk.rename("sub", path));
-            denied(disk.rename(path, "new"));
+            // A link itself lies inside and may be removed or get another name.
+            if path.contains('/') && path != "sub/file" || path.contains("..") {
+                denied(disk.remove(path));
+                denied(disk.rename("sub", path));
+                denied(disk.rename(path, "new"));
+            }
         }
         assert_eq!(fs::read(dir.path().join("outside/secret")).unwrap(), b"s");
         assert_eq!(fs::read_dir(dir.path().join("outside")).unwrap().count(), 1);
@@ -233,6 +249,20 @@ mod tests {
         disk.write("link", b"new", 0o644).unwrap();
         assert_eq!(disk.read("real/f").unwrap(), b"new");
         assert!(disk.root().join("link").is_symlink());
+    }
+
+    #[test]
+    fn a_link_is_removed_or_moved_itself() {
+        let (dir, disk) = disk();
+        fs::write(dir.path().join("outside"), "kept").unwrap();
+        disk.write("real", b"kept", 0o644).unwrap();
+        for (link, to) in [("a", "real"), ("b", "../outside"), ("c", "/nowhere")] {
+            symlink(to, disk.root().join(link)).unwrap();
+            disk.rename(link, "moved").unwrap();
+            disk.remove("moved").unwrap();
+        }
+        assert_eq!(disk.list(".").unwrap(), ["real"]);
+        assert_eq!(fs::read(dir.path().join("outside")).unwrap(), b"kept");
     }
 
     #[test]

@@ -14,4 +14,5 @@ pub mod overlay;
 pub mod process;
 pub mod random;
 pub mod redact;
+pub mod secrets;
 pub mod world;

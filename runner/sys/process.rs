@@ -65,12 +65,13 @@ impl Processes {
         self.environment.find(tool, &self.root, false)
     }
 
-    /// Interrupts a running group: SIGTERM, and SIGKILL after the grace; the second time SIGKILL at once. Nothing happens where it has ended.
+    /// Interrupts a running group: SIGTERM, and SIGKILL after the grace; `hard`, or the second time: SIGKILL at once. Nothing happens where
+    /// it has ended.
     ///
     /// Not SIGINT: children inherit that it is ignored where `ops` itself runs in the background of a script.
-    pub fn interrupt(&self, group: i32) {
+    pub fn interrupt(&self, group: i32, hard: bool) {
         if let Some(running) = self.running.borrow().get(&group) {
-            running.interrupts.set(running.interrupts.get() + 1);
+            running.interrupts.set(running.interrupts.get() + if hard { 2 } else { 1 });
             running.changed.notify_one();
         }
     }
@@ -95,7 +96,6 @@ impl Processes {
         let leader = child.id().map_or(0, |id| id as i32);
         let held = Held::new(self, leader);
         watcher.started(leader, group::start_time(leader));
-        fault::point("b5");
 
         let kept = RefCell::new(Kept { room: self.limits.kept, ..Kept::default() });
         let mut streams = pin!({

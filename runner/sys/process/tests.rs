@@ -66,8 +66,9 @@ impl Watcher for Seen<'_> {
         self.text.borrow_mut().extend(bytes.iter().take(100));
         if bytes.starts_with(b"ready") {
             let processes = self.processes.into_iter();
-            processes
-                .for_each(|p| (0..self.interrupts).for_each(|_| p.interrupt(self.group.get())));
+            processes.for_each(|p| {
+                (0..self.interrupts).for_each(|_| p.interrupt(self.group.get(), false))
+            });
         }
     }
     fn ended(&self, code: i32) {

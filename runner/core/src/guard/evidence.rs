@@ -51,15 +51,15 @@ evidence_codes! {
     Maint = "MAINT", Span::mins(2), "the node is in maintenance mode";
     Etcd = "ETCD", Span::secs(60), "every member is healthy and all agree";
     Snap = "SNAP", Span::mins(15), "an etcd snapshot is fresh and verified";
-    Disk = "DISK", Span::mins(5), "disks and volumes of the node";
+    Disk = "DISK", Span::mins(5), "disks and volumes are as the call needs them";
     Stor = "STOR", Span::mins(2), "volumes have a healthy replica elsewhere";
     Backup = "BACKUP", Span::hours(24), "application data is backed up off the cluster";
-    Diff = "DIFF", Span::mins(2), "what the change would change";
-    Blast = "BLAST", Span::mins(2), "what runs there and goes with it";
+    Diff = "DIFF", Span::mins(2), "the change is the one that was shown";
+    Blast = "BLAST", Span::mins(2), "everything that runs there comes back elsewhere";
     Img = "IMG", Span::mins(30), "the image can be pulled and fits";
     Sec = "SEC", Span::mins(5), "role and secrets of the config are the live ones";
-    Gitops = "GITOPS", Span::mins(2), "who owns the object";
-    Lock = "LOCK", Span::mins(2), "no other run and no open try window";
+    Gitops = "GITOPS", Span::mins(2), "its owner agrees";
+    Lock = "LOCK", Span::mins(2), "no other run and no try window is open";
     Oob = "OOB", Span::hours(4), "somebody can reach the machine by hand";
 }
 

@@ -102,7 +102,7 @@ pub(super) fn cluster_row(row: &Row<'_>, deed: &Deed<'_>) -> Evidence {
         }
     }
     if found.found.is_empty() {
-        found.found = match required[0].2 {
+        found.found = match pairs.iter().find_map(|(_, pin, read)| pin.and(*read)) {
             Some(ca) => format!("CA {}, as pinned", short(ca)),
             None => "as pinned".into(),
         };

@@ -185,6 +185,12 @@ impl Judgement<'_> {
         let rows = self.deeds.iter().flat_map(|deed| evidence(deed, self.case));
         let mut rows: Vec<Evidence> = rows.collect();
         dedup(&mut rows);
+        // Every member may be healthy now; what fails is what would be left.
+        let etcd = rows.iter_mut().find(|row| row.code == EvidenceCode::Etcd && row.state.holds());
+        if let Some(row) = etcd.filter(|_| guard == Guard::Order) {
+            row.state = State::Fail;
+            row.found.clone_from(&fault.title);
+        }
         Box::new(Refusal { guard, fault, rows })
     }
 
@@ -325,12 +331,20 @@ fn evidence(deed: &Deed<'_>, case: &Case<'_>) -> Vec<Evidence> {
     rows
 }
 
-/// The same row once, in the order of its first appearance.
+/// One row per evidence and node, in the order of its first appearance: what calls ask alike is shown once, at its worst.
 fn dedup(rows: &mut Vec<Evidence>) {
+    let worse = |state: State| match state {
+        State::NotApplicable => 0,
+        State::Pass => 1,
+        State::Unknown => 2,
+        State::Fail => 3,
+    };
     let mut seen: Vec<Evidence> = Vec::new();
     for row in rows.drain(..) {
-        if !seen.contains(&row) {
-            seen.push(row);
+        match seen.iter_mut().find(|s| s.code == row.code && s.node == row.node) {
+            Some(same) if worse(row.state) > worse(same.state) => *same = row,
+            Some(_) => {}
+            None => seen.push(row),
         }
     }
     *rows = seen;
@@ -338,12 +352,15 @@ fn dedup(rows: &mut Vec<Evidence>) {
 
 fn unproven(row: &Evidence, deed: &Deed<'_>) -> Fault {
     let subject = row.node.as_deref().or(deed.node()).unwrap_or("the cluster");
-    let state = if row.state == State::Unknown { "is unknown" } else { "fails" };
-    let mut fault = Fault::new(Code::EVIDENCE, format!("{subject}: {} {state}", row.code.about()))
-        .detail(format!("{}: {}", row.code, row.found));
-    if row.state == State::Unknown {
-        fault = fault.detail("Unknown is not healthy.");
-    }
+    let (code, about) = (row.code, row.code.about());
+    let mut fault = if row.state == State::Unknown {
+        Fault::new(Code::EVIDENCE, format!("{subject}: nobody can say whether {about}"))
+            .detail(format!("{code}: {}", row.found))
+            .detail("Unknown is not healthy.")
+    } else {
+        Fault::new(Code::EVIDENCE, format!("{subject}: {}", row.found))
+            .detail(format!("{code} must show that {about}."))
+    };
     if let Some(way_out) = &row.way_out {
         fault = fault.next(way_out.clone());
     }

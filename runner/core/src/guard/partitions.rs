@@ -201,12 +201,16 @@ fn missing(node: &str, what: &str, case: &Case<'_>) -> Box<Fault> {
         .detail(format!(
             "{node} has: {}  (META, BOOT, EFI have recipes of their own)",
             real.join(", ")
-        ))
-        .help(format!("`system_labels_to_wipe = {{ \"{}\" }}`", SYSTEM.join("\", \"")));
-    if let Some(parameter) = case.asked.partitions {
-        let command = case.asked.command;
-        fault = fault.next(format!("ops run {command} --{parameter} {}", SYSTEM.join(",")));
-    }
+        ));
+    fault = match case.asked.partitions {
+        Some(parameter) => {
+            let command = case.asked.command;
+            fault.next(format!("ops run {command} --{parameter} {}", SYSTEM.join(",")))
+        }
+        None => {
+            fault.help(format!("`system_labels_to_wipe = {{ \"{}\" }}`", SYSTEM.join("\", \"")))
+        }
+    };
     Box::new(fault)
 }
 

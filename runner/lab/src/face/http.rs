@@ -100,27 +100,6 @@ fn pairs(query: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The volumes of the cluster: one with a single copy is local to its node, the others belong to a driver.
-fn persistent_volumes(spec: &LabSpec) -> Value {
-    let items: Vec<Value> = spec
-        .volumes
-        .iter()
-        .map(|volume| {
-            let body = match volume.replicas.as_slice() {
-                [(node, _)] => json!({
-                    "local": {"path": format!("/var/mnt/{}", volume.name)},
-                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
-                        {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]},
-                    ]}]}},
-                }),
-                _ => json!({"csi": {"driver": "lab", "volumeHandle": volume.name}}),
-            };
-            json!({"metadata": {"name": volume.name}, "spec": body})
-        })
-        .collect();
-    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
-}
-
 /// Percent-decoding; what is no escape stays.
 fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
@@ -193,6 +172,9 @@ impl Api {
             }
             ("GET", ["api", "v1", "namespaces", name]) => {
                 self.one(KubeKind::Namespaces, None, name).await
+            }
+            ("GET", ["api", "v1", "persistentvolumes"]) => {
+                self.discovery(persistent_volumes(&self.spec)).await
             }
             ("GET", ["api", "v1", "pods"]) => self.many(KubeKind::Pods, None, query).await,
             ("GET", ["api", "v1", "namespaces", space, "pods"]) => {
@@ -414,4 +396,30 @@ fn core() -> Value {
             resource("pods/eviction", "Eviction", true, &["create"]),
         ],
     })
+}
+
+/// The persistent volumes: one per volume of the spec whose only copy lies under a node's `/var`; replicated ones belong to a storage system,
+/// which the lab does not have.
+fn persistent_volumes(spec: &LabSpec) -> Value {
+    let local = spec.volumes.iter().filter_map(|volume| match volume.replicas.as_slice() {
+        [(node, crate::spec::Medium::Ephemeral)] => Some((volume, node)),
+        _ => None,
+    });
+    let items: Vec<Value> = local
+        .map(|(volume, node)| {
+            let on = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
+            json!({
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": volume.name},
+                "spec": {
+                    "local": {"path": format!("/var/mnt/{}", volume.name)},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [on]}]}},
+                    "persistentVolumeReclaimPolicy": "Retain",
+                },
+                "status": {"phase": "Bound"},
+            })
+        })
+        .collect();
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
 }

@@ -107,6 +107,8 @@ fn bare_nodes_are_configured_in_any_order_and_one_is_bootstrapped() {
     assert_eq!(judge(&scene, &[Deed::Bootstrap("cp-1")]), NO, "who is silent may hold members");
     assert_eq!(judge(&scene, &[apply("cp-1")]), Ok(()), "cp-1 itself holds none");
     assert_eq!(judge(&scene, &[apply("cp-3")]), NO);
+    scene.facts.under_way = vec!["cp-2".into()];
+    assert_eq!(judge(&scene, &[apply("cp-1")]), Ok(()), "whoever else is on the way");
 }
 
 #[test]
@@ -159,7 +161,9 @@ fn a_refusal_says_what_would_be_left_and_what_to_do_instead() {
             "ops verify cluster:rebuild          if the whole cluster should go",
         ]
     );
-    assert!(refusal.rows.iter().any(|row| row.code.word() == "ETCD"), "{:?}", refusal.rows);
+    let etcd = refusal.rows.iter().find(|row| row.code.word() == "ETCD").unwrap();
+    assert_eq!(etcd.state.word(), "fail");
+    assert_eq!(etcd.found, "etcd would be left with 1 of 3 healthy voters, 2 must stay");
 }
 
 #[test]

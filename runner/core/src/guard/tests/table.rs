@@ -179,6 +179,35 @@ fn while_a_config_is_on_trial_no_other_is_applied() {
 }
 
 #[test]
+fn evidence_that_several_calls_ask_for_is_shown_once_at_its_worst() {
+    let mut scene = Scene::healthy(3);
+    scene.facts.cluster.as_mut().unwrap().found.as_mut().unwrap().kubernetes_ca = None;
+    let drain = call("kube.drain", &json!({"node": "w-1"})).unwrap();
+    let refusal = preflight(&planned(&[drain, reset_w1()]), &scene.case(), None).unwrap_err();
+    let ids: Vec<&str> = refusal
+        .rows
+        .iter()
+        .filter(|row| row.code == EvidenceCode::Id)
+        .map(|row| row.state.word())
+        .collect();
+    assert_eq!(ids, ["unknown"]);
+}
+
+#[test]
+fn what_fails_and_what_nobody_knows_are_worded_apart() {
+    let mut scene = Scene::granted();
+    let here = scene.facts.node_mut("w-1").workloads.as_mut().unwrap();
+    here.found.as_mut().unwrap().alone = vec!["db/psql-0".into()];
+    let fails = scene.call(&reset_w1()).unwrap_err().fault;
+    assert_eq!(fails.title, "w-1: nothing brings back db/psql-0");
+    scene.facts.node_mut("w-1").workloads = None;
+    let unknown = scene.call(&reset_w1()).unwrap_err().fault;
+    let title = "w-1: nobody can say whether everything that runs there comes back elsewhere";
+    assert_eq!(unknown.title, title);
+    assert_eq!(unknown.details, ["BLAST: not asked", "Unknown is not healthy."]);
+}
+
+#[test]
 fn the_missing_partitions_are_named_with_a_command_to_copy() {
     let mut scene = Scene::granted();
     scene.command = "cluster:safe-reset --nodes w-1".into();
