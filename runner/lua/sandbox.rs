@@ -23,31 +23,11 @@ use super::value::nodes::{ClusterRef, NodeList, NodeRef, Partitions};
 use super::value::results::Results;
 
 /// Metamethods that recipes may set. Not `__gc`, `__mode`, `__close`: they show when garbage is collected; not `__pairs`: `pairs` has one order.
+#[rustfmt::skip]
 const METAMETHODS: [&str; 24] = [
-    "__index",
-    "__newindex",
-    "__call",
-    "__tostring",
-    "__name",
-    "__len",
-    "__eq",
-    "__lt",
-    "__le",
-    "__concat",
-    "__unm",
-    "__add",
-    "__sub",
-    "__mul",
-    "__div",
-    "__mod",
-    "__pow",
-    "__idiv",
-    "__band",
-    "__bor",
-    "__bxor",
-    "__bnot",
-    "__shl",
-    "__shr",
+    "__index", "__newindex", "__call", "__tostring", "__name", "__len", "__eq", "__lt",
+    "__le", "__concat", "__unm", "__add", "__sub", "__mul", "__div", "__mod",
+    "__pow", "__idiv", "__band", "__bor", "__bxor", "__bnot", "__shl", "__shr",
 ];
 
 /// How many instructions run between two looks at the deadline.

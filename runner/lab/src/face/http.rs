@@ -164,6 +164,9 @@ impl Api {
             }
             ("GET", ["api", "v1", "nodes"]) => self.many(KubeKind::Nodes, None, query).await,
             ("GET", ["api", "v1", "nodes", name]) => self.one(KubeKind::Nodes, None, name).await,
+            ("GET", ["api", "v1", "persistentvolumes"]) => {
+                self.discovery(persistent_volumes(&self.spec)).await
+            }
             ("GET", ["api", "v1", "namespaces"]) => {
                 self.many(KubeKind::Namespaces, None, query).await
             }
