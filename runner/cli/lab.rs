@@ -127,7 +127,8 @@ fn up(
         // A cluster that runs has been adopted by whoever brought it up; the lab's pins are the lab's own file.
         seam::adopt_lab(settings, globals)?;
     }
-    show(&lab, out);
+    // Read anew: the adoption has asked the cluster, so its time and its requests have moved on.
+    show(&existing(settings)?, out);
     Ok(Exit::Done)
 }
 
@@ -201,7 +202,7 @@ fn keep(settings: &Settings, lab: &Lab) -> Result<(), Fault> {
 }
 
 fn show(lab: &Lab, out: &Output) {
-    let view = state::view(lab);
-    out.result(&views::lab(&view, out.look()));
-    out.document("ops.lab.state", 1, &views::lab_json(&view));
+    let look = out.look();
+    out.result(&lab.draw(look.width, look.colour));
+    out.document("ops.lab.state", 1, &views::lab_state_json(&lab.state()));
 }
