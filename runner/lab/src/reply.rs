@@ -51,8 +51,13 @@ pub enum Reply {
     Status(EtcdStatus),
     /// A snapshot was streamed.
     Snapshot(Box<Snapshot>),
-    /// One round of health checks: the first that fails, by its number, or all well.
-    Health(Result<(), u8>),
+    /// One round of health checks.
+    Health {
+        /// The nodes that discovery finds.
+        nodes: Vec<NodeId>,
+        /// The first check that fails, by its number.
+        failing: Option<u8>,
+    },
     /// The objects of the API server that answered, and its cluster.
     Kube(Box<KubeView>),
 }

@@ -382,7 +382,10 @@ pub enum Refusal {
     /// No machine type yet.
     NoMachineType(Api),
     /// The config does not parse or validate.
-    BadConfig,
+    BadConfig {
+        /// Whether the node is installed, as an installed one needs no install section.
+        installed: bool,
+    },
     /// Needs a reboot, which the mode forbids; compared with this active config.
     NotImmediate(ConfigId),
     /// A config without the machine document.

@@ -85,9 +85,10 @@ pub fn unified(a: &str, b: &str) -> String {
         let _ = writeln!(
             out,
             "@@ -{},{} +{},{} @@",
-            before(Edit::Gone) + 1,
+            // A side without lines is named by the line before it.
+            before(Edit::Gone) + usize::from(within(Edit::Gone) > 0),
             within(Edit::Gone),
-            before(Edit::New) + 1,
+            before(Edit::New) + usize::from(within(Edit::New) > 0),
             within(Edit::New),
         );
         for &(edit, line) in &edits[start..end] {

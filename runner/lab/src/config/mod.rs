@@ -154,7 +154,7 @@ impl Document {
         let list: String =
             problems.iter().map(|problem| format!("\t* {problem}\n")).collect::<Vec<_>>().concat();
         Err(ConfigError(format!(
-            "1 error occurred:\n\t* v1alpha1.Config: {} {noun} occurred:\n{}\n\n",
+            "1 error occurred:\n\t* v1alpha1.Config: {} {noun} occurred:\n{}\n\n\n\n",
             problems.len(),
             list.trim_end_matches('\n'),
         )))

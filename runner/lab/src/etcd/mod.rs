@@ -240,7 +240,11 @@ impl World {
         match own {
             Some(own) if own.learner => Err(Refusal::LearnerRefuses),
             _ if !cluster.quorum => Err(Refusal::NoLeader),
-            _ => Ok(Reply::Members(cluster.members.clone())),
+            _ => {
+                let mut members = cluster.members.clone();
+                members.sort_by_key(|member| member.id);
+                Ok(Reply::Members(members))
+            }
         }
     }
 

@@ -35,8 +35,19 @@ pub(crate) struct Around<'a> {
     pub(crate) io: &'a Io,
     /// `10.0.0.11:50000`, the address that was dialled or proxied to.
     pub(crate) dialled: &'a str,
-    /// The config that was sent, and what is wrong with it.
-    pub(crate) sent: Option<(Option<ConfigId>, &'a str)>,
+    /// The config that was sent.
+    pub(crate) sent: Option<&'a Sent>,
+}
+
+/// A config that was sent, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    /// Its number, where it could be read at all.
+    pub(crate) config: Option<ConfigId>,
+    /// What an installed node says.
+    pub(crate) installed: String,
+    /// What a bare one says.
+    pub(crate) bare: String,
 }
 
 /// `rpc error: code = … desc = …`.
@@ -74,8 +85,9 @@ fn describe(refusal: Refusal, around: &Around<'_>) -> (&'static str, String) {
             "Unimplemented",
             format!("machine type is not set, cannot use {} API", api(which)),
         ),
-        Refusal::BadConfig => {
-            ("InvalidArgument", around.sent.map_or("", |(_, error)| error).to_owned())
+        Refusal::BadConfig { installed } => {
+            let words = |sent: &Sent| if installed { &sent.installed } else { &sent.bare }.clone();
+            ("InvalidArgument", around.sent.map(words).unwrap_or_default())
         }
         Refusal::NotImmediate(active) => ("InvalidArgument", immediate(active, around)),
         Refusal::NoV1alpha1 => (
@@ -188,10 +200,10 @@ pub(crate) const BUDGET: &str = "Cannot evict pod as it would violate the pod's 
 
 /// Why a change needs a reboot.
 pub(crate) fn immediate(active: ConfigId, around: &Around<'_>) -> String {
-    let sent = around.sent.and_then(|(config, _)| config);
+    let sent = around.sent.and_then(|sent| sent.config);
     let new = sent.map(|config| around.io.text(config)).unwrap_or_default();
     let diff = unified(&around.io.text(active), &new);
-    format!("this config change can't be applied in immediate mode\ndiff: {diff}")
+    format!("this config change can't be applied in immediate mode\ndiff:\n{diff}")
 }
 
 /// Several errors as hashicorp's multierror prints them.

@@ -38,14 +38,17 @@ impl World {
     fn apply_now(&mut self, node: NodeId, apply: Apply, ticket: Ticket) -> Outcome {
         let maintenance =
             self.node(node).active.is_none_or(|config| self.config(config).role.is_none());
-        let ConfigRef::Good(config) = apply.config else { return Err(Refusal::BadConfig) };
+        let installed = self.node(node).installed;
+        let ConfigRef::Good(config) = apply.config else {
+            return Err(Refusal::BadConfig { installed });
+        };
         let complete = self.config(config).role.is_some();
         if !maintenance && !complete {
             return Err(Refusal::NoV1alpha1);
         }
-        let installable = self.config(config).installable || self.node(node).installed;
+        let installable = self.config(config).installable || installed;
         if complete && !installable {
-            return Err(Refusal::BadConfig);
+            return Err(Refusal::BadConfig { installed });
         }
         if self.node(node).applied_reboot {
             return Err(Refusal::AlreadyApplied);
@@ -72,7 +75,6 @@ impl World {
             return Ok(Reply::Applied { how, active });
         }
         let cause = Cause { what: What::Config, node, ticket: Some(ticket) };
-        let installed = self.node(node).installed;
         match mode {
             ApplyMode::Try => {
                 self.open_window(node, apply.timeout);

@@ -2,7 +2,7 @@
 //! The three are separate events, so a fault fits between any two.
 
 use super::config::Apply;
-use super::{EtcdProcess, SequenceKind, Stage};
+use super::{EtcdProcess, SequenceKind};
 use crate::facts::Took;
 use crate::ledger::{Cause, What};
 use crate::reply::{Outcome, Reply, View};
@@ -213,7 +213,11 @@ impl World {
             }
             Request::Health => {
                 let role = self.control_plane(node, Api::Health);
-                role.map(|()| Reply::Health(self.health(node))).into()
+                role.map(|()| Reply::Health {
+                    nodes: self.discovered(node).collect(),
+                    failing: self.health(node).err(),
+                })
+                .into()
             }
             Request::Kube(request) => self.serve_kube(node, request),
         }
@@ -253,18 +257,18 @@ impl World {
         }
     }
 
-    fn view(&self, node: NodeId) -> Reply {
-        let state = self.node(node).clone();
+    /// The nodes of the same cluster whose services run, as discovery knows them.
+    fn discovered(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         let cluster = |id: NodeId| self.node(id).active.map(|config| self.config(config).cluster);
         let own = cluster(node);
-        let members = self
-            .node_ids()
-            .filter(|&id| {
-                let known = self.node(id).services || matches!(self.node(id).stage, Stage::Running);
-                own.is_some() && cluster(id) == own && known && self.connected(id)
-            })
-            .map(|id| (id, self.node(id).stage))
-            .collect();
+        self.node_ids().filter(move |&id| {
+            own.is_some() && cluster(id) == own && self.node(id).services && self.connected(id)
+        })
+    }
+
+    fn view(&self, node: NodeId) -> Reply {
+        let state = self.node(node).clone();
+        let members = self.discovered(node).map(|id| (id, self.node(id).stage)).collect();
         let etcd_healthy = self.node(node).etcd == EtcdProcess::Running && self.etcd_healthy(node);
         Reply::View(Box::new(View { node, state, members, etcd_healthy }))
     }

@@ -54,7 +54,7 @@ fn auto_reboots_where_a_field_needs_it_and_says_why() {
     let mut bench = bench();
     let said = bench.talosctl("cp-1", "apply-config -f reboot.yaml");
     assert_eq!(said.code, 0);
-    let first = "Applied configuration with a reboot: this config change can't be applied in immediate mode\ndiff: ";
+    let first = "Applied configuration with a reboot: this config change can't be applied in immediate mode\ndiff:\n";
     assert!(said.err.starts_with(first), "{}", said.err);
     let said = bench.talosctl("cp-1", "apply-config -f a.yaml");
     assert!(

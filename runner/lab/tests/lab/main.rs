@@ -8,6 +8,7 @@ mod etcd;
 mod histories;
 mod kube;
 mod lab;
+mod recorded;
 mod reset;
 mod search;
 mod support;

@@ -99,7 +99,7 @@ fn credentials_must_be_those_of_the_cluster() {
     assert!(said.out.ends_with("Server:\n"));
     assert_eq!(
         said.err,
-        "error getting version: rpc error: code = Unavailable desc = connection error: desc = \"transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority\"\n"
+        "error getting version: rpc error: code = Unavailable desc = connection error: desc = \"transport: authentication handshake failed: tls: failed to verify certificate: x509: certificate signed by unknown authority (possibly because of \\\"x509: Ed25519 verification failure\\\" while trying to verify candidate authority certificate \\\"talos\\\")\"\n"
     );
     let said = bench.talosctl("cp-1", "version --insecure");
     assert!(

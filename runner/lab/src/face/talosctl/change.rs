@@ -4,7 +4,7 @@ use super::track::{Action, PostCheck, Until, track};
 use super::{Ctl, Start};
 use crate::config;
 use crate::face::flags::{FlagError, go_duration};
-use crate::face::text::immediate;
+use crate::face::text::{Sent, immediate};
 use crate::face::{Exit, Process, ToolOutput, failed};
 use crate::reply::{Applied, Reply};
 use crate::request::{ApplyMode, ConfigRef, Labels, RebootMode, Request, Reset, Upload, WipeMode};
@@ -52,18 +52,22 @@ pub(super) fn apply(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
         return Err(failed("no configuration data read\n"));
     }
     let text = String::from_utf8_lossy(&bytes).into_owned();
-    let problem = match config::read(&text) {
-        Ok(document) => document.validate(false).err(),
-        Err(error) => Some(error),
+    let problem = |installed| {
+        let read = config::read(&text).and_then(|document| document.validate(installed));
+        read.err().map(|error| error.0)
     };
-    let fatal = config::read(&text).and_then(|document| document.validate(true)).is_err();
+    let (installed, bare) = (problem(true), problem(false));
     let mut ctl = start.target(start.flags.bool("insecure", false))?;
     let known = start.lab.learn(&text).ok();
     let config = match known {
-        Some(config) if !fatal => ConfigRef::Good(config),
+        Some(config) if installed.is_none() => ConfigRef::Good(config),
         _ => ConfigRef::Broken,
     };
-    ctl.sent = Some((known, problem.map(|error| error.0).unwrap_or_default()));
+    ctl.sent = Some(Sent {
+        config: known,
+        installed: installed.unwrap_or_default(),
+        bare: bare.unwrap_or_default(),
+    });
     Ok(Start::run(ctl, async move |ctl: Ctl| {
         let request = Request::Apply { config, mode, dry_run, timeout };
         let (replies, error) = ctl.fan_out(request).await;
@@ -95,7 +99,7 @@ fn details(
         Applied::Staged => "Staged configuration to be applied after the next reboot",
     };
     if dry_run {
-        let sent = ctl.sent.as_ref().and_then(|(config, _)| *config);
+        let sent = ctl.sent.as_ref().and_then(|sent| sent.config);
         let text = |config: Option<crate::world::ConfigId>| {
             config.map(|config| ctl.io.text(config)).unwrap_or_default()
         };

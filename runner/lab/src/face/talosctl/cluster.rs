@@ -9,6 +9,7 @@ use crate::face::{Exit, Process, ToolOutput, failed, not_modelled};
 use crate::node::{EtcdProcess, Stage};
 use crate::reply::{Reply, View};
 use crate::request::Request;
+use crate::world::NodeId;
 use serde_json::Value;
 
 pub(super) fn kubeconfig(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
@@ -96,8 +97,6 @@ pub(super) fn health(start: &Start<'_>) -> Result<Process, ToolOutput> {
         .duration("wait-timeout", 1_200_000)
         .map_err(|_| failed("invalid argument for \"--wait-timeout\" flag\n\n"))?;
     let ctl = start.target(false)?;
-    let nodes: Vec<String> =
-        start.lab.spec.nodes.iter().map(|node| format!("{:?}", node.address)).collect();
     Ok(Start::run(ctl, async move |ctl: Ctl| {
         if let Some(exit) = ctl.several("health") {
             return exit;
@@ -106,22 +105,25 @@ pub(super) fn health(start: &Start<'_>) -> Result<Process, ToolOutput> {
         let mut shown = 0;
         let mut waiting = None;
         loop {
-            let state = match ctl.ask(&ctl.nodes[0], Request::Health).await {
-                Ok(Reply::Health(state)) => state,
+            let (nodes, failing) = match ctl.ask(&ctl.nodes[0], Request::Health).await {
+                Ok(Reply::Health { nodes, failing }) => (nodes, failing),
                 Ok(_) => return Exit::Code(1),
                 Err(trouble) if trouble.whole => return ctl.fail(trouble.text),
                 Err(trouble) => return ctl.fail(format!("healthcheck error: {}", trouble.text)),
             };
             if shown == 0 && waiting.is_none() {
+                let address =
+                    |id: &NodeId| format!("{:?}", ctl.spec.nodes[usize::from(id.0)].address);
+                let nodes: Vec<String> = nodes.iter().map(address).collect();
                 ctl.io.err(format!("discovered nodes: [{}]\n", nodes.join(" ")));
             }
-            let passed = state.err().map_or(CHECKS.len(), usize::from).min(CHECKS.len());
+            let passed = failing.map_or(CHECKS.len(), usize::from).min(CHECKS.len());
             while shown < passed {
                 let check = CHECKS[shown];
                 ctl.io.err(format!("waiting for {check}: ...\nwaiting for {check}: OK\n"));
                 shown += 1;
             }
-            if state.is_ok() {
+            if failing.is_none() {
                 return Exit::Code(0);
             }
             if waiting != Some(passed) {

@@ -10,7 +10,7 @@ mod resources;
 mod track;
 
 use super::flags::{Flag, FlagError, Parsed, Takes};
-use super::text::{Around, multierror, rpc};
+use super::text::{Around, Sent, multierror, rpc};
 use super::{Exit, Io, Process, ReadFiles, ToolCall, ToolOutput, failed, not_modelled};
 use crate::config::client::Talosconfig;
 use crate::lab::Lab;
@@ -18,7 +18,7 @@ use crate::reply::{Outcome, Reply};
 use crate::request::{Auth, Refusal, Request, Route};
 use crate::spec::LabSpec;
 use crate::trace::fingerprint;
-use crate::world::{ConfigId, NodeId};
+use crate::world::NodeId;
 use std::sync::Arc;
 
 const GLOBAL: [Flag; 6] = [
@@ -186,7 +186,7 @@ pub(crate) struct Ctl {
     endpoints: Vec<Named>,
     pub(crate) nodes: Vec<Named>,
     /// The config that this run sends, for the words of refusals.
-    sent: Option<(Option<ConfigId>, String)>,
+    sent: Option<Sent>,
 }
 
 /// A failed request, with its words.
@@ -207,8 +207,7 @@ impl Trouble {
 
 impl Ctl {
     fn around<'a>(&'a self, dialled: &'a str) -> Around<'a> {
-        let sent = self.sent.as_ref().map(|(config, error)| (*config, error.as_str()));
-        Around { io: &self.io, dialled, sent }
+        Around { io: &self.io, dialled, sent: self.sent.as_ref() }
     }
 
     fn route(&self, endpoint: &Named, node: &Named) -> Route {
