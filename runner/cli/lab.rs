@@ -54,12 +54,11 @@ pub(super) fn state_path(settings: &Settings) -> Result<PathBuf, Fault> {
 /// The lab of these settings: as it was left, or new with bare nodes.
 pub(super) fn open(settings: &Settings) -> Result<Lab, Fault> {
     let cluster = settings.need_cluster()?;
-    let mut lab = match stored(settings)? {
-        Some(lab) => lab,
-        None => {
-            forget_runs(settings)?;
-            Lab::bare(spec(cluster, 1))
-        }
+    let mut lab = if let Some(lab) = stored(settings)? {
+        lab
+    } else {
+        forget_runs(settings)?;
+        Lab::bare(spec(cluster, 1))
     };
     state::write_bundle(settings.root(), cluster, &mut lab)?;
     Ok(lab)

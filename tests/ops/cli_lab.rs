@@ -33,7 +33,9 @@ fn a_healthy_lab_is_kept_between_commands() {
     let up = space.run(["lab", "up", "--healthy"]).exit(0).stdout();
     let state = space.run(["lab", "state"]).exit(0);
     assert_eq!(state.stdout(), up);
-    assert_snapshot!(facts_apart(&up), @"");
+    for part in ["3 of 3 voters", "5 of 5 nodes Ready", "nothing lost"] {
+        assert!(up.contains(part), "no `{part}`: {up}");
+    }
 }
 
 #[test]
