@@ -173,9 +173,6 @@ impl Api {
             ("GET", ["api", "v1", "namespaces", name]) => {
                 self.one(KubeKind::Namespaces, None, name).await
             }
-            ("GET", ["api", "v1", "persistentvolumes"]) => {
-                self.discovery(persistent_volumes(&self.spec)).await
-            }
             ("GET", ["api", "v1", "pods"]) => self.many(KubeKind::Pods, None, query).await,
             ("GET", ["api", "v1", "namespaces", space, "pods"]) => {
                 self.many(KubeKind::Pods, Some(space), query).await
