@@ -4,7 +4,7 @@ use crate::kube::{App, Workload};
 use crate::ledger::{Asset, Place};
 use crate::node::{Disk, EtcdProcess, Node, Stage};
 use crate::spec::{LabSpec, Medium, NodeSpec};
-use crate::world::{Event, NodeId, Volume, World};
+use crate::world::{NodeId, Volume, World};
 
 const SYSTEM_DISK: u64 = 120_034_123_776;
 const DATA_DISK: u64 = 2_000_398_934_016;
@@ -88,7 +88,7 @@ impl World {
             empty_dir: true,
             anywhere: false,
         });
-        self.push(self.now, Event::Schedule { cluster: number });
+        self.schedule_soon(number);
         for (index, volume) in spec.volumes.iter().enumerate() {
             let name = self.intern(&volume.name);
             let mut replicas = Vec::new();

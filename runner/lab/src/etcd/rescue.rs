@@ -41,7 +41,8 @@ impl World {
         let id = self.streams.ids.draw();
         let snapshot = from.and_then(|from| self.snapshots.get(from.number as usize)).cloned();
         let kube = match &snapshot {
-            Some(snapshot) => snapshot.kube.clone(),
+            // A round that was due belongs to the old cluster.
+            Some(snapshot) => Kube { round: false, ..snapshot.kube.clone() },
             None => Kube::new(self.streams.ids.draw(), cni),
         };
         self.etcd.clusters.push(EtcdCluster {

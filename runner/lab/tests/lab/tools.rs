@@ -233,6 +233,16 @@ fn secrets_and_base_configs_are_made_as_the_real_tool_makes_them() {
 }
 
 #[test]
+fn config_info_reads_role_and_end_from_the_certificate() {
+    let mut bench = Bench::bare(LabSpec::home(1));
+    let said = bench.run("talosctl --talosconfig talosconfig config info");
+    assert_eq!(
+        said.out,
+        "Current context:     home\nNodes:               not defined\nEndpoints:           10.0.0.11, 10.0.0.12, 10.0.0.13\nRoles:               os:admin\nCertificate expires: 1 year from now (2027-01-01)\n"
+    );
+}
+
+#[test]
 fn a_bare_lab_becomes_a_cluster_by_the_tools_alone() {
     let mut bench = Bench::bare(LabSpec::home(9));
     bench.files.clear();

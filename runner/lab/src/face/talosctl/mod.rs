@@ -7,6 +7,7 @@ mod etcd;
 mod get;
 mod local;
 mod resources;
+mod storage;
 mod track;
 
 use super::flags::{Flag, FlagError, Parsed, Takes};
@@ -364,11 +365,9 @@ impl Start<'_> {
                  configuration context: talos config file is empty\n",
             ));
         }
+        // A context that is not there has neither credentials nor endpoints.
         let Some(context) = config.contexts.get(name) else {
-            return Err(failed(&format!(
-                "error constructing client: failed to create client connection: failed to resolve \
-                 configuration context: context {name:?} is not defined in {path:?}\n"
-            )));
+            return Err(failed("error constructing client: failed to determine endpoints\n"));
         };
         let endpoints = match self.flags.list("endpoints") {
             [] => named(&context.endpoints),
