@@ -118,7 +118,10 @@ fn maintenance_mode_answers_anonymous_readers_only() {
     let said = bench.talosctl("w-1", "version");
     assert!(said.err.contains("certificate signed by unknown authority"), "{}", said.err);
     let said = bench.talosctl("w-1", "get mc --insecure");
-    assert_eq!(said.err, "rpc error: code = PermissionDenied desc = not authorized\n");
+    assert_eq!(
+        said.err,
+        "1 error occurred:\n\t* rpc error: code = PermissionDenied desc = not authorized\n\n\n"
+    );
 }
 
 #[test]

@@ -221,6 +221,11 @@ impl Ctl {
 
     /// Asks one node, through the first endpoint that answers.
     pub(crate) async fn ask(&self, node: &Named, request: Request) -> Result<Reply, Trouble> {
+        if !self.insecure() && node.label.contains(':') {
+            // Only endpoints carry ports: a node is what the endpoint's apid dials.
+            let text = format!("rpc error: code = Internal desc = invalid target {:?}", node.label);
+            return Err(Trouble { refusal: Refusal::NoRoute, text, whole: true });
+        }
         let own = [node.clone()];
         let endpoints: &[Named] = if self.insecure() { &own } else { &self.endpoints };
         let mut last = None;

@@ -96,6 +96,11 @@ fn about(kind: Kind) -> (&'static str, &'static str, &'static str, &'static str)
     }
 }
 
+/// The namespace of a kind.
+pub(crate) fn namespace(kind: Kind) -> &'static str {
+    about(kind).0
+}
+
 /// Columns of the table beside the common ones.
 pub(crate) fn columns(kind: Kind) -> Vec<(&'static str, &'static [&'static str])> {
     match kind {
