@@ -3,7 +3,7 @@ return ops.recipe {
   desc = "Write the repository's kubeconfig", phase = "bootstrap",
   undo = "git-ignored: delete the file",
   run = function(cx)
-    local file = talos.kubeconfig { cx.cluster.kubeconfig, force = true, merge = false, force_context_name = cx.cluster.context }
+    local file = talos.kubeconfig { cx.cluster.kubeconfig, force_context_name = cx.cluster.context }
     return { changed = file.changed, path = file.path }
   end,
 }

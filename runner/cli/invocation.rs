@@ -13,12 +13,9 @@ use crate::recipe::params::{self, Context};
 use crate::recipe::semver::Range;
 use crate::recipe::words::{Line, Said, Written, flag_of, split, unknown_recipe};
 use crate::recipe::{Catalog, Head, Need};
-use crate::sys::redact::Redactor;
 
 /// Recipes with arguments, and everything that was said around them.
 pub(crate) struct Invocation {
-    /// Every recipe.
-    pub catalog: Catalog,
     /// Resolved configuration.
     pub settings: Settings,
     /// All global flags, also those that stood behind a recipe.
@@ -52,7 +49,7 @@ pub(crate) fn understand(start: &Start, words: &[String]) -> Result<Wanted, Faul
     let settings = Settings::resolve(project, &globals.typed(), start.env.clone())?;
     check(&settings, &catalog)?;
     let asked = bind(&settings, &catalog, line, &globals)?;
-    Ok(Wanted::Recipes(Box::new(Invocation { catalog, settings, globals, asked, out })))
+    Ok(Wanted::Recipes(Box::new(Invocation { settings, globals, asked, out })))
 }
 
 /// Resolves all parameters of a recipe whose arguments are given as data: what the engine's graph asks for.
@@ -182,9 +179,4 @@ pub(crate) fn some_recipe(words: &[String], command: &str) -> Result<(), Fault> 
         );
     }
     Ok(())
-}
-
-/// The redactor of this process, for what learns secrets.
-pub(crate) fn redactor(start: &Start) -> &Redactor {
-    &start.redactor
 }

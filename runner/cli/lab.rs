@@ -54,12 +54,11 @@ pub(super) fn state_path(settings: &Settings) -> Result<PathBuf, Fault> {
 /// The lab of these settings: as it was left, or new with bare nodes.
 pub(super) fn open(settings: &Settings) -> Result<Lab, Fault> {
     let cluster = settings.need_cluster()?;
-    let mut lab = match stored(settings)? {
-        Some(lab) => lab,
-        None => {
-            forget_runs(settings)?;
-            Lab::bare(spec(cluster, 1))
-        }
+    let mut lab = if let Some(lab) = stored(settings)? {
+        lab
+    } else {
+        forget_runs(settings)?;
+        Lab::bare(spec(cluster, 1))
     };
     state::write_bundle(settings.root(), cluster, &mut lab)?;
     Ok(lab)
@@ -127,7 +126,8 @@ fn up(
         // A cluster that runs has been adopted by whoever brought it up; the lab's pins are the lab's own file.
         seam::adopt_lab(settings, globals)?;
     }
-    show(&lab, out);
+    // Read anew: the adoption has asked the cluster, so its time and its requests have moved on.
+    show(&existing(settings)?, out);
     Ok(Exit::Done)
 }
 
@@ -201,7 +201,7 @@ fn keep(settings: &Settings, lab: &Lab) -> Result<(), Fault> {
 }
 
 fn show(lab: &Lab, out: &Output) {
-    let view = state::view(lab);
-    out.result(&views::lab(&view, out.look()));
-    out.document("ops.lab.state", 1, &views::lab_json(&view));
+    let look = out.look();
+    out.result(&lab.draw(look.width, look.colour));
+    out.document("ops.lab.state", 1, &views::lab_state_json(&lab.state()));
 }

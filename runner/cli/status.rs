@@ -12,5 +12,5 @@ pub(super) fn run(start: &Start) -> Result<Exit, Fault> {
     let asked =
         vec![crate::recipe::Need { recipe: "cluster:status".to_owned(), ..Default::default() }];
     let (globals, out) = (start.globals.clone(), start.output());
-    seam::run(super::invocation::Invocation { catalog, settings, globals, asked, out })
+    seam::run(super::invocation::Invocation { settings, globals, asked, out })
 }

@@ -319,13 +319,13 @@ impl<'a> Run<'a> {
                     Failure::Call(_, fault) | Failure::Fault(fault) => ((**fault).clone(), false),
                     Failure::Stopped(stop) => ((*stop.fault).clone(), true),
                 };
+                let fault = self.told(at, &branch, &failure, fault);
                 let (code, title) = (fault.code.to_string(), fault.title.clone());
                 let end = if stopped {
                     StepEnd::Stopped { code, title }
                 } else {
                     StepEnd::Failed { code, title }
                 };
-                let fault = self.told(at, &branch, &failure, fault);
                 if on_failure && entry == Entry::Run && !stopped {
                     let error = match failure {
                         Failure::Call(error, _) => error,
@@ -342,17 +342,13 @@ impl<'a> Run<'a> {
 
     /// Keeps a fault for the end of the run. That of a nested step is its caller's to tell: the caller may go on.
     fn told(&mut self, at: usize, branch: &Branch, failure: &Failure, fault: Fault) -> Fault {
+        let passed_on = matches!(failure, Failure::Call(error, _) if error.call == "cx.run");
+        let nested = if passed_on { self.nested_fault.take() } else { None };
+        let fault = nested.unwrap_or(fault);
         if !self.steps[at].callers.is_empty() {
             self.nested_fault = Some(fault.clone());
             return fault;
         }
-        let nested = match failure {
-            Failure::Call(error, _) if error.call == "cx.run" => {
-                self.nested_fault.take().filter(|nested| nested.title == error.message)
-            }
-            _ => None,
-        };
-        let fault = nested.unwrap_or(fault);
         if self.ended.faults.iter().all(|(_, known)| *known != fault) {
             self.ended.faults.push((branch.clone(), fault.clone()));
         }

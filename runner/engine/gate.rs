@@ -134,11 +134,29 @@ impl<'a> Gate<'a> {
         {
             return Finished::Stop(fault);
         }
+        // What is as it should be is left alone: nothing to guard, nothing to prove.
+        if let Some(reply) = self.already(&ready).await {
+            return match self.intend(&ready, None, None).await {
+                Ok(()) => Finished::Reply(Ok(reply)),
+                Err(finished) => finished,
+            };
+        }
         let permit = match self.admit(&ready).await {
             Ok(permit) => permit,
             Err(fault) => return Finished::Stop(fault),
         };
         self.execute(ready, permit).await
+    }
+
+    /// The reply of a mutating call that would change nothing.
+    async fn already(&self, ready: &Ready) -> Option<Value> {
+        let spec = ready.call.spec();
+        let cluster = matches!(spec.scope(), Scope::Node | Scope::Cluster);
+        if spec.effect() != Effect::Mutates || !cluster {
+            return None;
+        }
+        let foreseen = self.cx.hands.predict(&ready.call, &ready.common).await.ok()?;
+        (!foreseen.changed).then_some(foreseen.reply)
     }
 
     /// Mutating a cluster locks it, once a run.

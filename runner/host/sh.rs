@@ -54,7 +54,7 @@ pub(super) async fn exec(
     common: &Common,
     cx: &HostCx<'_>,
 ) -> Result<Value, CallError> {
-    let (tool, args) = call.argv.split_first().ok_or_else(|| {
+    let (tool, args) = call.argv.0.split_first().ok_or_else(|| {
         CallError::new(ErrorKind::Invalid, "the command is empty").before_effect()
     })?;
     let job = Job {

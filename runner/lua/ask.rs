@@ -91,6 +91,10 @@ fn put(mut fault: Fault, place: Option<Place>) -> Fault {
 
 /// The line that makes a call. A tail call leaves no frame; then it is the line where the call's name was last looked up.
 pub(super) fn line_of(lua: &Lua, body: &Body, name: &str) -> Option<Line> {
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is not general enough"
+    )]
     let tail = lua.inspect_stack(1, |debug| debug.is_tail_call()) == Some(true);
     let noted = body.noted(name);
     if tail { noted.or_else(|| here(lua)) } else { here(lua).or(noted) }

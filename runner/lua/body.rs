@@ -217,7 +217,9 @@ impl Body {
             .filter(|(_, waiting)| Rc::ptr_eq(&waiting.arm, arm))
             .map(|(id, _)| id.clone())
             .collect();
-        ids.iter().for_each(|id| self.drop_call(id));
+        for id in &ids {
+            self.drop_call(id);
+        }
     }
 
     /// Delivers a reply. False where nobody waits for it.

@@ -130,7 +130,7 @@ fn run(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUserData> {
     let mut fields = Map::new();
     fields.insert("recipe".into(), name.into());
     fields.insert("args".into(), Json::Object(given));
-    internal_call(lua, at, "cx.run", fields)
+    internal_call(lua, &at, "cx.run", fields)
 }
 
 /// `cx:confirm(text, { word })`.
@@ -152,12 +152,12 @@ fn confirm(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUserData> {
     if let Some(word) = word {
         fields.insert("word".into(), word.into());
     }
-    internal_call(lua, at, "cx.confirm", fields)
+    internal_call(lua, &at, "cx.confirm", fields)
 }
 
 fn internal_call(
     lua: &Lua,
-    at: Here,
+    at: &Here,
     call: &str,
     args: Map<String, Json>,
 ) -> mlua::Result<AnyUserData> {

@@ -4,6 +4,8 @@
 //! code until that yields an operation ([`task::Op`]), and goes on when what the operation waits for has come. So no Lua code runs
 //! between a delivery's cause and its turn, and a branch that is ended is dropped where it stands: nothing in it can catch that.
 
+#![allow(clippy::single_match_else, reason = "what is found and what is not stand side by side")]
+
 mod arm;
 mod ask;
 mod body;
@@ -19,6 +21,7 @@ mod freeze;
 mod head;
 mod machine;
 mod names;
+mod order;
 mod params;
 mod place;
 mod pure;

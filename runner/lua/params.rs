@@ -149,7 +149,7 @@ pub(super) async fn resolve(
             Ok(Value::Function(function)) => Some(function),
             _ => None,
         };
-        if !values.get(&param.name).is_some_and(|value| !value.is_null()) {
+        if values.get(&param.name).is_none_or(Json::is_null) {
             let default = match function("default") {
                 Some(default) => {
                     let cx = vec![Value::Table(given.cx.clone())];

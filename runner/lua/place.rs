@@ -87,7 +87,7 @@ impl Texts {
     }
 
     /// The line of a message that Lua itself worded, and the message without it.
-    pub(super) fn parse<'a>(&self, message: &'a str) -> (Option<Line>, &'a str) {
+    pub(super) fn parse(message: &str) -> (Option<Line>, &str) {
         let message = message.split("\nstack traceback:").next().unwrap_or(message);
         let parsed = message.strip_prefix("src:").and_then(|rest| {
             let (file, rest) = rest.split_once(':')?;
@@ -191,7 +191,7 @@ mod tests {
         let texts = texts("\n\n  x.nodse.y = 1");
         let message =
             "src:0:3: attempt to index a nil value (field 'nodse')\nstack traceback:\n\tC";
-        let (line, rest) = texts.parse(message);
+        let (line, rest) = Texts::parse(message);
         assert_eq!(rest, "attempt to index a nil value (field 'nodse')");
         assert_eq!(texts.blame(line.unwrap(), rest).unwrap().column, 5);
     }

@@ -65,7 +65,7 @@ pub(super) fn read(error: &Error, texts: &Texts) -> Raised {
         return raised.clone();
     }
     let plain = |code: Code, message: &str| {
-        let (line, title) = texts.parse(message);
+        let (line, title) = Texts::parse(message);
         let mut fault = Fault::new(code, title.trim_end());
         fault.place = line.and_then(|line| texts.blame(line, title)).map(Box::new);
         Raised::Fault(Box::new(fault))
@@ -93,7 +93,7 @@ pub(super) fn read(error: &Error, texts: &Texts) -> Raised {
 /// The place of the innermost line of a loaded file in a traceback.
 fn first_frame(traceback: &str, texts: &Texts) -> Option<Place> {
     traceback.lines().find_map(|line| {
-        let (at, _) = texts.parse(line.trim_start());
+        let (at, _) = Texts::parse(line.trim_start());
         texts.at(at?)
     })
 }
@@ -129,7 +129,7 @@ pub(super) fn as_call_error(raised: &Raised) -> CallError {
 
 /// A mistake at the innermost line of a loaded file.
 pub(super) fn located(lua: &Lua, fault: Fault) -> Error {
-    at(lua, fault, |texts, line| texts.at(line))
+    at(lua, fault, Texts::at)
 }
 
 /// A mistake at a word at or below the innermost line of a loaded file.

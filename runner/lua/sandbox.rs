@@ -2,19 +2,18 @@
 //!
 //! Whatever differs from VM to VM (hash seeds, addresses, collection of garbage, sort pivots) has no name here.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 
 use mlua::{
     Error, Function, HookTriggers, Lua, LuaOptions, StdLib, Table, UserDataRef, Value, Variadic,
     VmState,
 };
-use ops_core::error::{Code, Fault};
-use serde_json::Value as Json;
+use ops_core::error::{Code, ErrorKind, Fault};
 
 use super::body::Body;
 use super::caught::{self, Caught};
-use super::freeze::{freeze, inner};
+use super::freeze::freeze;
+use super::order;
 use super::place;
 use super::raised::{self, Raised};
 use super::text;
@@ -23,31 +22,11 @@ use super::value::nodes::{ClusterRef, NodeList, NodeRef, Partitions};
 use super::value::results::Results;
 
 /// Metamethods that recipes may set. Not `__gc`, `__mode`, `__close`: they show when garbage is collected; not `__pairs`: `pairs` has one order.
+#[rustfmt::skip]
 const METAMETHODS: [&str; 24] = [
-    "__index",
-    "__newindex",
-    "__call",
-    "__tostring",
-    "__name",
-    "__len",
-    "__eq",
-    "__lt",
-    "__le",
-    "__concat",
-    "__unm",
-    "__add",
-    "__sub",
-    "__mul",
-    "__div",
-    "__mod",
-    "__pow",
-    "__idiv",
-    "__band",
-    "__bor",
-    "__bxor",
-    "__bnot",
-    "__shl",
-    "__shr",
+    "__index", "__newindex", "__call", "__tostring", "__name", "__len", "__eq", "__lt",
+    "__le", "__concat", "__unm", "__add", "__sub", "__mul", "__div", "__mod",
+    "__pow", "__idiv", "__band", "__bor", "__bxor", "__bnot", "__shl", "__shr",
 ];
 
 /// How many instructions run between two looks at the deadline.
@@ -127,7 +106,7 @@ fn prelude(lua: &Lua) -> mlua::Result<Table> {
     host.raw_set(
         "kinds",
         lua.create_function(|lua, value: Value| {
-            let words = caught::kinds(lua, &value)?.into_iter().map(|kind| kind.word());
+            let words = caught::kinds(lua, &value)?.into_iter().map(ErrorKind::word);
             lua.create_sequence_from(words)
         })?,
     )?;
@@ -142,7 +121,7 @@ fn prelude(lua: &Lua) -> mlua::Result<Table> {
             }
         })?,
     )?;
-    host.raw_set("keys", lua.create_function(|lua, value: Value| keys(lua, &value))?)?;
+    host.raw_set("keys", lua.create_function(|lua, value: Value| order::keys(lua, &value))?)?;
     lua.load(include_str!("prelude.lua")).set_name("=prelude").call((
         coroutine.get::<Function>("yield")?,
         coroutine.get::<Function>("isyieldable")?,
@@ -169,75 +148,6 @@ pub(super) fn misplaced(lua: &Lua, name: &str) -> Error {
     raised::fault(fault)
 }
 
-/// What `pairs` visits: the thing to index, its keys in order, and how many.
-fn keys(lua: &Lua, value: &Value) -> mlua::Result<(Value, Value, usize)> {
-    let list = |lua: &Lua, keys: Vec<Json>| -> mlua::Result<(Value, usize)> {
-        Ok((super::value::to_tables(lua, &keys.clone().into())?, keys.len()))
-    };
-    match value {
-        Value::Table(table) => {
-            let real = inner(table);
-            let mut keys: Vec<Value> = Vec::new();
-            for pair in real.pairs::<Value, Value>() {
-                let key = pair?.0;
-                if rank(&key).is_none() {
-                    let title = format!("`pairs` meets a key that is a {}", kind(&key));
-                    let fault = Fault::new(Code::LUA, title)
-                        .label("numbers, texts and booleans have an order, other keys have none");
-                    return Err(raised::located(lua, fault));
-                }
-                keys.push(key);
-            }
-            keys.sort_by(key_order);
-            let count = keys.len();
-            Ok((value.clone(), Value::Table(lua.create_sequence_from(keys)?), count))
-        }
-        Value::UserData(data) => {
-            let found = if let Ok(data) = data.borrow::<Data>() {
-                data.keys()
-            } else if let Ok(nodes) = data.borrow::<NodeList>() {
-                (1..=nodes.names().len()).map(Json::from).collect()
-            } else if let Ok(parts) = data.borrow::<Partitions>() {
-                (1..=parts.0.len()).map(Json::from).collect()
-            } else if let Ok(results) = data.borrow::<Results>() {
-                results.entries().iter().map(|(key, _)| key.clone().into()).collect()
-            } else {
-                let fault = Fault::new(Code::LUA, "`pairs` takes a table");
-                return Err(raised::located(lua, fault));
-            };
-            let (keys, count) = list(lua, found)?;
-            Ok((value.clone(), keys, count))
-        }
-        other => {
-            let title = format!("`pairs` takes a table, not {}", article(other));
-            Err(raised::located(lua, Fault::new(Code::LUA, title)))
-        }
-    }
-}
-
-fn rank(key: &Value) -> Option<u8> {
-    match key {
-        Value::Integer(_) | Value::Number(_) => Some(0),
-        Value::String(_) => Some(1),
-        Value::Boolean(_) => Some(2),
-        _ => None,
-    }
-}
-
-fn key_order(a: &Value, b: &Value) -> Ordering {
-    let number = |v: &Value| match v {
-        Value::Integer(i) => *i as f64,
-        Value::Number(n) => *n,
-        _ => 0.0,
-    };
-    rank(a).cmp(&rank(b)).then_with(|| match (a, b) {
-        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
-        (Value::String(a), Value::String(b)) => (*a.as_bytes()).cmp(&*b.as_bytes()),
-        (Value::Boolean(a), Value::Boolean(b)) => a.cmp(b),
-        _ => number(a).total_cmp(&number(b)),
-    })
-}
-
 /// The word that `type` gives: read-only data of the host is a table to a recipe.
 pub(super) fn kind(value: &Value) -> &'static str {
     match value {
@@ -258,7 +168,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
     }
 }
 
-fn article(value: &Value) -> String {
+pub(super) fn article(value: &Value) -> String {
     match value {
         Value::Nil => "nil".into(),
         other => format!("a {}", kind(other)),
@@ -281,7 +191,10 @@ fn functions(lua: &Lua, base: &Table) -> mlua::Result<()> {
         "tostring",
         lua.create_function(|lua, value: Value| lua.create_string(text::bytes(lua, &value)?))?,
     )?;
-    base.raw_set("print", lua.create_function(super::pure::print)?)?;
+    base.raw_set(
+        "print",
+        lua.create_function(|lua, args: Variadic<Value>| super::pure::print(lua, &args))?,
+    )?;
     base.raw_set("error", lua.create_function(error)?)?;
     base.raw_set(
         "assert",
@@ -401,7 +314,7 @@ fn libraries_of(lua: &Lua, base: &Table) -> mlua::Result<()> {
         meta.raw_set("__metatable", false)?;
     }
     let table = take("table", &[])?;
-    table.raw_set("sort", lua.create_function(sort)?)?;
+    table.raw_set("sort", lua.create_function(order::sort)?)?;
     let math = take("math", &["random", "randomseed"])?;
     let utf8 = take("utf8", &[])?;
     for (name, library) in [("string", string), ("table", table), ("math", math), ("utf8", utf8)] {
@@ -425,76 +338,6 @@ pub(super) fn missing(lua: &Lua, space: &str, table: &Table) -> mlua::Result<Fun
             .did_you_mean(&key, known.iter().map(String::as_str));
         Err(raised::located_word(lua, fault, &key))
     })
-}
-
-/// `table.sort`, stable, so that equal items agree in every VM.
-fn sort(lua: &Lua, (table, less): (Table, Option<Function>)) -> mlua::Result<()> {
-    let length = usize::try_from(table.len()?).unwrap_or(0);
-    let mut items: Vec<Value> = Vec::new();
-    for i in 1..=length {
-        items.push(table.get(i)?);
-    }
-    let before = |a: &Value, b: &Value| -> mlua::Result<bool> {
-        match &less {
-            Some(less) => less.call::<bool>((a, b)),
-            None => natural(lua, a, b),
-        }
-    };
-    let items = merge_sort(items, &before)?;
-    for (i, item) in items.into_iter().enumerate() {
-        table.set(i + 1, item)?;
-    }
-    Ok(())
-}
-
-/// Sorts stably with a comparison that may fail or contradict itself.
-pub(super) fn merge_sort<T: Clone>(
-    items: Vec<T>,
-    before: &impl Fn(&T, &T) -> mlua::Result<bool>,
-) -> mlua::Result<Vec<T>> {
-    if items.len() < 2 {
-        return Ok(items);
-    }
-    let (left, right) = items.split_at(items.len() / 2);
-    let (left, right) = (merge_sort(left.to_vec(), before)?, merge_sort(right.to_vec(), before)?);
-    let mut sorted = Vec::with_capacity(left.len() + right.len());
-    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
-    while let (Some(a), Some(b)) = (left.peek(), right.peek()) {
-        // The right one comes first only where it must: that is what makes it stable.
-        let next = if before(b, a)? { right.next() } else { left.next() };
-        sorted.extend(next);
-    }
-    sorted.extend(left);
-    sorted.extend(right);
-    Ok(sorted)
-}
-
-/// The order of `<`.
-pub(super) fn natural(lua: &Lua, a: &Value, b: &Value) -> mlua::Result<bool> {
-    match (a, b) {
-        (Value::Integer(a), Value::Integer(b)) => Ok(a < b),
-        (Value::Number(a), Value::Number(b)) => Ok(a < b),
-        (Value::String(a), Value::String(b)) => Ok(*a.as_bytes() < *b.as_bytes()),
-        (Value::Integer(_), Value::Number(_))
-        | (Value::Number(_), Value::Integer(_))
-        | (Value::Table(_) | Value::UserData(_), _)
-        | (_, Value::Table(_) | Value::UserData(_)) => {
-            let less: Function = match lua.named_registry_value::<Option<Function>>("ops.less")? {
-                Some(less) => less,
-                None => {
-                    let less: Function =
-                        lua.load("local a, b = ... return a < b").into_function()?;
-                    lua.set_named_registry_value("ops.less", &less)?;
-                    less
-                }
-            };
-            less.call((a, b))
-        }
-        _ => {
-            let title = format!("cannot compare {} with {}", article(a), article(b));
-            Err(raised::located(lua, Fault::new(Code::LUA, title)))
-        }
-    }
 }
 
 /// A borrowed userdata of the host, or nothing.

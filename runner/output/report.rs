@@ -111,9 +111,12 @@ impl Reporter {
                 if head.lab {
                     let paint = self.output.paint();
                     let cluster = head.cluster.as_deref().unwrap_or("no cluster");
+                    let facts = ops_lab::header();
+                    let facts = facts.strip_prefix("SIMULATION ").unwrap_or(&facts);
                     self.output.progress(&format!(
-                        "{}   {cluster} is simulated, and so are the times: no real machine is touched\n",
-                        paint.warn("lab")
+                        "{}   {cluster} is simulated, and so are the times: no real machine is touched\n      {}\n",
+                        paint.warn("lab"),
+                        paint.dim(facts)
                     ));
                 }
             }

@@ -24,10 +24,26 @@ pub(crate) fn lines(rows: &[Vec<String>], gap: usize) -> Vec<String> {
         .collect()
 }
 
-/// Text in lines of at most `width` columns, broken at spaces.
+/// Text in lines of at most `width` columns, broken at spaces. Lines of the source that follow one another are one paragraph, unless they
+/// begin with a space or a dash: lists and commands stay as they are.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut paragraphs: Vec<String> = Vec::new();
+    for line in text.lines().map(str::trim_end) {
+        let own = |line: &str| line.is_empty() || line.starts_with([' ', '-']);
+        match paragraphs.last_mut() {
+            Some(last) if !own(last) && !own(line) => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => paragraphs.push(line.to_owned()),
+        }
+    }
     let mut lines = Vec::new();
-    for paragraph in text.lines() {
+    for paragraph in paragraphs {
+        if paragraph.starts_with(' ') {
+            lines.push(paragraph);
+            continue;
+        }
         let mut line = String::new();
         for word in paragraph.split(' ').filter(|w| !w.is_empty()) {
             let together = measure_text_width(&line) + 1 + measure_text_width(word);
@@ -75,6 +91,10 @@ mod tests {
     #[test]
     fn text_is_broken_at_spaces() {
         assert_eq!(wrap("one two three\n\nfour", 8), ["one two", "three", "", "four"]);
+        assert_eq!(
+            wrap("one\ntwo\n- a\n- b\n  ops run x y z", 8),
+            ["one two", "- a", "- b", "  ops run x y z"]
+        );
     }
 
     #[test]

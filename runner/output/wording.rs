@@ -2,7 +2,7 @@
 
 use ops_core::call::Request;
 use ops_core::call::table::Call;
-use ops_core::error::Exit;
+use ops_core::error::{ErrorKind, Exit};
 use ops_core::ident::CallId;
 use ops_core::record::{Intent, Outcome};
 use ops_core::value::Value;
@@ -91,7 +91,12 @@ pub enum Result {
 /// An outcome in words.
 pub fn outcome(outcome: &Outcome) -> (Result, String) {
     match outcome {
-        Outcome::Failed(error) => (Result::Failed, format!("failed, {error}")),
+        Outcome::Failed(error) if error.kind == ErrorKind::Failed => {
+            (Result::Failed, format!("failed: {}", error.message))
+        }
+        Outcome::Failed(error) => {
+            (Result::Failed, format!("failed, {}: {}", spaced(error.kind.word()), error.message))
+        }
         Outcome::DoneBlob(_) => (Result::Changed, "done".into()),
         Outcome::Done(reply) => match reply.get("changed").and_then(Value::as_bool) {
             Some(false) => (Result::Unchanged, "unchanged".into()),
@@ -104,6 +109,10 @@ pub fn outcome(outcome: &Outcome) -> (Result, String) {
             None => (Result::Changed, "done".into()),
         },
     }
+}
+
+fn spaced(word: &str) -> String {
+    word.replace('_', " ")
 }
 
 fn unescape(text: &str) -> String {

@@ -183,7 +183,7 @@ impl Sources {
 
 /// Lua files; tests of recipes are none.
 fn is_source(path: &str) -> bool {
-    path.ends_with(".lua") && !path.ends_with(".test.lua")
+    path.strip_suffix(".lua").is_some_and(|stem| !stem.ends_with(".test"))
 }
 
 /// The name that a recipe file gives: `recipes/talos/apply-config.lua` is `talos:apply-config`.

@@ -7,18 +7,23 @@ use crate::space::Space;
 #[test]
 fn a_new_lab_holds_bare_nodes() {
     let space = Space::example("home");
-    assert_snapshot!(space.run(["lab", "up"]).all(), @r#"
+    assert_snapshot!(facts_apart(&space.run(["lab", "up"]).all()), @r#"
     exit 0
     --- stdout
-    lab   home simulated, seed 1, 1m00s in
-      cp-1   controlplane   10.20.30.11   maintenance
-      cp-2   controlplane   10.20.30.12   maintenance
-      cp-3   controlplane   10.20.30.13   maintenance
-      w-1    worker         10.20.30.21   maintenance
-      w-2    worker         10.20.30.22   maintenance
-      etcd       not bootstrapped
-      requests   0, 0 of them writes
-      lost       nothing
+    SIMULATION …
+    home   1m00s since the lab began
+
+    node  stage          config             etcd       kubernetes          pods
+    cp-1  maintenance    none               -          -                   0
+    cp-2  maintenance    none               -          -                   0
+    cp-3  maintenance    none               -          -                   0
+    w-1   maintenance    none               -          -                   0
+    w-2   maintenance    none               -          -                   0
+
+    etcd         not bootstrapped
+    kubernetes   none
+    requests     0 reached a node or an API server, 0 of them writes
+    ledger       nothing lost, 0 things with a copy
     "#);
 }
 
@@ -28,32 +33,24 @@ fn a_healthy_lab_is_kept_between_commands() {
     let up = space.run(["lab", "up", "--healthy"]).exit(0).stdout();
     let state = space.run(["lab", "state"]).exit(0);
     assert_eq!(state.stdout(), up);
-    assert_snapshot!(up, @r#"
-    lab   home simulated, seed 1, 7m25s in
-      cp-1   controlplane   10.20.30.11   running   Ready   etcd healthy
-      cp-2   controlplane   10.20.30.12   running   Ready   etcd healthy
-      cp-3   controlplane   10.20.30.13   running   Ready   etcd healthy
-      w-1    worker         10.20.30.21   running   Ready
-      w-2    worker         10.20.30.22   running   Ready
-      etcd       3 of 3 voters healthy
-      requests   0, 0 of them writes
-      lost       nothing
-    "#);
+    for part in ["3 of 3 voters", "5 of 5 nodes Ready", "nothing lost"] {
+        assert!(up.contains(part), "no `{part}`: {up}");
+    }
 }
 
 #[test]
 fn a_fault_is_seen_and_healed() {
     let space = Space::example("home");
-    space.run(["lab", "up", "--healthy"]).exit(0).stdout_has("3 of 3 voters healthy");
+    space.run(["lab", "up", "--healthy"]).exit(0).stdout_has("3 of 3 voters");
     space
         .run(["lab", "break", "etcd-member-down", "cp-2"])
         .exit(0)
-        .stdout_has("2 of 3 voters healthy")
+        .stdout_has("2 of 3 voters")
         .stdout_has("etcd-member-down");
     let json = space.run(["lab", "state", "--json"]).exit(0).stdout();
     let state: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(state["schema"], "ops.lab.state");
-    assert_eq!(state["nodes"][1]["broken"][0], "etcd-member-down");
+    assert_eq!(state["faults"][0], "etcd-member-down cp-2");
     let healed = space.run(["lab", "heal", "etcd-member-down", "cp-2"]).exit(0);
     assert!(!healed.stdout().contains("etcd-member-down"), "{}", healed.all());
 }
@@ -137,6 +134,14 @@ fn the_facts_say_how_each_is_known() {
     assert!(facts.starts_with("SIMULATION model "), "{facts}");
     let known = ["ran", "source", "issue", "docs", "assumed"];
     assert!(facts.lines().skip(1).all(|l| known.iter().any(|k| l.starts_with(k))), "{facts}");
+}
+
+/// What the simulation stands on grows with it.
+fn facts_apart(text: &str) -> String {
+    text.lines()
+        .map(|line| if line.starts_with("SIMULATION ") { "SIMULATION …" } else { line })
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn names(space: &Space) -> Vec<String> {

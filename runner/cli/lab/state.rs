@@ -1,4 +1,4 @@
-//! Between the inventory and the lab: what a lab is built from, the files that belong to a healthy one, its state as plain data.
+//! Between the inventory and the lab: what a lab is built from, and the files that belong to a healthy one.
 
 use std::fs;
 use std::io::Write as _;
@@ -7,10 +7,7 @@ use std::path::Path;
 
 use ops_core::error::{Code, Fault};
 use ops_core::inventory::{Cluster, Role};
-use ops_lab::node::{EtcdProcess, Stage};
-use ops_lab::{Lab, LabSpec, NodeId, NodeSpec};
-
-use crate::output::views::{LabNode, LabView};
+use ops_lab::{Lab, LabSpec, NodeSpec};
 
 const TALOS: &str = "v1.13.0";
 const KUBERNETES: &str = "v1.36.0";
@@ -94,90 +91,4 @@ fn write(root: &Path, path: &str, text: &str) -> Result<(), Fault> {
         file.write_all(text.as_bytes())
     });
     made.map_err(|error| Fault::new(Code::CONFIG_READ, format!("cannot write `{path}`: {error}")))
-}
-
-/// The lab as plain data.
-pub(super) fn view(lab: &Lab) -> LabView {
-    let world = lab.world();
-    let nodes: Vec<LabNode> = world.node_ids().map(|id| node(lab, id)).collect();
-    let cluster = world.etcd.clusters.last();
-    let voters = cluster.map_or(0, |c| c.voters().count());
-    let healthy = world.node_ids().filter(|id| world.etcd_healthy(*id)).count();
-    let faults = &world.faults;
-    let flags = [
-        (faults.api_timeout, "api-timeout"),
-        (faults.wrong_context, "wrong-context"),
-        (faults.slow, "slow"),
-        (faults.lose_replies > 0, "lose-reply"),
-        (faults.lose_requests > 0, "lose-request"),
-    ];
-    let losses = lab
-        .ledger()
-        .losses
-        .iter()
-        .map(|loss| {
-            let node = lab.spec().nodes.get(usize::from(loss.cause.node.0)).map_or("", |n| &n.name);
-            format!("{} by {} on {node}", word(&loss.asset), word(&loss.cause.what))
-        })
-        .collect();
-    LabView {
-        cluster: lab.spec().cluster.clone(),
-        seed: lab.spec().seed,
-        now: lab.now(),
-        nodes,
-        etcd: (healthy, voters),
-        broken: flags.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()).collect(),
-        losses,
-        requests: (lab.requests().len(), lab.requests().iter().filter(|r| r.writes).count()),
-    }
-}
-
-fn node(lab: &Lab, id: NodeId) -> LabNode {
-    let world = lab.world();
-    let state = world.node(id);
-    let spec = &lab.spec().nodes[usize::from(id.0)];
-    let plane = spec.role == ops_lab::Role::ControlPlane;
-    let etcd = match state.etcd {
-        _ if !plane || state.stage == Stage::Maintenance => "",
-        _ if world.etcd_healthy(id) => "healthy",
-        EtcdProcess::Down => "down",
-        EtcdProcess::Waiting => "waiting",
-        EtcdProcess::Starting => "starting",
-        EtcdProcess::Running => "running",
-    };
-    let holds = [
-        (state.installed, "installed"),
-        (state.persisted.is_some(), "STATE"),
-        (state.etcd_data.is_some(), "etcd"),
-    ];
-    let broken = [
-        (world.faults.offline.contains(&id), "node-offline"),
-        (world.faults.cut.contains(&id), "network-cut"),
-        (world.faults.etcd_down.contains(&id), "etcd-member-down"),
-        (state.needs_hands, "needs hands"),
-    ];
-    let said = |flags: &[(bool, &str)]| {
-        flags.iter().filter(|(on, _)| *on).map(|(_, name)| (*name).to_owned()).collect()
-    };
-    LabNode {
-        name: spec.name.clone(),
-        role: spec.role.word().to_owned(),
-        address: spec.address.clone(),
-        stage: state.stage.word().to_owned(),
-        holds: said(&holds),
-        etcd: etcd.to_owned(),
-        ready: state.ready,
-        broken: said(&broken),
-    }
-}
-
-/// A thing of the ledger by the name of its stored form.
-fn word<T: serde::Serialize>(thing: &T) -> String {
-    match serde_json::to_value(thing) {
-        Ok(serde_json::Value::String(name)) => name,
-        Ok(serde_json::Value::Object(map)) => {
-            map.iter().next().map(|(kind, which)| format!("{kind} {which}")).unwrap_or_default()
-        }
-        _ => String::new(),
-    }
 }

@@ -90,6 +90,7 @@ impl Home {
             world: &self.world,
             files: &*self.files,
             blobs: &self.blobs,
+            secrets: &crate::sys::secrets::NoSecrets,
             cluster: Some(&self.cluster),
             lock: None,
             root: "/repo",

@@ -242,6 +242,7 @@ impl Town {
             world: self,
             files: &*self.files,
             blobs: &self.blobs,
+            secrets: &crate::sys::secrets::NoSecrets,
             cluster: Some(&self.cluster),
             lock: None,
             root: "/repo",

@@ -30,9 +30,9 @@ pub(in crate::lua) fn branch(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUse
 }
 
 /// A list's items, from whatever stands for a list.
-pub(super) fn items(here: &Here, what: &str, list: Option<Value>) -> mlua::Result<Vec<Value>> {
+pub(super) fn items(here: &Here, what: &str, list: Option<&Value>) -> mlua::Result<Vec<Value>> {
     let lua = &here.lua;
-    match &list {
+    match list {
         Some(Value::Table(table)) => {
             let real = freeze::inner(table);
             let mut items = Vec::new();
@@ -124,7 +124,7 @@ pub(super) fn not_empty(here: &Here, what: &str, empty: bool, allowed: bool) -> 
 pub(in crate::lua) fn each(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUserData> {
     let here = Here::new(lua, "each")?;
     let mut args = method(lua, "each", args)?.into_iter();
-    let items = items(&here, "each", args.next())?;
+    let items = items(&here, "each", args.next().as_ref())?;
     let mut next = args.next();
     let table = match &next {
         Some(Value::Table(table)) => Some(table.clone()),

@@ -21,8 +21,8 @@ pub(in crate::lua) struct Fields {
 type Take<'a> = &'a mut dyn FnMut(Fault);
 
 impl Fields {
-    pub(in crate::lua) fn new(own: Table, defaults: Option<Table>, line: Option<Line>) -> Fields {
-        Fields { own: freeze::inner(&own), defaults, line }
+    pub(in crate::lua) fn new(own: &Table, defaults: Option<Table>, line: Option<Line>) -> Fields {
+        Fields { own: freeze::inner(own), defaults, line }
     }
 
     /// A field; the default where it is not given.

@@ -85,7 +85,7 @@ pub(super) fn recipes(
     };
     let line = declared.line;
     if declared.form != Form::Several {
-        let fields = Fields::new(declared.table, None, line);
+        let fields = Fields::new(&declared.table, None, line);
         if let Some(place) = fields.place(texts, "name") {
             return Err(put(
                 Fault::new(Code::RECIPE_KEY, "`name`: a single recipe is named by its file"),
@@ -119,7 +119,7 @@ pub(super) fn recipes(
             let fault = Fault::new(Code::RECIPE_CLASH, format!("two recipes are named `{name}`"));
             return Err(put(fault, at.and_then(|at| texts.key(at, "name"))));
         }
-        let fields = Fields::new(own, Some(defaults.clone()), at);
+        let fields = Fields::new(&own, Some(defaults.clone()), at);
         recipes.push(Recipe { name, form: Form::Several, fields });
     }
     if recipes.is_empty() {
@@ -368,7 +368,7 @@ fn retries(
             Some(Retries { times: times as u32, backoff: Span::secs(2), kinds: usual() })
         }
         Value::Table(table) => {
-            let inner = Fields::new(table, None, fields.line);
+            let inner = Fields::new(&table, None, fields.line);
             let mut unknown = Vec::new();
             inner.known(texts, &["times", "backoff", "kinds"], &mut unknown);
             unknown.into_iter().for_each(&mut *take);

@@ -93,7 +93,7 @@ pub(super) fn read(
 }
 
 fn param(texts: &Texts, name: String, declared: &Declaration, take: Take<'_>) -> Param {
-    let fields = Fields::new(declared.table.clone(), None, declared.line);
+    let fields = Fields::new(&declared.table, None, declared.line);
     let word = declared.word;
     let mut known: Vec<&str> = COMMON.to_vec();
     known.extend(own_fields(word));
@@ -261,7 +261,7 @@ fn words(texts: &Texts, fields: &Fields, take: Take<'_>) -> Vec<String> {
 fn of(texts: &Texts, fields: &Fields, take: Take<'_>) -> ParamKind {
     match sandbox::borrow::<Declaration>(&fields.get("of")) {
         Some(inner) => {
-            let own = Fields::new(inner.table.clone(), None, inner.line);
+            let own = Fields::new(&inner.table, None, inner.line);
             kind(texts, inner.word, &own, take)
         }
         None => {

@@ -6,12 +6,14 @@ use ops_core::value::{MAX_BYTES, Value as Json, check_plain};
 use super::{text_of, wrong};
 use crate::lua::value::{from_json, to_json, to_tables};
 
+type Read = fn(&str) -> Result<Json, String>;
+
 /// How a format reads and writes.
 pub(super) struct Format {
     name: &'static str,
-    decode: fn(&str) -> Result<Json, String>,
+    decode: Read,
     encode: fn(&Json) -> Result<String, String>,
-    all: Option<fn(&str) -> Result<Json, String>>,
+    all: Option<Read>,
 }
 
 pub(super) const JSON: Format = Format {
@@ -41,20 +43,19 @@ pub(super) const YAML: Format = Format {
 
 /// Adds the functions of a format.
 pub(super) fn functions(lua: &Lua, table: &Table, format: &'static Format) -> mlua::Result<()> {
-    let read =
-        move |lua: &Lua, function: &str, text: &Value, decode: fn(&str) -> Result<Json, String>| {
-            let function = format!("{}.{function}", format.name);
-            let text = text_of(lua, &function, text)?;
-            if text.len() > MAX_BYTES {
-                let title = format!("`{function}`: {} bytes, at most {MAX_BYTES}", text.len());
-                return Err(wrong(lua, &function, title));
-            }
-            let value = decode(&text)
-                .map_err(|why| wrong(lua, &function, format!("{}: {why}", format.name)))?;
-            check_plain(&value)
-                .map_err(|why| wrong(lua, &function, format!("{}: {why}", format.name)))?;
-            to_tables(lua, &value)
-        };
+    let read = move |lua: &Lua, function: &str, text: &Value, decode: Read| {
+        let function = format!("{}.{function}", format.name);
+        let text = text_of(lua, &function, text)?;
+        if text.len() > MAX_BYTES {
+            let title = format!("`{function}`: {} bytes, at most {MAX_BYTES}", text.len());
+            return Err(wrong(lua, &function, title));
+        }
+        let value = decode(&text)
+            .map_err(|why| wrong(lua, &function, format!("{}: {why}", format.name)))?;
+        check_plain(&value)
+            .map_err(|why| wrong(lua, &function, format!("{}: {why}", format.name)))?;
+        to_tables(lua, &value)
+    };
     let decode = format.decode;
     table.raw_set(
         "decode",
@@ -138,7 +139,7 @@ fn take<'a>(value: &'a Json, step: &Step) -> Option<&'a Json> {
         Step::Index(index) => value.as_array()?.get(index.checked_sub(1)?),
         Step::Where(field, wanted) => value.as_array()?.iter().find(|item| match item.get(field) {
             Some(Json::String(text)) => text == wanted,
-            Some(other) => other.to_string() == *wanted,
+            Some(other) => other.to_string().as_str() == wanted,
             None => false,
         }),
     }

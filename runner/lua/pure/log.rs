@@ -36,7 +36,7 @@ pub(super) fn functions(lua: &Lua, log: &Table) -> mlua::Result<()> {
 }
 
 /// `print`: the values side by side, as `log.info`.
-pub(in crate::lua) fn print(lua: &Lua, args: Variadic<Value>) -> mlua::Result<()> {
+pub(in crate::lua) fn print(lua: &Lua, args: &[Value]) -> mlua::Result<()> {
     let texts: mlua::Result<Vec<String>> = args.iter().map(|value| text::of(lua, value)).collect();
     event(lua, "info", texts?.join("\t").into())
 }

@@ -63,7 +63,6 @@ fn path(lua: &Lua, path: &Table) -> mlua::Result<()> {
                 absolute |= i == 0 && part.starts_with('/');
                 for word in part.split('/') {
                     match word {
-                        "" | "." => {}
                         ".." if joined.pop().is_none() => {
                             return Err(wrong(
                                 lua,
@@ -71,7 +70,7 @@ fn path(lua: &Lua, path: &Table) -> mlua::Result<()> {
                                 "`..` leads out of where the path begins",
                             ));
                         }
-                        ".." => {}
+                        "" | "." | ".." => {}
                         word => joined.push(word.to_owned()),
                     }
                 }

@@ -5,7 +5,8 @@ use ops_core::error::{Code, Fault};
 use ops_core::value::{Digest, Handle, Value as Json};
 
 use crate::lua::freeze::freeze;
-use crate::lua::sandbox::{Prelude, borrow, merge_sort, natural};
+use crate::lua::order::{merge_sort, natural};
+use crate::lua::sandbox::{Prelude, borrow};
 use crate::lua::value::data::Data;
 use crate::lua::value::{from_json, to_json};
 use crate::lua::{declare, raised, text};
@@ -15,7 +16,7 @@ pub(super) fn functions(lua: &Lua, ops: &Table, prelude: &Prelude) -> mlua::Resu
     declare::functions(lua, ops)?;
     ops.raw_set("try", &prelude.attempt)?;
     ops.raw_set("later", lua.create_function(later)?)?;
-    ops.raw_set("is_empty", lua.create_function(is_empty)?)?;
+    ops.raw_set("is_empty", lua.create_function(|lua, value: Value| is_empty(lua, &value))?)?;
     ops.raw_set("sorted", lua.create_function(sorted)?)?;
     ops.raw_set("map", lua.create_function(map)?)?;
     ops.raw_set(
@@ -53,8 +54,8 @@ fn later(lua: &Lua, (reply, field): (Value, String)) -> mlua::Result<Value> {
 }
 
 /// Whether a table, or data of the host, has nothing in it.
-fn is_empty(lua: &Lua, value: Value) -> mlua::Result<bool> {
-    match &value {
+fn is_empty(lua: &Lua, value: &Value) -> mlua::Result<bool> {
+    match value {
         Value::Table(table) => Ok(crate::lua::freeze::inner(table).is_empty()),
         other => match to_json(other) {
             Ok(Json::Array(items)) => Ok(items.is_empty()),

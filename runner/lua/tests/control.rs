@@ -321,7 +321,7 @@ fn a_looked_at_unknown_is_a_frontier_and_the_other_branches_are_planned_on() {
     let fault = ran.fault();
     assert!(fault.title.starts_with("frontier"), "{fault}");
     assert_eq!(fault.code, Code::PREDICTION);
-    assert_eq!(fault.place.unwrap().to_string(), "recipes/t.lua:4:40");
+    assert_eq!(fault.place.unwrap().to_string(), "recipes/t.lua:4:44");
 }
 
 #[test]

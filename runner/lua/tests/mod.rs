@@ -1,6 +1,11 @@
 //! The Lua layer driven by scripts: deliveries by hand, no engine. A call vocabulary of its own, so that nothing here waits for call types.
 
-#![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::unnecessary_wraps,
+    clippy::needless_pass_by_value,
+    reason = "scripts answer as the engine does"
+)]
 
 mod bodies;
 mod control;

@@ -191,11 +191,11 @@ fn a_refusal_cannot_be_caught_and_cleanups_run_inside_out() {
     let mut acts = second.acts.clone();
     let mut turn = second;
     while turn.end.is_none() {
-        let (id, _) = acts
+        let id = acts
             .iter()
             .rev()
             .find_map(|act| match act {
-                Act::Asked { id, request } if request.call == "fs.write" => Some((id.clone(), ())),
+                Act::Asked { id, request } if request.call == "fs.write" => Some(id.clone()),
                 _ => None,
             })
             .unwrap();
@@ -263,10 +263,10 @@ fn a_stop_of_a_cleanup_ends_that_cleanup() {
     assert!(turn.end.is_none());
     let branch = Branch("t{0}/defer[1]".into());
     let turn = machine.turn(Delivery::Stop { branch, stop: stop("third Ctrl-C") });
-    assert_eq!(fault_of(&turn.end).title, "first", "its failure does not hide the first");
+    assert_eq!(fault_of(turn.end.as_ref()).title, "first", "its failure does not hide the first");
 }
 
-fn fault_of(end: &Option<Result<serde_json::Value, Failure>>) -> ops_core::error::Fault {
+fn fault_of(end: Option<&Result<serde_json::Value, Failure>>) -> ops_core::error::Fault {
     match end {
         Some(Err(Failure::Fault(fault) | Failure::Call(_, fault))) => (**fault).clone(),
         other => panic!("{other:?}"),

@@ -200,7 +200,7 @@ impl Copy {
         if let Ok(results) = data.borrow::<Results>() {
             let mut map = Map::new();
             for (key, value) in results.entries() {
-                map.insert(key.clone(), self.value(&value, depth + 1)?);
+                map.insert(key.clone(), self.value(value, depth + 1)?);
             }
             return Ok(Json::Object(map));
         }

@@ -8,7 +8,7 @@ mod show;
 mod status;
 mod verify;
 
-pub use lab::{LabNode, LabView, facts, facts_json, lab, lab_json};
+pub use lab::{facts, facts_json, lab_state_json};
 pub use list::{Listing, list, list_json};
 pub use past::{history, history_json};
 pub use plan::{plan, plan_json};

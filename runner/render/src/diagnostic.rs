@@ -37,6 +37,8 @@ impl Code {
     pub const JSON_PATCH: Code = Code("OPS0509");
     /// A patch file that could not be read, or a text that is no patch.
     pub const NO_PATCH: Code = Code("OPS0510");
+    /// An edit whose place is not in the file, or cannot be edited.
+    pub const NO_PLACE: Code = Code("OPS0512");
     /// A warning: the merge drops a value that the patch does not mention.
     pub const LOST_VALUE: Code = Code("OPS0511");
 }

@@ -3,11 +3,13 @@
 //! and no environment, and knows nothing of recipes or of the command line.
 
 pub mod diagnostic;
+pub mod edit;
 mod machinery;
 pub mod patch;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Mark};
+pub use edit::{Edited, Scalar, edit};
 pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
 pub use patch::{Patch, Patched, patch};
 pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Source};

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use ops_render::{Patch, Profile, Source, patch};
+use ops_render::{Patch, Profile, Scalar, Source, edit, patch};
 use proptest::prelude::*;
 
 /// Words that make YAML of some sort out of chance.
@@ -60,6 +60,16 @@ const WORDS: &[&str] = &[
     "endpoint: https://a",
 ];
 
+const PATHS: &[&str] = &[
+    "machine",
+    "cluster",
+    "[0]",
+    "machine.network",
+    "name",
+    "interfaces[interface=eth0]",
+    "files[0]",
+];
+
 static PROFILE: LazyLock<Profile> = LazyLock::new(|| Profile::load("1.13.0").unwrap());
 
 fn text() -> impl Strategy<Value = String> {
@@ -68,7 +78,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn words_at_random_are_answered(config in text(), patches in proptest::collection::vec(text(), 0..3)) {
@@ -77,6 +87,15 @@ proptest! {
             .filter_map(|text| Patch::from_source(Source { name: "p", bytes: text.as_bytes() }, &PROFILE).ok())
             .collect();
         let _ = patch(Source { name: "c", bytes: config.as_bytes() }, &patches, &PROFILE);
+    }
+
+    #[test]
+    fn edits_of_words_at_random_are_answered(file in text(), at in 0..PATHS.len(), value in text()) {
+        let source = Source { name: "f", bytes: file.as_bytes() };
+        if let Ok(edited) = edit(source, PATHS[at], &Scalar::Text(value.clone())) {
+            let again = Source { name: "f", bytes: edited.text.as_bytes() };
+            prop_assert!(!edit(again, PATHS[at], &Scalar::Text(value)).unwrap().changed);
+        }
     }
 
     #[test]

@@ -36,11 +36,46 @@ impl<'de> Deserialize<'de> for Script {
     }
 }
 
+/// A program and its arguments. One word alone is a command without arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Words(pub Vec<String>);
+
+impl<'de> Deserialize<'de> for Words {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Words, D::Error> {
+        let words = match Value::deserialize(d)? {
+            Value::Array(words) => words,
+            one => vec![one],
+        };
+        let words: Vec<String> = words
+            .into_iter()
+            .map(|word| match word {
+                Value::String(word) => Ok(word),
+                Value::Number(number) => Ok(number.to_string()),
+                other => Err(serde::de::Error::custom(not_text(&other))),
+            })
+            .collect::<Result<_, _>>()?;
+        match words.first() {
+            Some(program) if !program.is_empty() => Ok(Words(words)),
+            _ => Err(serde::de::Error::custom("the command is empty")),
+        }
+    }
+}
+
+impl JsonSchema for Words {
+    fn schema_name() -> Cow<'static, str> {
+        "Words".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "array", "items": {"type": "string"}, "minItems": 1})
+    }
+}
+
 /// A secret in the script would stand on the command line for everybody to read.
 fn not_text(value: &Value) -> &'static str {
     match value.get("$secret").or_else(|| value.get("$blob")) {
-        Some(_) => "a secret or blob cannot stand in a script: give it by `env` or `stdin`",
-        None => "a script is a text or a list of lines",
+        Some(_) => "a secret or blob cannot stand on a command line: give it by `env` or `stdin`",
+        None => "expected a text or a list of texts",
     }
 }
 
@@ -158,8 +193,8 @@ process_call! {
     /// `sh.exec { "git", "gc", … }`: one command without a shell.
     Exec,
     /// Program and arguments.
-    argv: Vec<String>,
-    |call| call.argv.join(" ")
+    argv: Words,
+    |call| call.argv.0.join(" ")
 }
 
 #[cfg(test)]
@@ -196,6 +231,18 @@ mod tests {
     #[test]
     fn a_list_is_its_lines() {
         assert_eq!(sh(json!({"script": ["a", "b"]})).unwrap().script.0, "a\nb");
+    }
+
+    #[test]
+    fn a_command_is_a_word_or_several() {
+        let argv = |argv: Value| {
+            serde_json::from_value::<Exec>(json!({"argv": argv})).map(|exec| exec.argv.0)
+        };
+        assert_eq!(argv(json!("ls")).unwrap(), ["ls"]);
+        assert_eq!(argv(json!(["git", "log", 3])).unwrap(), ["git", "log", "3"]);
+        for wrong in [json!([]), json!(""), json!([true]), json!(["x", {"$secret": {}}])] {
+            assert!(argv(wrong.clone()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) fn check(deeds: &[Deed<'_>], case: &Case<'_>) -> Result<(), Box<Fault
     let voting = |deed: &&Deed<'_>| disturbs(deed, site) && !empty_handed(deed, case);
     let Some(first) = deeds.iter().find(voting) else { return Ok(()) };
     let planes = site.cluster.control_planes().count();
-    refuse_while_open(deeds, site, case.facts)?;
+    refuse_while_open(deeds.iter().filter(voting), site, case.facts)?;
     let limit = EvidenceCode::Etcd.limit(&site.cluster.guards);
     let etcd = fresh(case.facts.etcd.as_ref(), limit, case.now)
         .and_then(|view| assess(view, site.cluster))
@@ -221,8 +221,12 @@ impl Count {
     }
 }
 
-fn refuse_while_open(deeds: &[Deed<'_>], site: &Site<'_>, facts: &Facts) -> Result<(), Box<Fault>> {
-    for deed in deeds.iter().filter(|deed| disturbs(deed, site)) {
+fn refuse_while_open<'d>(
+    deeds: impl Iterator<Item = &'d Deed<'d>>,
+    site: &Site<'_>,
+    facts: &Facts,
+) -> Result<(), Box<Fault>> {
+    for deed in deeds {
         let Some(node) = deed.node() else { continue };
         if let Some(other) = facts.under_way.iter().find(|o| *o != node && is_plane(site, o)) {
             return Err(busy(node, other));

@@ -164,6 +164,9 @@ impl Api {
             }
             ("GET", ["api", "v1", "nodes"]) => self.many(KubeKind::Nodes, None, query).await,
             ("GET", ["api", "v1", "nodes", name]) => self.one(KubeKind::Nodes, None, name).await,
+            ("GET", ["api", "v1", "persistentvolumes"]) => {
+                self.discovery(persistent_volumes(&self.spec)).await
+            }
             ("GET", ["api", "v1", "namespaces"]) => {
                 self.many(KubeKind::Namespaces, None, query).await
             }
@@ -390,4 +393,30 @@ fn core() -> Value {
             resource("pods/eviction", "Eviction", true, &["create"]),
         ],
     })
+}
+
+/// The persistent volumes: one per volume of the spec whose only copy lies under a node's `/var`; replicated ones belong to a storage system,
+/// which the lab does not have.
+fn persistent_volumes(spec: &LabSpec) -> Value {
+    let local = spec.volumes.iter().filter_map(|volume| match volume.replicas.as_slice() {
+        [(node, crate::spec::Medium::Ephemeral)] => Some((volume, node)),
+        _ => None,
+    });
+    let items: Vec<Value> = local
+        .map(|(volume, node)| {
+            let on = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": [node]});
+            json!({
+                "apiVersion": "v1",
+                "kind": "PersistentVolume",
+                "metadata": {"name": volume.name},
+                "spec": {
+                    "local": {"path": format!("/var/mnt/{}", volume.name)},
+                    "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [on]}]}},
+                    "persistentVolumeReclaimPolicy": "Retain",
+                },
+                "status": {"phase": "Bound"},
+            })
+        })
+        .collect();
+    json!({"apiVersion": "v1", "kind": "PersistentVolumeList", "metadata": {}, "items": items})
 }

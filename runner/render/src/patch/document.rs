@@ -63,7 +63,8 @@ impl Document {
             kind: deletion.kind.clone(),
             name: None,
         };
-        let node = Node { mark: deletion.mark, tag: None, data: Data::Mapping(Vec::new()) };
+        let node =
+            Node { mark: deletion.mark, span: (0, 0), tag: None, data: Data::Mapping(Vec::new()) };
         Document {
             type_id: profile.any_type(),
             value: Value::Nil,

@@ -79,7 +79,7 @@ impl Sweeper<'_> {
             }
             Data::Scalar { .. } | Data::Alias(_) => return Ok(Some(Rc::clone(node))),
         };
-        Ok(Some(Rc::new(Node { mark: node.mark, tag: node.tag.clone(), data })))
+        Ok(Some(Rc::new(Node { mark: node.mark, span: node.span, tag: node.tag.clone(), data })))
     }
 
     fn mapping(

@@ -3,6 +3,45 @@
 
 use super::scalar::{Dialect, Meaning, is_base60, old_bool, resolve};
 
+/// Text on one line as it stands in a block mapping: plain where nothing can
+/// be mistaken, else quoted.
+pub(crate) fn inline(text: &str) -> String {
+    let facts = Facts::of(text, Dialect::V4);
+    let style = match text_style(text, Dialect::V4, false) {
+        Style::Plain if facts.plain => return text.to_owned(),
+        Style::Plain if facts.single => Style::Single,
+        _ => Style::Double,
+    };
+    quoted(text, style == Style::Single)
+}
+
+/// Text in single quotes where they are asked for and possible, else in double.
+pub(crate) fn quoted(text: &str, single: bool) -> String {
+    if single && Facts::of(text, Dialect::V4).single && !text.chars().any(is_break) {
+        return format!("'{}'", text.replace('\'', "''"));
+    }
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        if !is_printable(c) || is_break(c) || c == '"' || c == '\\' {
+            out += &escape(c);
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Whether a literal block can hold the text, its last line break aside.
+pub(crate) fn fits_literal(text: &str) -> bool {
+    let body = text.strip_suffix('\n').unwrap_or(text);
+    let odd = |c: char| c != '\n' && c != '\t' && (is_break(c) || !is_printable(c));
+    !body.is_empty()
+        && !body.starts_with([' ', '\n', '\t'])
+        && !body.ends_with(['\n', ' ', '\t'])
+        && !body.contains(odd)
+}
+
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Out {

@@ -8,6 +8,9 @@ use crate::diagnostic::Mark;
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) mark: Mark,
+    /// Where a scalar or an alias stands, in characters: from its anchor or tag
+    /// to the white space behind it; a block scalar from its first line.
+    pub(crate) span: (usize, usize),
     /// An explicit tag in its short form (`!!str`, `!local`).
     pub(crate) tag: Option<String>,
     pub(crate) data: Data,

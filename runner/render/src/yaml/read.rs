@@ -123,11 +123,12 @@ impl<'a> Reader<'a> {
 
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Rc<Node>, Diagnostic> {
         let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
+        let characters = (span.start.index(), span.end.index());
         let before = self.nodes;
         self.count(1, mark)?;
         self.refuse_tab_indentation(mark)?;
         let (anchor, tag, data) = match event {
-            Event::Alias(anchor) => return self.alias(anchor, mark),
+            Event::Alias(anchor) => return self.alias(anchor, mark, characters),
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
@@ -139,7 +140,7 @@ impl<'a> Reader<'a> {
             Event::MappingStart(anchor, tag) => (anchor, tag, self.mapping(mark)?),
             other => return Err(self.broken(mark, format!("a value was expected, not {other:?}"))),
         };
-        let node = Rc::new(Node { mark, tag: tag.map(|tag| short(&tag)), data });
+        let node = Rc::new(Node { mark, span: characters, tag: tag.map(|tag| short(&tag)), data });
         if anchor > 0 {
             self.anchors.insert(anchor, (Rc::clone(&node), self.nodes - before));
         }
@@ -172,9 +173,9 @@ impl<'a> Reader<'a> {
         if !content.trim_start_matches('\n').starts_with('\t') {
             return Ok(());
         }
-        let line = self.lines.get(mark.line.saturating_sub(1)).unwrap_or(&"");
-        let header = line.chars().skip(mark.column.saturating_sub(1)).take(3);
-        if header.clone().any(|c| c.is_ascii_digit()) {
+        let above = self.lines[..mark.line.saturating_sub(1).min(self.lines.len())].iter().rev();
+        let header = above.map(|line| block_header(line)).find(Option::is_some).flatten();
+        if header.is_some_and(|(_, header)| header.contains(|c: char| c.is_ascii_digit())) {
             return Ok(());
         }
         let message = "the block of text begins with a tab where indentation is expected";
@@ -183,12 +184,17 @@ impl<'a> Reader<'a> {
             .hint("write the text in double quotes, with \\t for the tab"))
     }
 
-    fn alias(&mut self, anchor: usize, mark: Mark) -> Result<Rc<Node>, Diagnostic> {
+    fn alias(
+        &mut self,
+        anchor: usize,
+        mark: Mark,
+        span: (usize, usize),
+    ) -> Result<Rc<Node>, Diagnostic> {
         let Some((target, size)) = self.anchors.get(&anchor).cloned() else {
             return Err(self.broken(mark, "the alias stands inside the value that it names"));
         };
         self.count(size, mark)?;
-        Ok(Rc::new(Node { mark, tag: None, data: Data::Alias(target) }))
+        Ok(Rc::new(Node { mark, span, tag: None, data: Data::Alias(target) }))
     }
 
     fn sequence(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
@@ -253,6 +259,14 @@ impl<'a> Reader<'a> {
     fn broken(&self, mark: Mark, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(Code::UNREADABLE, self.name, mark, message)
     }
+}
+
+/// The `|` or `>` with its hints that ends a line, and the byte it begins at.
+pub(crate) fn block_header(line: &str) -> Option<(usize, &str)> {
+    let line = line.find(" #").map_or(line, |comment| &line[..comment]).trim_end();
+    let start = line.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')).len();
+    let at = start.checked_sub(1)?;
+    matches!(line.as_bytes()[at], b'|' | b'>').then(|| (at, &line[at..]))
 }
 
 fn short(tag: &Tag) -> String {

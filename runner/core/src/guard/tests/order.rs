@@ -107,6 +107,8 @@ fn bare_nodes_are_configured_in_any_order_and_one_is_bootstrapped() {
     assert_eq!(judge(&scene, &[Deed::Bootstrap("cp-1")]), NO, "who is silent may hold members");
     assert_eq!(judge(&scene, &[apply("cp-1")]), Ok(()), "cp-1 itself holds none");
     assert_eq!(judge(&scene, &[apply("cp-3")]), NO);
+    scene.facts.under_way = vec!["cp-2".into()];
+    assert_eq!(judge(&scene, &[apply("cp-1")]), Ok(()), "whoever else is on the way");
 }
 
 #[test]

@@ -194,6 +194,13 @@ const ATTEMPTS: &[Attempt] = &[
     Attempt("a snapshot whose hash does not fit", || verify(3, &[reset("cp-1", &["EPHEMERAL"])], |s| s.facts.snapshot.as_mut().unwrap().found.as_mut().unwrap().verified = false), Code::EVIDENCE),
     Attempt("an empty snapshot", || verify(3, &[reset("cp-1", &["EPHEMERAL"])], |s| s.facts.snapshot.as_mut().unwrap().found.as_mut().unwrap().size = 0), Code::EVIDENCE),
     Attempt("one of five ill: quorum holds, health does not", || verify(5, &[reset("cp-1", &["EPHEMERAL"])], |s| s.silence("cp-5")), Code::EVIDENCE),
+    // Kinds of grants that have no evidence yet are refused by name.
+    Attempt("a recovery of etcd", || verify(3, &[call("talos.bootstrap", &json!({"node": "cp-1", "recover_from": "db"})).unwrap()], |_| {}), Code::GRANT_KIND),
+    Attempt("a recovery of etcd under a grant for a reset", || ended(Scene::granted().call(&call("talos.bootstrap", &json!({"node": "cp-1", "recover_from": "db"})).unwrap())), Code::GRANT_KIND),
+    Attempt("a drain that deletes what nobody brings back", || verify(3, &[call("kube.drain", &json!({"node": "w-1", "force": true})).unwrap()], |_| {}), Code::GRANT_KIND),
+    Attempt("a drain past the budgets on a dev cluster", || { let mut s = Scene::healthy(3).profile(Profile::Dev); ended(s.start(&[call("kube.drain", &json!({"node": "w-1", "disable_eviction": true})).unwrap()])) }, Code::GRANT_KIND),
+    Attempt("the whole dev cluster", || { let mut s = Scene::healthy(3).profile(Profile::Dev); ended(s.start(&[reset("cp-1", &["STATE"]), reset("cp-2", &["STATE"]), reset("cp-3", &["STATE"])])) }, Code::GRANT_KIND),
+    Attempt("a whole disk beside a good reset", || verify(3, &[reset_w1(), call("talos.reset", &json!({"node": "w-2"})).unwrap()], |_| {}), Code::GUARD_PARTITIONS),
     // Declaration and confirmation.
     Attempt("a recipe that does not say that it destroys", || after(|s| s.destructive = false), Code::UNDECLARED),
     Attempt("nobody confirmed", || after(|s| s.confirmed = None), Code::DECLINED),
@@ -234,5 +241,5 @@ fn every_attempt_has_a_name_of_its_own_and_they_are_many() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), ATTEMPTS.len());
-    assert!(names.len() >= 130, "{} attempts", names.len());
+    assert!(names.len() >= 140, "{} attempts", names.len());
 }
