@@ -283,3 +283,22 @@ fn a_cut_network_isolates_a_member_and_it_catches_up_by_itself() {
     bench.advance(5_000);
     assert_eq!(bench.voters(), (3, 3, 0));
 }
+
+#[test]
+fn a_snapshot_outlives_its_lab_and_is_recovered_into_another() {
+    let mut first = Bench::healthy(LabSpec::single(1));
+    first.kubectl("cordon w-1");
+    first.talosctl("cp-1", "etcd snapshot db.snapshot");
+    let mut second = Bench::bare(LabSpec::single(2));
+    second.files.insert("db.snapshot".into(), first.files["db.snapshot"].clone());
+    for node in ["cp-1", "w-1"] {
+        second.config_file("node.yaml", node, |text| text);
+        second.talosctl(node, "apply-config --insecure -f node.yaml");
+    }
+    second.until("waits", |bench| bench.etcd("cp-1") == "waits");
+    let said = second.talosctl("cp-1", "bootstrap --recover-from db.snapshot");
+    assert_eq!(said.code, 0, "{}", said.err);
+    second.settle();
+    assert!(second.kubectl("get node w-1").out.contains("SchedulingDisabled"));
+    assert_eq!(second.losses(), Vec::<String>::new());
+}

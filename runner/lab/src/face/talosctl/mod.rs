@@ -7,6 +7,7 @@ mod etcd;
 mod get;
 mod local;
 mod resources;
+mod storage;
 mod track;
 
 use super::flags::{Flag, FlagError, Parsed, Takes};
@@ -220,6 +221,11 @@ impl Ctl {
 
     /// Asks one node, through the first endpoint that answers.
     pub(crate) async fn ask(&self, node: &Named, request: Request) -> Result<Reply, Trouble> {
+        if !self.insecure() && node.label.contains(':') {
+            // Only endpoints carry ports: a node is what the endpoint's apid dials.
+            let text = format!("rpc error: code = Internal desc = invalid target {:?}", node.label);
+            return Err(Trouble { refusal: Refusal::NoRoute, text, whole: true });
+        }
         let own = [node.clone()];
         let endpoints: &[Named] = if self.insecure() { &own } else { &self.endpoints };
         let mut last = None;
@@ -364,11 +370,9 @@ impl Start<'_> {
                  configuration context: talos config file is empty\n",
             ));
         }
+        // A context that is not there has neither credentials nor endpoints.
         let Some(context) = config.contexts.get(name) else {
-            return Err(failed(&format!(
-                "error constructing client: failed to create client connection: failed to resolve \
-                 configuration context: context {name:?} is not defined in {path:?}\n"
-            )));
+            return Err(failed("error constructing client: failed to determine endpoints\n"));
         };
         let endpoints = match self.flags.list("endpoints") {
             [] => named(&context.endpoints),
