@@ -360,12 +360,12 @@ func (t *Table) Add(typ reflect.Type) string {
 	return name
 }
 
-// opaque types come from outside Talos' own modules; the engine has codecs for
-// those that it meets.
+// opaque types come from outside Talos' and talhelper's own modules; the
+// engine has codecs for those that it meets.
 func opaque(typ reflect.Type) bool {
 	path := typ.PkgPath()
 
-	return path != "" && !strings.Contains(path, "siderolabs/")
+	return path != "" && !strings.Contains(path, "siderolabs/") && !strings.Contains(path, "/talhelper/")
 }
 
 func (t *Table) field(f reflect.StructField) fieldInfo {
