@@ -34,11 +34,13 @@ use crate::sys::group::{Groups, LiveGroups};
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
     let opened = Opened::new(settings, &globals)?;
+    let lab = opened.settings.lab;
     block_on(async {
         let run = opened.fresh_run();
         let journal = Start { run, records: Vec::new(), journal: None, settled: BTreeMap::new() };
         carry_out(&opened, &globals, &asked, &out, journal).await
     })
+    .map_err(|fault| told(lab, fault))
 }
 
 /// Goes on with a run.
@@ -127,7 +129,9 @@ async fn carry_out(
     reporter
         .event(&Event::Recorded(start.records.first().cloned().unwrap_or_else(|| head.clone())));
     let mut confirmed = None;
-    let journal = if let Some(journal) = start.journal { journal } else {
+    let journal = if let Some(journal) = start.journal {
+        journal
+    } else {
         let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
         let cleared = cleared.map_err(|fault| *fault)?;
         confirmed = cleared.confirmed;
@@ -183,7 +187,7 @@ async fn carry_out(
             .save()
             .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}")))?;
     }
-    tell(&ended, &start.run, out);
+    tell(&ended, &start.run, opened.settings.lab, out);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
     }
@@ -206,7 +210,29 @@ async fn prove(
     })
 }
 
-fn tell(ended: &Ended, run: &RunId, out: &Output) {
+/// Commands to copy say `--lab` where this one did: the same words without it would reach the real cluster.
+fn copyable(lab: bool, text: &str) -> String {
+    if !lab {
+        return text.to_owned();
+    }
+    ["run", "verify", "resume", "adopt", "status", "plan"]
+        .iter()
+        .fold(text.to_owned(), |text, verb| {
+            text.replace(&format!("ops {verb}"), &format!("ops --lab {verb}"))
+        })
+}
+
+/// A fault with commands to copy as they must be typed here.
+fn told(lab: bool, mut fault: Fault) -> Fault {
+    for lines in [&mut fault.next, &mut fault.help, &mut fault.details] {
+        for line in lines {
+            *line = copyable(lab, line);
+        }
+    }
+    fault
+}
+
+fn tell(ended: &Ended, run: &RunId, lab: bool, out: &Output) {
     for (at, (_, fault)) in ended.faults.iter().enumerate() {
         let last = at + 1 == ended.faults.len();
         let fault = if last && !fault.next.iter().any(|n| n.contains("ops resume")) {
@@ -214,7 +240,7 @@ fn tell(ended: &Ended, run: &RunId, out: &Output) {
         } else {
             fault.clone()
         };
-        out.fault(&fault);
+        out.fault(&told(lab, fault));
     }
 }
 
@@ -324,22 +350,27 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
-            out.result(&views::verification(&found, now(), out.look()));
+            out.result(&copyable(
+                opened.settings.lab,
+                &views::verification(&found, now(), out.look()),
+            ));
             out.document("ops.verification", 1, &views::verification_json(&found, None));
             let open = found.rows.iter().any(|row| !row.state.holds());
             return Ok(if open { Exit::Failed } else { Exit::Done });
         };
-        let found = session.verify(need).await.map_err(|fault| *fault)?;
-        out.result(&views::verification(&found, now(), out.look()));
+        let found =
+            session.verify(need).await.map_err(|fault| told(opened.settings.lab, *fault))?;
+        out.result(&copyable(opened.settings.lab, &views::verification(&found, now(), out.look())));
         let grant = match session.issue(&found) {
             Ok(grant) => grant,
             Err(fault) => {
                 out.document("ops.verification", 1, &views::verification_json(&found, None));
-                return Err(*fault);
+                return Err(told(opened.settings.lab, *fault));
             }
         };
         let ttl = ops_core::guard::claim_within(&opened.cluster.guards).to_string();
-        out.result(&views::granted(&grant, &found.command, &opened.cluster.name, &ttl));
+        let granted = views::granted(&grant, &found.command, &opened.cluster.name, &ttl);
+        out.result(&copyable(opened.settings.lab, &granted));
         out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
@@ -367,8 +398,7 @@ pub(super) fn adopt(
         out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
         return Ok(Exit::Done);
     }
-    let shown: String = changes.iter().map(|c| format!("  {c}\n")).collect();
-    out.result(&format!("{}\n{shown}", settings.lock_path));
+    out.result(&format!("{}\n  {}\n", settings.lock_path, changes.join("\n  ")));
     if !globals.yes {
         let question = format!("Write {}?", settings.lock_path);
         match opened.asker.yes(&question) {

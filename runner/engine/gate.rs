@@ -282,9 +282,10 @@ impl<'a> Gate<'a> {
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
         if let Ok(reply) = &reply
-            && let Err(fault) = self.seen(&call, reply) {
-                return Finished::Stop(fault);
-            }
+            && let Err(fault) = self.seen(&call, reply)
+        {
+            return Finished::Stop(fault);
+        }
         Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
                 error.call.clone_from(&ready.request.call);

@@ -47,9 +47,9 @@ impl Nodes {
             _ => Vec::new(),
         };
         let mut away = self.away.borrow_mut();
-        seen.iter().for_each(|node| {
+        for node in &seen {
             away.remove(node);
-        });
+        }
         seen
     }
 
