@@ -6,7 +6,7 @@ use ops_core::call::table::{self, Call};
 use ops_core::error::{CallError, Code, Fault};
 use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
-use ops_core::machine::{Act, Delivery, Entry, Failure, Machine, Stop, Turn};
+use ops_core::machine::{Act, BranchEnd, Delivery, Entry, Failure, Machine, Stop, Turn};
 use ops_core::record::{Outcome, Record, StepEnd};
 use ops_core::value::{BLOB_FROM, Map, Value};
 
@@ -50,7 +50,13 @@ impl<'a> Run<'a> {
                 Act::Asked { id, request } => self.asked(at, id, &request),
                 Act::Dropped { id } => self.dropped(at, &id),
                 Act::Opened { .. } => {}
-                Act::Closed { branch, how } => self.record(Record::BranchEnd { branch, how }),
+                Act::Closed { branch, how } => {
+                    if let (true, BranchEnd::Skipped(why)) = (branch == self.steps[at].branch, &how)
+                    {
+                        self.steps[at].skipped = Some(why.clone());
+                    }
+                    self.record(Record::BranchEnd { branch, how });
+                }
                 Act::Log { branch, number, level, body } => {
                     self.logged(branch, number, level, body);
                 }
@@ -307,7 +313,7 @@ impl<'a> Run<'a> {
             }
             (_, Ok(result)) => {
                 let recovered = self.steps[at].failed_calls > 0;
-                let end = match skip_reason(&result) {
+                let end = match self.steps[at].skipped.take() {
                     Some(reason) => StepEnd::Skipped { reason },
                     None => StepEnd::Done { result, recovered },
                 };
@@ -464,10 +470,6 @@ impl<'a> Run<'a> {
             }
         }
     }
-}
-
-fn skip_reason(result: &Value) -> Option<String> {
-    result.as_object().filter(|m| m.len() == 1)?.get("$skip")?.as_str().map(str::to_owned)
 }
 
 fn intent_of_nested(id: &CallId, request: &Request, at: ops_core::time::Time) -> Record {

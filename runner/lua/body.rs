@@ -117,7 +117,7 @@ impl Body {
     /// Ends the running branch's part of a plan: it looked at what only apply will know. Gives the error that unwinds it.
     pub(super) fn frontier(&self, lua: &Lua, field: &str, later: &LaterRef) -> mlua::Error {
         let title = format!("frontier: `{field}` of {} is known only after apply", later.call);
-        let mut fault = Fault::new(Code::PREDICTION, title)
+        let mut fault = Fault::new(Code::FRONTIER, title)
             .help(format!("to hand it on without looking: `ops.later(reply, \"{field}\")`"));
         fault.place = here(lua).and_then(|line| self.texts.word(line, field)).map(Box::new);
         if let Some(arm) = self.current() {
