@@ -25,6 +25,7 @@ use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
+use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
@@ -126,20 +127,17 @@ async fn carry_out(
     reporter
         .event(&Event::Recorded(start.records.first().cloned().unwrap_or_else(|| head.clone())));
     let mut confirmed = None;
-    let journal = match start.journal {
-        Some(journal) => journal,
-        None => {
-            let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
-            let cleared = cleared.map_err(|fault| *fault)?;
-            confirmed = cleared.confirmed;
-            let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
-            journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
-            if let Some(grant) = cleared.claimed {
-                let record = Record::GrantClaimed { grant, at: opened.world.now() };
-                journal.append(&record).map_err(|failure| failure.fault())?;
-            }
-            journal
+    let journal = if let Some(journal) = start.journal { journal } else {
+        let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
+        let cleared = cleared.map_err(|fault| *fault)?;
+        confirmed = cleared.confirmed;
+        let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
+        journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if let Some(grant) = cleared.claimed {
+            let record = Record::GrantClaimed { grant, at: opened.world.now() };
+            journal.append(&record).map_err(|failure| failure.fault())?;
         }
+        journal
     };
     let named: Vec<Named> = asked
         .iter()
@@ -176,6 +174,7 @@ async fn carry_out(
     };
     let ended = session.run(graph, &gate, signals(), replayed).await;
     let exit = ended.exit();
+    gate.finish().map_err(|fault| *fault)?;
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
     journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
@@ -382,6 +381,9 @@ pub(super) fn adopt(
         }
     }
     write_lock(&opened, &lock)?;
+    if !settings.lab {
+        follow_identity(&opened, &lock)?;
+    }
     out.result(&format!("wrote {}\n", settings.lock_path));
     Ok(Exit::Done)
 }
@@ -403,6 +405,17 @@ async fn read_identity(
     let session =
         session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
     session.adopt(node).await.map_err(|fault| *fault)
+}
+
+/// Journals, grants and audit stay with the cluster when its identity becomes known.
+fn follow_identity(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
+    let root = opened.disk.root();
+    let base = opened.settings.state_dir()?;
+    let site = opened.site();
+    let new = ops_core::guard::Site { lock: Some(lock), ..site };
+    rename_folder(&base, &folder_name(&site, root), &folder_name(&new, root))
+        .map(|_| ())
+        .map_err(|fault| *fault)
 }
 
 fn write_lock(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {

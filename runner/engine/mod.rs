@@ -8,6 +8,7 @@ pub mod graph;
 pub mod hands;
 pub mod hosted;
 pub mod keep;
+mod nodes;
 mod own_calls;
 pub mod plan;
 pub mod proof;
