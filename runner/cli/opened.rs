@@ -1,0 +1,239 @@
+//! Everything that an invocation opens: the world or the lab, files, state folder, recipes, hands. Opened once, here; decides nothing.
+
+use std::ffi::OsString;
+use std::rc::Rc;
+
+use ops_core::error::{Code, Fault};
+use ops_core::event::Events;
+use ops_core::guard::{Site, Who};
+use ops_core::ident::RunId;
+use ops_core::inventory::{Cluster, LockFile};
+use ops_core::value::{Digest, Map, Value};
+
+use super::args::Globals;
+use super::ask::Terminal;
+use super::invocation::{resolve, words_of};
+use super::{lab, recipes};
+use crate::config::Settings;
+use crate::engine::hosted::Hosted;
+use crate::engine::keep::{Asker, Keep, Nobody};
+use crate::engine::session::Session;
+use crate::host::Memo;
+use crate::host::simulated::Simulated;
+use crate::journal::runs::Runs;
+use crate::lua::Host;
+use crate::store::{Store, folder_name};
+use crate::sys::blobs::{Blobs, MemoryBlobs};
+use crate::sys::disk::Disk;
+use crate::sys::environment::Environment as ChildEnvironment;
+use crate::sys::files::Files;
+use crate::sys::live::Live;
+use crate::sys::overlay::Overlay;
+use crate::sys::process::{ProcessLimits, Processes};
+use crate::sys::random;
+use crate::sys::redact::Redactor;
+use crate::sys::secrets::{EnvSecrets, Secrets};
+use crate::sys::world::World;
+
+/// What is open.
+pub(super) struct Opened {
+    pub settings: Settings,
+    pub host: Host,
+    /// The cluster; an empty one for recipes without a cluster.
+    pub cluster: Cluster,
+    pub lock: Option<LockFile>,
+    pub disk: Rc<Disk>,
+    pub live: Rc<Live>,
+    pub simulated: Option<Rc<Simulated>>,
+    pub world: Rc<dyn World>,
+    pub runs: Runs,
+    pub keep: Box<dyn Keep>,
+    pub asker: Box<dyn Asker>,
+}
+
+impl Opened {
+    /// Opens everything for these settings.
+    pub(super) fn new(settings: Settings, globals: &Globals) -> Result<Opened, Fault> {
+        let unreadable = |what: &str, error: &std::io::Error| {
+            Fault::new(Code::STATE_STORE, format!("{what}: {error}"))
+        };
+        let host = recipes::load(&settings.project)?;
+        let disk = Disk::new(settings.root())
+            .map_err(|error| unreadable(&settings.root().display().to_string(), &error))?;
+        let disk = Rc::new(disk);
+        let vars = settings.env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
+        let own = std::env::current_exe().ok();
+        let environment = ChildEnvironment::new(vars, None, own.as_deref());
+        let processes =
+            Processes::new(disk.root().to_owned(), environment, ProcessLimits::default());
+        let live = Rc::new(Live::new(processes));
+        let simulated = if settings.lab {
+            let files: Rc<dyn Files> = disk.clone();
+            let real: Rc<dyn World> = live.clone();
+            let path = lab::state_path(&settings)?;
+            let world = Rc::new(Simulated::new(lab::open(&settings)?, Some(path), files, real));
+            Some(world)
+        } else {
+            None
+        };
+        let world: Rc<dyn World> = match &simulated {
+            Some(simulated) => simulated.clone(),
+            None => live.clone(),
+        };
+        let cluster = settings.cluster.clone().unwrap_or_else(no_cluster);
+        let lock = settings.lock.clone();
+        let site = Site { cluster: &cluster, lock: lock.as_ref(), lab: settings.lab };
+        let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
+        let key = random::key()
+            .map_err(|error| unreadable("the system gives no randomness for a key", &error))?;
+        let store =
+            Store::open(&state, who(&settings), world.now(), || key).map_err(|fault| *fault)?;
+        let runs = Runs::in_state(&state)
+            .map_err(|error| unreadable(&state.display().to_string(), &error))?;
+        let asker: Box<dyn Asker> =
+            if globals.json { Box::new(Nobody) } else { Box::new(Terminal) };
+        Ok(Opened {
+            settings,
+            host,
+            cluster,
+            lock,
+            disk,
+            live,
+            simulated,
+            world,
+            runs,
+            keep: Box::new(store),
+            asker,
+        })
+    }
+
+    /// Whether recipes have a cluster.
+    pub(super) fn with_cluster(&self) -> bool {
+        self.settings.cluster.is_some()
+    }
+
+    /// The cluster and its pins.
+    pub(super) fn site(&self) -> Site<'_> {
+        Site { cluster: &self.cluster, lock: self.lock.as_ref(), lab: self.settings.lab }
+    }
+
+    /// Hands over these files and blobs.
+    pub(super) fn hands(&self, files: Rc<dyn Files>, blobs: Rc<dyn Blobs>) -> Hosted {
+        Hosted {
+            world: self.world.clone(),
+            files,
+            blobs,
+            secrets: self.secrets(),
+            cluster: self.settings.cluster.clone(),
+            lock: self.lock.clone(),
+            root: self.disk.root().to_string_lossy().into_owned(),
+            memo: Memo::default(),
+        }
+    }
+
+    /// Secrets of the environment in which `ops` was started.
+    fn secrets(&self) -> Rc<dyn Secrets> {
+        let vars = self.settings.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        Rc::new(EnvSecrets::new(vars, self.keep.key(), Redactor::default()))
+    }
+
+    /// Hands that write nothing: files go to an overlay, blobs to memory.
+    pub(super) fn plan_hands(&self) -> Hosted {
+        let base: Rc<dyn Files> = self.disk.clone();
+        self.hands(Rc::new(Overlay::over(base)), Rc::new(MemoryBlobs::new(self.keep.key())))
+    }
+
+    /// A run id that no journal of this state folder has.
+    pub(super) fn fresh_run(&self) -> RunId {
+        let mut length = 4;
+        loop {
+            let run = RunId::from_random(self.live.random(), length);
+            if self.runs.read(&run).is_err() || length > 12 {
+                return run;
+            }
+            length += 1;
+        }
+    }
+
+    /// Binds the arguments of a recipe given as data.
+    pub(super) fn bind(
+        &self,
+        recipe: &str,
+        given: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, Box<Fault>> {
+        resolve(&self.settings, self.host.catalog(), recipe, given)
+    }
+
+    /// Binds the words behind a recipe's name.
+    pub(super) fn words(
+        &self,
+        recipe: &str,
+        words: &[String],
+    ) -> Result<Map<String, Value>, Box<Fault>> {
+        words_of(&self.settings, self.host.catalog(), recipe, words)
+    }
+
+    /// The digest of everything that the inventory says.
+    pub(super) fn inventory(&self) -> Digest {
+        Digest::of(&serde_json::to_value(&self.cluster).unwrap_or_default())
+    }
+}
+
+/// A session over what is open.
+pub(super) fn session<'a>(
+    opened: &'a Opened,
+    hands: &'a Hosted,
+    plan_hands: &'a Hosted,
+    bind: &'a crate::engine::graph::Bind<'a>,
+    events: &'a dyn Events,
+    globals: &Globals,
+    run: RunId,
+) -> Session<'a> {
+    Session {
+        world: &*opened.world,
+        hands,
+        plan_hands,
+        site: opened.site(),
+        with_cluster: opened.with_cluster(),
+        catalog: opened.host.catalog(),
+        bodies: &opened.host,
+        bind,
+        keep: &*opened.keep,
+        events,
+        asker: &*opened.asker,
+        yes: globals.yes,
+        run,
+        jobs: opened.settings.jobs.map_or(8, |jobs| jobs as usize),
+        keep_going: globals.keep_going,
+    }
+}
+
+/// Who runs this: the user, and the machine by its own id.
+fn who(settings: &Settings) -> Who {
+    let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
+        .iter()
+        .find_map(|path| std::fs::read_to_string(path).ok())
+        .map(|id| id.trim().to_owned())
+        .filter(|id| !id.is_empty())
+        .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
+    Who { user: settings.who(), machine }
+}
+
+fn no_cluster() -> Cluster {
+    Cluster {
+        name: String::new(),
+        context: String::new(),
+        endpoint: String::new(),
+        nodes: Vec::new(),
+        versions: ops_core::inventory::Versions::default(),
+        pod_cidrs: Vec::new(),
+        service_cidrs: Vec::new(),
+        kubeconfig: String::new(),
+        talosconfig: String::new(),
+        secrets: String::new(),
+        config_dir: String::new(),
+        snapshot_dir: String::new(),
+        settings: std::collections::BTreeMap::new(),
+        guards: ops_core::inventory::GuardSettings::default(),
+    }
+}

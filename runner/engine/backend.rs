@@ -1,0 +1,90 @@
+//! The seam behind the loop: who answers a call. Live and plan are backends; replay is the loop's own, the lab stands behind the world.
+
+use ops_core::call::table::Call;
+use ops_core::call::{CallInfo, Common, Request};
+use ops_core::error::{CallError, Fault};
+use ops_core::ident::CallId;
+use ops_core::record::Record;
+use ops_core::value::{Blob, Value};
+
+use crate::sys::world::Local;
+
+/// A validated call on its way to a backend.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// Its name.
+    pub id: CallId,
+    /// As the recipe made it.
+    pub request: Request,
+    /// As it is understood.
+    pub call: Call,
+    /// The fields that every call takes.
+    pub common: Common,
+    /// What is known of its type.
+    pub info: &'static CallInfo,
+    /// The recipe declares that it destroys.
+    pub destructive: bool,
+    /// Preconditions are running: reads only.
+    pub reads_only: bool,
+    /// Already in the journal: an outcome is known to be missing, and was settled as not done.
+    pub again: bool,
+}
+
+/// How a backend's work on a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Finished {
+    /// It was carried out (or predicted): the reply, or how it failed.
+    Reply(Result<Value, CallError>),
+    /// A guard, the journal or the user stopped it: nothing was changed by it.
+    Stop(Box<Fault>),
+}
+
+/// Who answers calls.
+pub trait Backend {
+    /// Carries a call through the gate to its reply. Records its intent, not its outcome.
+    fn call(&self, ready: Ready) -> Local<'_, Finished>;
+
+    /// Answers a call that the engine itself provides: `cx.timer`, `cx.confirm`, `cx.gather`, `cx.healthy_again`.
+    fn engine_call(&self, id: CallId, request: Request) -> Local<'_, Finished>;
+
+    /// Appends a record that needs no sync.
+    ///
+    /// # Errors
+    /// A journal that cannot be written stops the run.
+    fn record(&self, record: Record) -> Result<(), Box<Fault>>;
+
+    /// Stores a reply that is too large for a record; complete and synced when this returns.
+    ///
+    /// # Errors
+    /// As for `record`.
+    fn store(&self, bytes: &[u8]) -> Result<Blob, Box<Fault>>;
+
+    /// The bytes of a stored reply.
+    ///
+    /// # Errors
+    /// Where the blob is missing or damaged.
+    fn load(&self, blob: &Blob) -> Result<Value, Box<Fault>>;
+
+    /// Signals every running child's process group: asks it to end, or ends it.
+    fn signal(&self, hard: bool);
+
+    /// Settles a call whose outcome is unknown.
+    fn settle(&self, known: super::replay::Known, ready: Ready) -> Local<'_, Settlement>;
+
+    /// Before the first live call of a resumed branch: the cluster is still the pinned one, and its last wait still holds.
+    fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>>;
+
+    /// Whether outcomes are recorded (a plan records nothing).
+    fn records(&self) -> bool;
+}
+
+/// What became of an unknown outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Settlement {
+    /// It happened; the recipe gets this reply.
+    Done(Value),
+    /// It did not happen: it is made anew.
+    Again,
+    /// A person must say: exit 8.
+    Stop(Box<Fault>),
+}

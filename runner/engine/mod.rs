@@ -1,0 +1,24 @@
+//! The loop that owns run state, and the gate that every effect passes. Knows no Lua, clap, colours or file formats.
+
+mod acts;
+pub mod adopt;
+pub mod backend;
+pub mod gate;
+pub mod graph;
+pub mod hands;
+pub mod hosted;
+pub mod keep;
+mod nodes;
+mod own_calls;
+pub mod plan;
+pub mod proof;
+pub mod replay;
+mod resume;
+pub mod run;
+pub mod session;
+mod settle;
+mod step;
+pub mod verify;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! What a resume takes from a journal: the deliveries that still stand, in their order, and what is known of every call.
+//!
+//! A failure that ended the run is not replayed: the call is made again, or settled where its outcome is unknown. Cleanups of branches that
+//! failed belong to that attempt alone. Pure: records in, a plan of the replay out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ops_core::call::Settled;
+use ops_core::ident::{Branch, CallId};
+use ops_core::machine::BranchEnd;
+use ops_core::record::{Intent, Outcome, Record, RunHead, StepEnd};
+use ops_core::value::Value;
+
+/// A journal, read for a resume.
+#[derive(Clone, Debug)]
+pub struct Replay {
+    /// The run's head.
+    pub head: RunHead,
+    /// Replies in the order of delivery.
+    pub deliveries: Vec<Delivered>,
+    /// Every call of which an intent still stands.
+    pub calls: BTreeMap<CallId, Known>,
+    /// How many log events of each branch have been shown.
+    pub logged: BTreeMap<Branch, u32>,
+    /// Whether the run had come to its end successfully.
+    pub finished: bool,
+    /// Grants that this run had claimed.
+    pub grants: Vec<String>,
+}
+
+/// One recorded delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivered {
+    /// The call.
+    pub id: CallId,
+    /// What came back.
+    pub outcome: Outcome,
+}
+
+/// What the journal knows of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// Its last intent.
+    pub intent: Intent,
+    /// How it stands.
+    pub state: State,
+    /// Process group and start time of the child that carried it out.
+    pub child: Option<(i32, u64)>,
+}
+
+/// How a recorded call stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    /// Its reply is among the deliveries.
+    Answered,
+    /// Nothing was changed: it is made again.
+    Again,
+    /// Nobody knows whether its effect happened: to be settled.
+    Unknown,
+    /// It was settled before: its reply if done, else it is made again.
+    Settled(Option<Value>),
+}
+
+/// Reads a journal for a resume; `whole` for a proof, which leaves nothing out.
+///
+/// Returns nothing where the first record is no run head.
+pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
+    let Some(Record::Run(head)) = records.first() else { return None };
+    let ended = ended_branches(records);
+    let dropped = if whole { BTreeSet::new() } else { given_up(records, &ended) };
+    let mut replay = Replay {
+        head: head.clone(),
+        deliveries: Vec::new(),
+        calls: BTreeMap::new(),
+        logged: BTreeMap::new(),
+        finished: records
+            .iter()
+            .rev()
+            .any(|r| matches!(r, Record::End { exit, .. } if *exit == ops_core::error::Exit::Done)),
+        grants: Vec::new(),
+    };
+    for (at, record) in records.iter().enumerate() {
+        match record {
+            Record::Intent(intent) if !dropped.contains(&intent.id) => {
+                let state =
+                    if intent.effect.changes_world() { State::Unknown } else { State::Again };
+                replay.calls.insert(
+                    intent.id.clone(),
+                    Known { intent: intent.clone(), state, child: None },
+                );
+                // A later attempt supersedes what an earlier one delivered.
+                replay.deliveries.retain(|d| d.id != intent.id);
+            }
+            Record::Started { id, group, started } => {
+                if let Some(known) = replay.calls.get_mut(id) {
+                    known.child = Some((*group, *started));
+                }
+            }
+            Record::Outcome { id, outcome, .. } => {
+                let Some(known) = replay.calls.get_mut(id) else { continue };
+                known.state = match outcome {
+                    Outcome::Failed(error) if !whole && !went_on(records, at, id, &ended) => {
+                        if error.before_effect || !known.intent.effect.changes_world() {
+                            State::Again
+                        } else {
+                            State::Unknown
+                        }
+                    }
+                    _ => {
+                        replay
+                            .deliveries
+                            .push(Delivered { id: id.clone(), outcome: outcome.clone() });
+                        State::Answered
+                    }
+                };
+            }
+            Record::Settled { id, how, .. } => {
+                if let Some(known) = replay.calls.get_mut(id) {
+                    known.state = match how {
+                        Settled::Done { reply, .. } => State::Settled(Some(reply.clone())),
+                        Settled::NotDone { .. } => State::Settled(None),
+                        Settled::Partial { .. } | Settled::Ask { .. } => State::Unknown,
+                    };
+                }
+            }
+            Record::Log { branch, number, .. } => {
+                let shown = replay.logged.entry(branch.clone()).or_default();
+                *shown = (*shown).max(*number);
+            }
+            Record::GrantClaimed { grant, .. } => replay.grants.push(grant.clone()),
+            _ => {}
+        }
+    }
+    Some(replay)
+}
+
+/// How each branch last ended.
+fn ended_branches(records: &[Record]) -> BTreeMap<Branch, bool> {
+    let mut ended = BTreeMap::new();
+    for record in records {
+        match record {
+            Record::BranchEnd { branch, how } => {
+                let well = matches!(how, BranchEnd::Done | BranchEnd::Skipped(_));
+                ended.insert(branch.clone(), well);
+            }
+            Record::StepEnd { branch, how, .. } => {
+                let well = matches!(how, StepEnd::Done { .. } | StepEnd::Skipped { .. });
+                ended.insert(branch.clone(), well);
+            }
+            _ => {}
+        }
+    }
+    ended
+}
+
+/// Calls of cleanups whose branch did not end well: they belong to an attempt that is over.
+fn given_up(records: &[Record], ended: &BTreeMap<Branch, bool>) -> BTreeSet<CallId> {
+    records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Intent(intent) => Some(&intent.id),
+            _ => None,
+        })
+        .filter(|id| {
+            cleanup_owner(&id.path).is_some_and(|owner| !ended.get(&owner).is_some_and(|w| *w))
+        })
+        .cloned()
+        .collect()
+}
+
+/// The branch whose end a cleanup branch belongs to.
+fn cleanup_owner(path: &Branch) -> Option<Branch> {
+    let at = ["/defer[", "/on_failure"].iter().filter_map(|mark| path.0.find(mark)).min()?;
+    Some(Branch(path.0[..at].to_owned()))
+}
+
+/// Whether the recipe went on after the failure recorded at `at`: then it had been caught, and is replayed like any reply.
+fn went_on(records: &[Record], at: usize, failed: &CallId, ended: &BTreeMap<Branch, bool>) -> bool {
+    if ended.get(&failed.path).is_some_and(|well| *well) {
+        return true;
+    }
+    records[at + 1..].iter().any(|record| {
+        let Record::Intent(intent) = record else { return false };
+        if intent.id == *failed || cleanup_owner(&intent.id.path).is_some() {
+            return false;
+        }
+        let same = intent.id.path == failed.path && intent.id.seq > failed.seq;
+        let above = intent.id.path != failed.path && intent.id.path.contains(&failed.path);
+        same || above || next_attempt(&failed.path).is_some_and(|n| n.contains(&intent.id.path))
+    })
+}
+
+/// The branch of the next attempt: `…/retry[3]` for anything below `…/retry[2]`.
+fn next_attempt(path: &Branch) -> Option<Branch> {
+    let start = path.0.rfind("/retry[")?;
+    let number_at = start + "/retry[".len();
+    let end = number_at + path.0[number_at..].find(']')?;
+    let number: u32 = path.0[number_at..end].parse().ok()?;
+    Some(Branch(format!("{}/retry[{}]", &path.0[..start], number + 1)))
+}

@@ -1,0 +1,498 @@
+//! The loop. It owns every step's state; bodies, backends and signals send it arrivals, and it answers with deliveries, one at a time.
+//!
+//! While a journal is replayed, deliveries come from it in recorded order; after the last one the first live call may start.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
+
+use futures_util::stream::{AbortHandle, FuturesUnordered, StreamExt};
+use ops_core::error::{Exit, Fault};
+use ops_core::event::{Event, Events};
+use ops_core::ident::{Branch, CallId, RunId};
+use ops_core::inventory::Cluster;
+use ops_core::machine::{Delivery, Entry, Limits, Machine, StepSpec, Turn};
+use ops_core::record::{Record, StepEnd};
+use ops_core::value::{Map, Value};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::backend::{Backend, Finished, Ready};
+use super::graph::{Bind, Graph};
+use super::replay::Replay;
+use super::step::{StepRun, StepState};
+use crate::recipe::Catalog;
+use crate::sys::world::{Local, World};
+
+/// Starts bodies.
+pub trait Bodies {
+    /// A body that has not begun.
+    fn spawn(&self, spec: StepSpec) -> Box<dyn Machine>;
+}
+
+/// What the loop runs with. Nothing in it changes during a run.
+pub struct Context<'a> {
+    /// The world's clock moves time.
+    pub world: &'a dyn World,
+    /// Who answers calls.
+    pub backend: &'a dyn Backend,
+    /// Who runs bodies.
+    pub bodies: &'a dyn Bodies,
+    /// Every recipe.
+    pub catalog: &'a Catalog,
+    /// The frozen inventory.
+    pub cluster: Option<&'a Cluster>,
+    /// The run.
+    pub run: RunId,
+    /// Binds the arguments of `cx:run`.
+    pub bind: &'a Bind<'a>,
+    /// Who is told.
+    pub events: &'a dyn Events,
+    /// How many steps may run at once.
+    pub jobs: usize,
+    /// A failed step does not keep independent ones from starting.
+    pub keep_going: bool,
+    /// Which function of each recipe runs: the whole recipe, or one of them for the preflight.
+    pub part: Part,
+}
+
+/// How much of each recipe runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// Parameters, preconditions, then the body.
+    #[default]
+    Whole,
+    /// Only default and check functions of parameters.
+    Parameters,
+    /// Only `preconditions`.
+    Preconditions,
+    /// Only `confirm` functions: they give the question.
+    Confirm,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct Ended {
+    /// Each step that was begun, with how it ended.
+    pub steps: Vec<(Branch, StepEnd)>,
+    /// Steps that were never started.
+    pub left: Vec<Branch>,
+    /// What went wrong, in order, each with its step.
+    pub faults: Vec<(Branch, Fault)>,
+    /// Calls whose outcome nobody knows.
+    pub unknown: Vec<CallId>,
+}
+
+impl Ended {
+    /// The exit code: that of the most severe fault.
+    pub fn exit(&self) -> Exit {
+        self.faults.iter().fold(Exit::Done, |worst, (_, fault)| worst.worst(fault.code.exit))
+    }
+
+    /// The result of a step.
+    pub fn result(&self, branch: &Branch) -> Option<&Value> {
+        self.steps.iter().find_map(|(b, end)| match end {
+            StepEnd::Done { result, .. } if b == branch => Some(result),
+            _ => None,
+        })
+    }
+}
+
+/// What reaches the loop.
+pub(super) enum Arrival {
+    /// A body's turn is over.
+    Turned { step: usize, machine: Box<dyn Machine>, turn: Turn },
+    /// A call's work is over.
+    Called { step: usize, id: CallId, finished: Finished },
+    /// A call was dropped before its work was over.
+    Dropped,
+    /// A step's own deadline has passed.
+    Deadline { step: usize, limit: ops_core::time::Span },
+    /// A body's thread died: a fault of ops.
+    Lost { step: usize, message: String },
+}
+
+/// The loop's state.
+pub struct Run<'a> {
+    pub(super) cx: &'a Context<'a>,
+    pub(super) steps: Vec<StepRun>,
+    pub(super) by_branch: BTreeMap<Branch, usize>,
+    pub(super) owner: BTreeMap<CallId, AbortHandle>,
+    pub(super) flying: FuturesUnordered<Local<'a, Arrival>>,
+    pub(super) turning: usize,
+    pub(super) changing: BTreeSet<CallId>,
+    pub(super) replay: Option<Replaying>,
+    pub(super) signals: UnboundedReceiver<()>,
+    pub(super) interrupts: u32,
+    pub(super) stopping: Option<Fault>,
+    pub(super) stop_sent: bool,
+    pub(super) ended: Ended,
+    pub(super) destroyed: bool,
+    pub(super) nested_fault: Option<Fault>,
+}
+
+/// The part of a journal that is still to be replayed.
+pub(super) struct Replaying {
+    pub(super) journal: Replay,
+    pub(super) next: usize,
+    /// Records that a replay makes again and must not write twice.
+    pub(super) written: BTreeSet<String>,
+    /// Nothing may become live: a proof, not a resume.
+    pub(super) proof: bool,
+    /// The deliveries are at their end; live calls may start.
+    pub(super) live: bool,
+    /// Calls that wait for the end of the replay, in the order in which they were asked.
+    pub(super) parked: VecDeque<(usize, Ready)>,
+    /// Branches that have made their first live call.
+    pub(super) revived: BTreeSet<Branch>,
+    /// The last wait that each branch was answered.
+    pub(super) waits: BTreeMap<Branch, Ready>,
+}
+
+impl<'a> Run<'a> {
+    /// A run over a graph; with a journal, its resume.
+    pub fn new(cx: &'a Context<'a>, graph: Graph, signals: UnboundedReceiver<()>) -> Run<'a> {
+        let mut run = Run {
+            cx,
+            steps: Vec::new(),
+            by_branch: BTreeMap::new(),
+            owner: BTreeMap::new(),
+            flying: FuturesUnordered::new(),
+            turning: 0,
+            changing: BTreeSet::new(),
+            replay: None,
+            signals,
+            interrupts: 0,
+            stopping: None,
+            stop_sent: false,
+            ended: Ended::default(),
+            destroyed: false,
+            nested_fault: None,
+        };
+        for step in graph.steps {
+            run.add(StepRun::new(step.recipe, step.args, step.branch, step.needs));
+        }
+        run
+    }
+
+    /// Takes up a journal: what it holds is replayed before anything becomes live.
+    #[must_use]
+    pub fn resuming(mut self, journal: Replay, records: &[Record], proof: bool) -> Run<'a> {
+        self.replay = Some(Replaying {
+            journal,
+            next: 0,
+            written: records.iter().filter_map(super::resume::written_key).collect(),
+            proof,
+            live: false,
+            parked: VecDeque::new(),
+            revived: BTreeSet::new(),
+            waits: BTreeMap::new(),
+        });
+        self
+    }
+
+    pub(super) fn add(&mut self, step: StepRun) -> usize {
+        let at = self.steps.len();
+        self.by_branch.insert(step.branch.clone(), at);
+        self.steps.push(step);
+        at
+    }
+
+    /// Runs to the end: every step is over or left, and no call is under way.
+    pub async fn run(mut self) -> Ended {
+        loop {
+            self.start_steps();
+            self.send_stop();
+            self.turn_steps();
+            if self.replaying() && self.quiet() && self.turning == 0 {
+                self.replay_next();
+                continue;
+            }
+            if self.all_over() && self.flying.is_empty() {
+                break;
+            }
+            match self.next().await {
+                Some(arrival) => self.take(arrival),
+                None if self.all_over() => break,
+                None => {
+                    let fault = Fault::new(
+                        ops_core::error::Code::BUG,
+                        "the run waits for nothing: no call is under way and no step can go on",
+                    );
+                    self.ended.faults.push((Branch(String::new()), fault));
+                    break;
+                }
+            }
+        }
+        for step in &self.steps {
+            match &step.state {
+                StepState::Ended(end) => self.ended.steps.push((step.branch.clone(), end.clone())),
+                StepState::Left | StepState::Waiting | StepState::Running => {
+                    self.ended.left.push(step.branch.clone());
+                }
+            }
+        }
+        self.ended
+    }
+
+    /// The next arrival; signals are heard meanwhile, and simulated time passes when everything waits.
+    async fn next(&mut self) -> Option<Arrival> {
+        loop {
+            let world = self.cx.world;
+            let (flying, signals) = (&mut self.flying, &mut self.signals);
+            let mut patience = Patience::default();
+            let heard = std::future::poll_fn(|task| {
+                if let Poll::Ready(Some(())) = signals.poll_recv(task) {
+                    return Poll::Ready(None);
+                }
+                loop {
+                    match flying.poll_next_unpin(task) {
+                        Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
+                        Poll::Pending if patience.pass(world, task) => {}
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+            })
+            .await;
+            match heard {
+                Some(arrival) => return arrival,
+                None => self.interrupt(),
+            }
+        }
+    }
+
+    pub(super) fn quiet(&self) -> bool {
+        self.steps.iter().all(|s| s.state != StepState::Running || s.quiet())
+    }
+
+    fn all_over(&self) -> bool {
+        self.steps.iter().all(|s| matches!(s.state, StepState::Ended(_) | StepState::Left))
+    }
+
+    pub(super) fn replaying(&self) -> bool {
+        self.replay.as_ref().is_some_and(|r| !r.live)
+    }
+
+    /// Starts what can start: needs done, a place free, nothing stopped.
+    fn start_steps(&mut self) {
+        let mut running = self
+            .steps
+            .iter()
+            .filter(|s| s.state == StepState::Running && s.callers.is_empty())
+            .count();
+        for at in 0..self.steps.len() {
+            if self.steps[at].state != StepState::Waiting {
+                continue;
+            }
+            let mut ready = true;
+            let mut doomed =
+                self.stopping.is_some() || (!self.cx.keep_going && !self.ended.faults.is_empty());
+            for need in &self.steps[at].needs {
+                match &self.steps[*need].state {
+                    StepState::Ended(StepEnd::Done { .. } | StepEnd::Skipped { .. }) => {}
+                    StepState::Ended(_) | StepState::Left => doomed = true,
+                    StepState::Waiting | StepState::Running => ready = false,
+                }
+            }
+            if doomed {
+                self.steps[at].state = StepState::Left;
+            } else if ready && (running < self.cx.jobs || !self.steps[at].callers.is_empty()) {
+                running += 1;
+                self.begin(at);
+            }
+        }
+    }
+
+    fn begin(&mut self, at: usize) {
+        let timeout = self.cx.catalog.get(&self.steps[at].recipe).and_then(|h| h.timeout);
+        let step = &self.steps[at];
+        let record = Record::StepBegin {
+            branch: step.branch.clone(),
+            recipe: step.recipe.clone(),
+            args: step.args.clone(),
+            at: self.cx.world.now(),
+        };
+        self.record(record);
+        self.steps[at].state = StepState::Running;
+        self.next_part(at, None, Value::Null);
+        if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
+            let sleep = self.cx.world.sleep(limit);
+            self.flying.push(Box::pin(async move {
+                sleep.await;
+                Arrival::Deadline { step: at, limit }
+            }));
+        }
+    }
+
+    /// Enters the next function of a step: parameters, preconditions, body. What a step does not have is passed over.
+    pub(super) fn next_part(&mut self, at: usize, done: Option<&Entry>, found: Value) {
+        let head = self.cx.catalog.get(&self.steps[at].recipe);
+        let has = |entry: &Entry| match entry {
+            Entry::Parameters => {
+                head.is_some_and(|h| h.params.iter().any(|p| p.default_function || p.check))
+            }
+            Entry::Preconditions => head.is_some_and(|h| h.functions.preconditions),
+            Entry::Confirm => head.is_some_and(|h| h.functions.confirm),
+            _ => true,
+        };
+        let parts: &[Entry] = match self.cx.part {
+            Part::Whole => &[Entry::Parameters, Entry::Preconditions, Entry::Run],
+            Part::Parameters => &[Entry::Parameters],
+            Part::Preconditions => &[Entry::Parameters, Entry::Preconditions],
+            Part::Confirm => &[Entry::Parameters, Entry::Confirm],
+        };
+        let after = done.map_or(0, |d| parts.iter().position(|p| p == d).map_or(0, |i| i + 1));
+        match parts[after..].iter().find(|entry| has(entry)) {
+            Some(entry) => self.enter(at, entry.clone(), found),
+            None => self.step_ends(at, StepEnd::Done { result: found, recovered: false }),
+        }
+    }
+
+    /// Spawns the body for one of a recipe's functions and lets it begin.
+    pub(super) fn enter(&mut self, at: usize, entry: Entry, found: Value) {
+        let needs = self.results_of(at);
+        let step = &mut self.steps[at];
+        let branch = match &entry {
+            Entry::Parameters => step.branch.arm("parameters", None),
+            Entry::Preconditions => step.branch.arm("preconditions", None),
+            Entry::Confirm => step.branch.arm("confirm", None),
+            Entry::OnFailure(_) => step.branch.arm("on_failure", None),
+            _ => step.branch.clone(),
+        };
+        let spec = StepSpec {
+            recipe: step.recipe.clone(),
+            branch,
+            entry: entry.clone(),
+            params: step.args.clone(),
+            needs,
+            found,
+            cluster: self.cx.cluster.cloned(),
+            run: self.cx.run.clone(),
+            limits: Limits::default(),
+        };
+        step.entry = entry;
+        step.machine = Some(self.cx.bodies.spawn(spec));
+        step.mail.push_front(Delivery::Begin);
+    }
+
+    fn results_of(&self, at: usize) -> Map<String, Value> {
+        let mut results = Map::new();
+        for need in &self.steps[at].needs {
+            let step = &self.steps[*need];
+            if let StepState::Ended(StepEnd::Done { result, .. }) = &step.state {
+                results.insert(step.recipe.clone(), result.clone());
+            }
+        }
+        results
+    }
+
+    /// Gives every body that can take one its next delivery.
+    fn turn_steps(&mut self) {
+        for at in 0..self.steps.len() {
+            if !self.steps[at].can_turn() {
+                continue;
+            }
+            let (Some(mut machine), Some(delivery)) =
+                (self.steps[at].machine.take(), self.steps[at].mail.pop_front())
+            else {
+                continue;
+            };
+            self.steps[at].turning = true;
+            self.turning += 1;
+            self.cx.world.hold();
+            let turn = tokio::task::spawn_blocking(move || {
+                let turn = machine.turn(delivery);
+                (machine, turn)
+            });
+            self.flying.push(Box::pin(async move {
+                match turn.await {
+                    Ok((machine, turn)) => Arrival::Turned { step: at, machine, turn },
+                    Err(error) => Arrival::Lost { step: at, message: error.to_string() },
+                }
+            }));
+        }
+    }
+
+    pub(super) fn step_of(&self, id: &CallId) -> Option<usize> {
+        self.by_branch
+            .iter()
+            .filter(|(branch, _)| branch.contains(&id.path))
+            .max_by_key(|(branch, _)| branch.0.len())
+            .map(|(_, at)| *at)
+    }
+
+    /// Writes a record, unless a replay has it already. A journal that cannot be written stops the run.
+    pub(super) fn record(&mut self, record: Record) {
+        if let Some(replaying) = &self.replay {
+            let known =
+                super::resume::written_key(&record).is_some_and(|k| replaying.written.contains(&k));
+            if known || replaying.proof {
+                return;
+            }
+        }
+        self.cx.events.event(&Event::Recorded(record.clone()));
+        if let Err(fault) = self.cx.backend.record(record) {
+            self.halt(*fault);
+        }
+    }
+
+    /// Stops the whole run: no new call but those of cleanups.
+    pub(super) fn halt(&mut self, fault: Fault) {
+        if self.stopping.is_none() {
+            self.ended.faults.push((Branch(String::new()), fault.clone()));
+            self.stopping = Some(fault);
+        }
+    }
+
+    /// Delivers a waiting stop to every running step once no call that changes the world is under way.
+    fn send_stop(&mut self) {
+        let Some(fault) = self.stopping.clone() else { return };
+        if self.stop_sent || !self.changing.is_empty() {
+            return;
+        }
+        self.stop_sent = true;
+        for at in 0..self.steps.len() {
+            if self.steps[at].state == StepState::Running {
+                let branch = self.steps[at].branch.clone();
+                self.stop_branch(at, branch, fault.clone());
+            }
+        }
+    }
+}
+
+/// Polls a future to its end outside the loop; simulated time passes while it waits.
+pub async fn passing_time<T>(world: &dyn World, future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    let mut patience = Patience::default();
+    std::future::poll_fn(|task| {
+        loop {
+            match Pin::new(&mut future).poll(task) {
+                Poll::Ready(value) => return Poll::Ready(value),
+                Poll::Pending if patience.pass(world, task) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+/// Lets simulated time pass, but only after the runtime had its turn: something may be ready that it has not woken yet.
+#[derive(Default)]
+struct Patience {
+    asked: bool,
+}
+
+impl Patience {
+    fn pass(&mut self, world: &dyn World, task: &std::task::Context<'_>) -> bool {
+        if !world.simulated() {
+            return false;
+        }
+        if !self.asked {
+            self.asked = true;
+            task.waker().wake_by_ref();
+            return false;
+        }
+        self.asked = false;
+        world.pass_time()
+    }
+}

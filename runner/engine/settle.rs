@@ -1,0 +1,113 @@
+//! Settling: deciding whether a call whose outcome is unknown has happened. By its type's own read-back, by a person, or not at all.
+
+use ops_core::call::Settled;
+use ops_core::error::{Code, Fault};
+use ops_core::event::Event;
+use ops_core::record::Record;
+use ops_core::value::Value;
+use serde_json::json;
+
+use super::backend::{Ready, Settlement};
+use super::gate::Gate;
+use super::replay::Known;
+use crate::sys::fault;
+
+impl Gate<'_> {
+    pub(super) async fn settle_call(&self, known: Known, ready: Ready) -> Settlement {
+        if let Some((group, start)) = known.child
+            && (self.cx.group_lives)(group, start)
+        {
+            return Settlement::Stop(Box::new(
+                unknown(&ready, "its process still runs")
+                    .detail(format!("process group {group}"))
+                    .help("wait for it to end, or end it, then resume again"),
+            ));
+        }
+        fault::point("b12");
+        let spec = ready.call.spec();
+        let (how, by) = match self.cx.settled.get(&ready.id) {
+            Some(true) => (
+                Settled::Done {
+                    reply: json!({"changed": true}),
+                    because: "a person said so".into(),
+                },
+                "settle",
+            ),
+            Some(false) => (Settled::NotDone { because: "a person said so".into() }, "settle"),
+            None => {
+                let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
+                let now = self.cx.hands.witness(&witness).await;
+                let before = known.intent.before.clone().unwrap_or(Value::Null);
+                (spec.settle(&before, &now), "read-back")
+            }
+        };
+        self.settle_as(&known, &ready, how, by)
+    }
+
+    fn settle_as(&self, known: &Known, ready: &Ready, how: Settled, by: &str) -> Settlement {
+        let mut how = how;
+        let mut by = by.to_owned();
+        if let Settled::Ask { question } = &how {
+            let asked = self.cx.asker.yes(&format!("{}: {question}", ready.id));
+            by = self.cx.keep.who().user;
+            how = match asked {
+                Some(true) => Settled::Done {
+                    reply: json!({"changed": true}),
+                    because: "a person said so".into(),
+                },
+                Some(false) => Settled::NotDone { because: "a person said so".into() },
+                None => {
+                    return Settlement::Stop(Box::new(
+                        unknown(ready, question)
+                            .next(format!("ops resume --settle '{}=done'", ready.id))
+                            .next(format!("ops resume --settle '{}=not-done'", ready.id)),
+                    ));
+                }
+            };
+        }
+        let text = match &how {
+            Settled::Done { because, .. } => format!("{because}: it happened. Going on after it."),
+            Settled::NotDone { because } => {
+                format!("{because}: it did not happen. Making it again.")
+            }
+            Settled::Partial { because, .. } => {
+                format!("{because}: it happened in part. Completing it.")
+            }
+            Settled::Ask { .. } => String::new(),
+        };
+        self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
+        let record =
+            Record::Settled { id: ready.id.clone(), how: how.clone(), by, at: self.cx.world.now() };
+        if let Err(fault) = self.note(record) {
+            return Settlement::Stop(fault);
+        }
+        match how {
+            Settled::Done { reply, .. } => Settlement::Done(reply),
+            // The remedy of every type so far is to make the same call again: what is done already it leaves alone.
+            Settled::NotDone { .. } | Settled::Partial { .. } | Settled::Ask { .. } => {
+                match self.free_slot(known) {
+                    Ok(()) => Settlement::Again,
+                    Err(fault) => Settlement::Stop(fault),
+                }
+            }
+        }
+    }
+
+    /// A call that is proven not to have happened gives its slot back.
+    fn free_slot(&self, known: &Known) -> Result<(), Box<Fault>> {
+        let Some((grant, slot)) = known.intent.slot.as_ref().and_then(|s| s.split_once('#')) else {
+            return Ok(());
+        };
+        let slot = slot.parse().unwrap_or_default();
+        self.cx.keep.free_slot(grant, slot, &self.cx.run, self.cx.world.now())
+    }
+}
+
+fn unknown(ready: &Ready, why: &str) -> Fault {
+    Fault::new(
+        Code::OUTCOME_UNKNOWN,
+        format!("nobody knows whether `{}` happened", ready.request.call),
+    )
+    .detail(format!("call: {}", ready.id))
+    .detail(why)
+}

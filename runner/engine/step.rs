@@ -1,0 +1,116 @@
+//! A step while it runs: its body, what it waits for, what waits to be delivered to it. Changes state, decides nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ops_core::call::Request;
+use ops_core::error::CallError;
+use ops_core::ident::{Branch, CallId};
+use ops_core::machine::{Delivery, Entry, Machine};
+use ops_core::record::StepEnd;
+use ops_core::value::{Map, Value};
+
+/// How a step stands.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum StepState {
+    /// Its needs are not done, or no place is free.
+    Waiting,
+    /// Its body runs.
+    Running,
+    /// It is over.
+    Ended(StepEnd),
+    /// It was never started, because something before it failed.
+    Left,
+}
+
+/// A step of the run.
+pub(super) struct StepRun {
+    /// Its recipe.
+    pub(super) recipe: String,
+    /// Its arguments.
+    pub(super) args: Map<String, Value>,
+    /// Its root branch.
+    pub(super) branch: Branch,
+    /// Steps that must be done before.
+    pub(super) needs: Vec<usize>,
+    /// How it stands.
+    pub(super) state: StepState,
+    /// The calls of `cx:run` that wait for it.
+    pub(super) callers: Vec<CallId>,
+    /// Its body, while it is not in a turn.
+    pub(super) machine: Option<Box<dyn Machine>>,
+    /// A turn is under way.
+    pub(super) turning: bool,
+    /// Which function runs now.
+    pub(super) entry: Entry,
+    /// Calls that it waits for.
+    pub(super) waits: BTreeMap<CallId, Waiting>,
+    /// What is to be delivered, in order.
+    pub(super) mail: VecDeque<Delivery>,
+    /// A call of it failed and the body went on.
+    pub(super) failed_calls: u32,
+    /// Why its body skipped itself.
+    pub(super) skipped: Option<String>,
+    /// How its body failed, while `on_failure` runs.
+    pub(super) failure: Option<(StepEnd, CallError)>,
+}
+
+/// A call that a body waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Waiting {
+    /// As the recipe made it.
+    pub(super) request: Request,
+    /// Where its reply will come from.
+    pub(super) from: From,
+    /// When it was asked, by the world's clock.
+    pub(super) since: ops_core::time::Time,
+    /// Nobody waits any more; only its outcome is recorded.
+    pub(super) dropped: bool,
+}
+
+/// Where a reply comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum From {
+    /// The journal, when its turn comes.
+    Journal,
+    /// The backend, once the journal is at its end.
+    Parked,
+    /// The backend, now.
+    Backend,
+}
+
+impl StepRun {
+    /// A step that has not begun.
+    pub(super) fn new(
+        recipe: String,
+        args: Map<String, Value>,
+        branch: Branch,
+        needs: Vec<usize>,
+    ) -> StepRun {
+        StepRun {
+            recipe,
+            args,
+            branch,
+            needs,
+            state: StepState::Waiting,
+            callers: Vec::new(),
+            machine: None,
+            turning: false,
+            entry: Entry::Run,
+            waits: BTreeMap::new(),
+            mail: VecDeque::new(),
+            failed_calls: 0,
+            skipped: None,
+            failure: None,
+        }
+    }
+
+    /// Whether every branch of it waits and nothing is to be delivered.
+    pub(super) fn quiet(&self) -> bool {
+        !self.turning && self.mail.is_empty()
+    }
+
+    /// Whether it can take a delivery now.
+    pub(super) fn can_turn(&self) -> bool {
+        self.state == StepState::Running && !self.turning && !self.mail.is_empty()
+    }
+}

@@ -1,0 +1,303 @@
+//! The lab as a world: talosctl and kubectl are answered by the simulated cluster, time is simulated and moves only when every party waits.
+//!
+//! Other tools (a shell, git) really run; while one does, simulated time stands still. The cluster's state is kept in a file between commands.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use ops_core::argv::{Argv, ToolOutput};
+use ops_core::call::Target;
+use ops_core::time::{Span, Time};
+use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput};
+use serde_json::Value;
+
+use crate::sys::files::Files;
+use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
+
+/// Tools that the simulated cluster answers; the others are real.
+const SIMULATED: [&str; 9] = [
+    "talosctl",
+    "kubectl",
+    "helm",
+    "flux",
+    "helmfile",
+    "omnictl",
+    "argocd",
+    "flux-operator",
+    "velero",
+];
+
+/// A world whose cluster is simulated.
+pub struct Simulated {
+    lab: RefCell<Lab>,
+    state: Option<PathBuf>,
+    files: Rc<dyn Files>,
+    real: Rc<dyn World>,
+    /// Who works in real time: processes that really run, bodies in a turn. Simulated time stands still.
+    busy: Cell<u32>,
+    tools: RefCell<BTreeMap<ClientId, Slot<LabOutput>>>,
+    answers: RefCell<BTreeMap<ClientId, Slot<(u16, Value)>>>,
+    timers: RefCell<BTreeMap<TimerId, Slot<()>>>,
+    saved_requests: Cell<usize>,
+}
+
+/// What somebody waits for.
+enum Slot<T> {
+    Waiting(Option<Waker>),
+    Ready(T),
+}
+
+/// The lab reads files when a tool starts, its standard input among them.
+struct Reading<'a> {
+    files: &'a dyn Files,
+    stdin: Option<&'a [u8]>,
+}
+
+impl ReadFiles for Reading<'_> {
+    fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match (path, self.stdin) {
+            ("/dev/stdin", Some(bytes)) => Some(bytes.to_vec()),
+            _ => self.files.read(path).ok(),
+        }
+    }
+}
+
+impl Simulated {
+    /// A world over a lab; `state` is where it is kept between commands, `real` runs what is not simulated.
+    pub fn new(
+        lab: Lab,
+        state: Option<PathBuf>,
+        files: Rc<dyn Files>,
+        real: Rc<dyn World>,
+    ) -> Simulated {
+        let saved_requests = Cell::new(lab.requests().len());
+        Simulated {
+            lab: RefCell::new(lab),
+            state,
+            files,
+            real,
+            busy: Cell::new(0),
+            tools: RefCell::default(),
+            answers: RefCell::default(),
+            timers: RefCell::default(),
+            saved_requests,
+        }
+    }
+
+    /// The lab.
+    pub fn lab(&self) -> std::cell::Ref<'_, Lab> {
+        self.lab.borrow()
+    }
+
+    /// Keeps the cluster's state: a new file over the old one, so that a kill leaves one of the two.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn save(&self) -> io::Result<()> {
+        let Some(path) = &self.state else { return Ok(()) };
+        save_lab(&self.lab.borrow(), path)
+    }
+
+    /// Hands out what has become ready.
+    fn collect(&self) {
+        let mut lab = self.lab.borrow_mut();
+        let tools = lab.take_finished();
+        let answers = lab.take_answered();
+        let timers = lab.take_timers();
+        let requests = lab.requests().len();
+        drop(lab);
+        // What a request did is on disk before anybody hears of it.
+        if !tools.is_empty() || !answers.is_empty() || requests != self.saved_requests.get() {
+            self.saved_requests.set(requests);
+            // A lab that cannot be kept is still a lab; the next command says that it is gone.
+            let _ = self.save();
+        }
+        for (client, output) in tools {
+            ready(&mut self.tools.borrow_mut(), client, output);
+        }
+        for (client, answer) in answers {
+            ready(&mut self.answers.borrow_mut(), client, answer);
+        }
+        for timer in timers {
+            ready(&mut self.timers.borrow_mut(), timer, ());
+        }
+    }
+
+    async fn wait<K: Ord + Copy, T>(&self, slots: &RefCell<BTreeMap<K, Slot<T>>>, key: K) -> T {
+        slots.borrow_mut().entry(key).or_insert(Slot::Waiting(None));
+        std::future::poll_fn(|task| {
+            let mut slots = slots.borrow_mut();
+            if let Some(Slot::Waiting(waker)) = slots.get_mut(&key) {
+                *waker = Some(task.waker().clone());
+                return Poll::Pending;
+            }
+            match slots.remove(&key) {
+                Some(Slot::Ready(value)) => Poll::Ready(value),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    async fn tool(&self, argv: &Argv, timeout: Option<Span>) -> Result<ToolOutput, ToolFailure> {
+        let call = ToolCall {
+            tool: argv.tool.clone(),
+            args: argv.args.clone(),
+            env: argv.env.clone(),
+            stdin: argv.stdin.clone(),
+        };
+        let reading = Reading { files: &*self.files, stdin: argv.stdin.as_deref() };
+        let client = self.lab.borrow_mut().start(&call, &reading);
+        let guard = Running { world: self, client };
+        self.collect();
+        let work = self.wait(&self.tools, client);
+        let output = match timeout {
+            None => work.await,
+            Some(limit) => {
+                let late = self.sleep(limit);
+                match futures_util::future::select(Box::pin(work), late).await {
+                    futures_util::future::Either::Left((output, _)) => output,
+                    futures_util::future::Either::Right(_) => {
+                        return Err(ToolFailure::Timeout { tool: argv.tool.clone(), limit });
+                    }
+                }
+            }
+        };
+        drop(guard);
+        for write in &output.writes {
+            let path = argv.cwd.as_ref().map_or_else(
+                || write.path.clone(),
+                |cwd| Path::new(cwd).join(&write.path).to_string_lossy().into_owned(),
+            );
+            self.files.write(&path, &write.bytes, write.mode).map_err(|error| {
+                ToolFailure::Start { tool: argv.tool.clone(), message: format!("{path}: {error}") }
+            })?;
+        }
+        Ok(ToolOutput { code: output.code, stdout: output.stdout, stderr: output.stderr })
+    }
+}
+
+/// A tool that is dropped is killed: what it sent is under way all the same.
+struct Running<'a> {
+    world: &'a Simulated,
+    client: ClientId,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut lab = self.world.lab.borrow_mut();
+        if lab.is_running(self.client) {
+            lab.kill_client(self.client);
+        }
+    }
+}
+
+fn ready<K: Ord, T>(slots: &mut BTreeMap<K, Slot<T>>, key: K, value: T) {
+    if let Some(Slot::Waiting(Some(waker))) = slots.insert(key, Slot::Ready(value)) {
+        waker.wake();
+    }
+}
+
+/// Writes a lab to its file in one step.
+///
+/// # Errors
+/// As the system says.
+pub fn save_lab(lab: &Lab, path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let fresh = path.with_extension("new");
+    fs::write(&fresh, lab.save())?;
+    fs::rename(&fresh, path)
+}
+
+impl World for Simulated {
+    fn run<'a>(
+        &'a self,
+        argv: &'a Argv,
+        timeout: Option<Span>,
+        watcher: &'a dyn Watcher,
+    ) -> Local<'a, Result<ToolOutput, ToolFailure>> {
+        if SIMULATED.contains(&argv.tool.as_str()) {
+            return Box::pin(self.tool(argv, timeout));
+        }
+        Box::pin(async move {
+            self.hold();
+            let output = self.real.run(argv, timeout, watcher).await;
+            self.release();
+            output
+        })
+    }
+
+    fn kube<'a>(
+        &'a self,
+        target: &'a Target,
+        request: &'a KubeRequest,
+    ) -> Local<'a, Result<KubeReply, ToolFailure>> {
+        Box::pin(async move {
+            let failed =
+                |message: String| ToolFailure::Start { tool: "kubernetes".into(), message };
+            let kubeconfig = self
+                .files
+                .read(&target.kubeconfig)
+                .map_err(|error| failed(format!("{}: {error}", target.kubeconfig)))?;
+            let call = HttpCall {
+                method: request.method.clone(),
+                path: request.path.clone(),
+                body: request.body.clone(),
+                kubeconfig: String::from_utf8_lossy(&kubeconfig).into_owned(),
+                context: Some(target.context.clone()),
+            };
+            let client = self.lab.borrow_mut().start_http(call);
+            self.collect();
+            let (status, body) = self.wait(&self.answers, client).await;
+            if status == 0 {
+                let message = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+                return Err(failed(message));
+            }
+            Ok(KubeReply { status, body })
+        })
+    }
+
+    fn now(&self) -> Time {
+        Time(self.lab.borrow().now())
+    }
+
+    fn sleep(&self, span: Span) -> Local<'_, ()> {
+        let timer = {
+            let mut lab = self.lab.borrow_mut();
+            let at = lab.now().saturating_add(span.0);
+            lab.set_timer(at)
+        };
+        Box::pin(async move { self.wait(&self.timers, timer).await })
+    }
+
+    fn pass_time(&self) -> bool {
+        if self.busy.get() > 0 || !self.lab.borrow_mut().step() {
+            return false;
+        }
+        self.collect();
+        true
+    }
+
+    fn hold(&self) {
+        self.busy.set(self.busy.get() + 1);
+    }
+
+    fn release(&self) {
+        self.busy.set(self.busy.get().saturating_sub(1));
+    }
+
+    fn random(&self) -> u64 {
+        self.real.random()
+    }
+
+    fn simulated(&self) -> bool {
+        true
+    }
+}

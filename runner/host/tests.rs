@@ -1,0 +1,12 @@
+//! The host against a town of a few machines in memory, which answers the command lines of the real tools in their words.
+#![allow(clippy::unwrap_used)]
+
+mod evidence;
+mod files;
+mod kube;
+mod lab;
+mod nodes;
+mod plans;
+mod tools;
+mod town;
+mod waits;

@@ -1,0 +1,368 @@
+//! The root branch of a step: which function of the recipe runs, with which arguments, and what its end means.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use mlua::{Function, Lua, MultiValue, Table, Value};
+use ops_core::call::Request;
+use ops_core::error::{Code, Fault};
+use ops_core::inventory::Cluster;
+use ops_core::machine::{Entry, Failure, StepSpec};
+use ops_core::value::{Map, Value as Json};
+
+use super::arm::{Arm, Done, End, Outcome};
+use super::body::{Body, Local};
+use super::catalog::{Home, load};
+use super::caught::Caught;
+use super::cx::{self, Facts};
+use super::head::{self, Recipe, fields::Fields};
+use super::params::{self, Given};
+use super::raised::{self, Raised};
+use super::task::{Work, drive, start};
+use super::vm::Vm;
+use super::{ask, text, value};
+use crate::recipe::Head;
+use crate::recipe::source::{Sources, recipe_name};
+
+/// What a step needs to know of its recipe.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) head: Head,
+    pub(super) home: Home,
+}
+
+/// The functions of a loaded recipe: its own, and those of the recipe that it overrides.
+#[derive(Clone)]
+struct Loaded {
+    own: Fields,
+    base: Option<Fields>,
+}
+
+impl Loaded {
+    /// A function, the recipe's own before the overridden one's.
+    fn function(&self, key: &str) -> Option<Function> {
+        let of = |fields: &Fields| match fields.get(key) {
+            Value::Function(function) => Some(function),
+            _ => None,
+        };
+        of(&self.own).or_else(|| self.base.as_ref().and_then(of))
+    }
+
+    /// The overridden recipe's function, where the override has one of its own too.
+    fn beneath(&self, key: &str) -> Option<Function> {
+        match (self.own.get(key), self.base.as_ref().map(|base| base.get(key))) {
+            (Value::Function(_), Some(Value::Function(function))) => Some(function),
+            _ => None,
+        }
+    }
+}
+
+/// Loads the recipe and starts its root branch.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(super) fn begin(
+    vm: &Vm,
+    sources: &Arc<Sources>,
+    plan: &Plan,
+    spec: &StepSpec,
+) -> Result<Rc<Done>, Failure> {
+    let loaded = Loaded {
+        own: fields(vm, sources, &plan.home.file, &plan.head.name)?,
+        base: match &plan.home.base {
+            Some(file) => Some(fields(vm, sources, file, &plan.head.name)?),
+            None => None,
+        },
+    };
+    vm.body.loading.set(false);
+    let run = Step { vm, plan, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
+    let work = run.work().map_err(|error| raised::end(raised::read(&error, &vm.body.texts)))?;
+    let arm = Arm::root(spec.branch.clone());
+    Ok(start(&vm.body, &vm.lua, &arm, work))
+}
+
+fn fields(vm: &Vm, sources: &Sources, file: &str, name: &str) -> Result<Fields, Failure> {
+    let fail = |fault: Fault| Failure::Fault(Box::new(fault));
+    let gone = || Fault::new(Code::RECIPE_UNKNOWN, format!("recipe `{name}` is not in {file}"));
+    let source = sources.shown(file).ok_or_else(|| fail(gone()))?;
+    let (number, value) = load(vm, source).map_err(fail)?;
+    let path_name = recipe_name(&source.path).map_err(fail)?;
+    let recipes = head::recipes(&vm.body.texts, number, &path_name, &value).map_err(fail)?;
+    let found: Option<Recipe> = recipes.into_iter().find(|recipe| recipe.name == name);
+    found.map(|recipe| recipe.fields).ok_or_else(|| fail(gone()))
+}
+
+struct Step<'a> {
+    vm: &'a Vm,
+    plan: &'a Plan,
+    spec: &'a StepSpec,
+    loaded: Loaded,
+    cluster: Option<Rc<Cluster>>,
+}
+
+impl Step<'_> {
+    fn lua(&self) -> &Lua {
+        &self.vm.lua
+    }
+
+    fn work(&self) -> mlua::Result<Work> {
+        match &self.spec.entry {
+            // The engine replays the journal into the body and then stops it: what is open is what the body itself deferred.
+            Entry::Run | Entry::Cleanup => self.run(),
+            Entry::Preconditions => self.preconditions(),
+            Entry::Confirm => self.call("confirm", Vec::new()),
+            Entry::Needs => match self.loaded.function("needs") {
+                Some(needs) => Ok(Work::Lua(needs, MultiValue::from_vec(vec![self.params()?]))),
+                None => Ok(nothing()),
+            },
+            Entry::Parameters => self.parameters(),
+            Entry::OnFailure(error) => {
+                let raised = Raised::Call(
+                    Box::new(error.clone()),
+                    Box::new(Fault::new(Code::CALL_FAILED, error.message.clone())),
+                );
+                let caught = Caught { error: error.clone(), raised };
+                let caught = Value::UserData(self.lua().create_userdata(caught)?);
+                self.call("on_failure", vec![caught])
+            }
+        }
+    }
+
+    /// A function that gets `cx` and the parameters first.
+    fn call(&self, key: &str, more: Vec<Value>) -> mlua::Result<Work> {
+        let Some(function) = self.loaded.function(key) else { return Ok(nothing()) };
+        let mut args = vec![Value::Table(self.cx(None)?), self.params()?];
+        args.extend(more);
+        Ok(Work::Lua(function, MultiValue::from_vec(args)))
+    }
+
+    fn params(&self) -> mlua::Result<Value> {
+        params::object(self.lua(), &self.plan.head, &self.spec.params, self.cluster.as_ref())
+    }
+
+    fn cx(&self, super_body: Option<Function>) -> mlua::Result<Table> {
+        let facts = Facts {
+            cluster: self.cluster.clone(),
+            recipe: self.plan.head.name.clone(),
+            run: self.spec.run.0.clone(),
+            needs: self.spec.needs.clone(),
+            super_body,
+        };
+        cx::make(self.lua(), &self.vm.prelude, facts)
+    }
+
+    fn run(&self) -> mlua::Result<Work> {
+        let head = &self.plan.head;
+        if !head.stages.is_empty() {
+            return Ok(self.stages());
+        }
+        if let Some(lines) = &head.shell {
+            return Ok(self.shell(lines));
+        }
+        let Some(function) = self.loaded.function("run") else { return Ok(nothing()) };
+        let (own, beneath) =
+            founds(&self.spec.found, self.loaded.beneath("preconditions").is_some());
+        let found = value::from_json(self.lua(), &own, None)?;
+        let below = match self.loaded.beneath("run") {
+            Some(body) => Some(self.super_body(body, &beneath)?),
+            None => None,
+        };
+        let args = vec![Value::Table(self.cx(below)?), self.params()?, found];
+        Ok(Work::Lua(function, MultiValue::from_vec(args)))
+    }
+
+    /// `cx:super(p)`: the overridden body, in this branch, with what its own preconditions found.
+    fn super_body(&self, body: Function, found: &Json) -> mlua::Result<Function> {
+        let found = value::from_json(self.lua(), found, None)?;
+        let chunk = "local body, found = ... return function(cx, p) return body(cx, p, found) end";
+        self.lua().load(chunk).set_name("=prelude").call((body, found))
+    }
+
+    /// Both recipes' preconditions: an override may add to them, never drop one.
+    fn preconditions(&self) -> mlua::Result<Work> {
+        let Some(own) = self.loaded.function("preconditions") else { return Ok(nothing()) };
+        let args = MultiValue::from_vec(vec![Value::Table(self.cx(None)?), self.params()?]);
+        let Some(beneath) = self.loaded.beneath("preconditions") else {
+            return Ok(Work::Lua(own, args));
+        };
+        let chunk = "local first, second = ... return function(cx, p) \
+                     local below = first(cx, p) return { below = below, own = second(cx, p) } end";
+        let both = self.lua().load(chunk).set_name("=prelude").call((beneath, own))?;
+        Ok(Work::Lua(both, args))
+    }
+
+    fn parameters(&self) -> mlua::Result<Work> {
+        let given = Given {
+            head: self.plan.head.clone(),
+            values: self.spec.params.clone(),
+            cluster: self.cluster.clone(),
+            cx: self.cx(None)?,
+            tables: [Some(&self.loaded.own), self.loaded.base.as_ref()]
+                .into_iter()
+                .flatten()
+                .filter_map(|fields| match fields.get("params") {
+                    Value::Table(table) => Some(table),
+                    _ => None,
+                })
+                .collect(),
+        };
+        let (lua, body) = (self.lua().clone(), self.vm.body.clone());
+        Ok(Work::Rust(Box::new(move |arm| Box::pin(params::resolve(lua, body, arm, given)))))
+    }
+
+    /// One nested step after the other.
+    fn stages(&self) -> Work {
+        let stages = self.plan.head.stages.clone();
+        let (lua, body) = (self.lua().clone(), self.vm.body.clone());
+        Work::Rust(Box::new(move |arm| {
+            Box::pin(async move {
+                for stage in stages {
+                    let mut args = Map::new();
+                    args.insert("recipe".into(), stage.recipe.into());
+                    args.insert("args".into(), Json::Object(stage.args));
+                    engine_call(&lua, &body, &arm, "cx.run", args).await?;
+                }
+                Ok(Value::Nil)
+            })
+        }))
+    }
+
+    /// One `sh` call per line, with the parameters as variables.
+    fn shell(&self, lines: &[String]) -> Work {
+        let (lua, body) = (self.lua().clone(), self.vm.body.clone());
+        let lines = lines.to_vec();
+        let mut env = Map::new();
+        for (name, value) in &self.spec.params {
+            let text = match value {
+                Json::Null => continue,
+                Json::String(text) => text.clone(),
+                Json::Array(items) => {
+                    let item = |v: &Json| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+                    items.iter().map(item).collect::<Vec<_>>().join(" ")
+                }
+                other => other.to_string(),
+            };
+            env.insert(name.clone(), text.into());
+        }
+        for (name, text) in &self.plan.head.env {
+            env.insert(name.clone(), text.clone().into());
+        }
+        let cwd = self.plan.head.cwd.clone();
+        let subject = body.calls.info("sh").and_then(|info| info.subject).unwrap_or("command");
+        Work::Rust(Box::new(move |arm| {
+            Box::pin(async move {
+                for line in lines {
+                    let mut args = Map::new();
+                    args.insert(subject.to_owned(), line.into());
+                    if !env.is_empty() {
+                        args.insert("env".into(), Json::Object(env.clone()));
+                    }
+                    if let Some(cwd) = &cwd {
+                        args.insert("cwd".into(), cwd.clone().into());
+                    }
+                    engine_call(&lua, &body, &arm, "sh", args).await?;
+                }
+                Ok(Value::Nil)
+            })
+        }))
+    }
+}
+
+/// A call that the step itself makes, not its Lua code.
+fn engine_call(
+    lua: &Lua,
+    body: &Rc<Body>,
+    arm: &Rc<Arm>,
+    call: &str,
+    args: Map<String, Json>,
+) -> Local<mlua::Result<Value>> {
+    let mut request = Request { call: call.to_owned(), args, place: None };
+    if let Some(info) = body.calls.info(call)
+        && let Err(invalid) = body.calls.settle(&mut request, false)
+    {
+        let fault = Fault::new(Code::CALL_FIELD, format!("{}: {}", info.name, invalid.message));
+        return Box::pin(async move { Err(raised::fault(fault)) });
+    }
+    let id = arm.next_call();
+    Box::pin(ask::internal(lua.clone(), body.clone(), arm.clone(), id, request))
+}
+
+fn nothing() -> Work {
+    Work::Rust(Box::new(|_| Box::pin(async { Ok(Value::Nil) })))
+}
+
+/// What the recipe's own preconditions found, and those of the overridden one.
+fn founds(found: &Json, both: bool) -> (Json, Json) {
+    let part = |key: &str| found.get(key).cloned().unwrap_or_default();
+    match (both, part("own")) {
+        (false, _) => (found.clone(), found.clone()),
+        (true, Json::Null) => (part("below"), part("below")),
+        (true, own) => (own, part("below")),
+    }
+}
+
+/// What the end of the root branch means for the step.
+///
+/// # Errors
+/// Why there is no result.
+pub(super) fn result(
+    body: &Body,
+    lua: &Lua,
+    spec: &StepSpec,
+    plan: &Plan,
+    outcome: Outcome,
+) -> Result<Json, Failure> {
+    let value = match outcome {
+        Outcome::Done(value) => value,
+        Outcome::Ended(End::Skip(_)) => return Ok(Json::Null),
+        Outcome::Ended(End::Stop(stop)) => return Err(Failure::Stopped(stop)),
+        Outcome::Ended(End::Frontier(fault)) => return Err(Failure::Fault(fault)),
+        Outcome::Ended(End::Timeout(_) | End::Cancelled) => {
+            let fault = Fault::new(Code::BUG, "the root branch was cancelled");
+            return Err(Failure::Fault(Box::new(fault)));
+        }
+        Outcome::Failed(error) => return Err(raised::end(raised::read(&error, &body.texts))),
+    };
+    match spec.entry {
+        Entry::Confirm => Ok(text::of(lua, &value).unwrap_or_default().into()),
+        Entry::Needs => {
+            needs(&value, &plan.head.name).map_err(|fault| Failure::Fault(Box::new(fault)))
+        }
+        _ => value::to_json(&value).map_err(|wrong| {
+            let title = format!("the result of `{}` is no plain data: {wrong}", spec.recipe);
+            Failure::Fault(Box::new(Fault::new(Code::VALUE, title)))
+        }),
+    }
+}
+
+/// The list that a `needs` function gave, as `[{ recipe, args }]`.
+fn needs(value: &Value, name: &str) -> Result<Json, Fault> {
+    let group = name.rsplit_once(':').map(|(group, _)| group);
+    let wrong = || {
+        Fault::new(Code::VALUE, format!("`needs` of `{name}` gives no list of recipes"))
+            .label("`\"name\"` or `{ \"name\", param = v }`")
+    };
+    let Value::Table(table) = value else {
+        return if value.is_nil() { Ok(Json::Array(Vec::new())) } else { Err(wrong()) };
+    };
+    let table = super::freeze::inner(table);
+    let mut needs = Vec::new();
+    for i in 1..=table.raw_len() {
+        let entry: Value = table.raw_get(i).map_err(|_| wrong())?;
+        let need = head::need(&entry, group).ok_or_else(wrong)?;
+        needs.push(serde_json::to_value(need).unwrap_or_default());
+    }
+    Ok(Json::Array(needs))
+}
+
+/// Runs a function of a parameter in a branch.
+pub(super) async fn apply(
+    lua: &Lua,
+    body: &Rc<Body>,
+    arm: &Rc<Arm>,
+    function: Function,
+    args: Vec<Value>,
+) -> mlua::Result<Value> {
+    let thread = lua.create_thread(function)?;
+    drive(body.clone(), arm.clone(), thread, MultiValue::from_vec(args)).await
+}

@@ -1,0 +1,211 @@
+//! A recipe's body as a machine: a VM on a thread of its own, driven by deliveries, abandoned when it falls silent.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+
+use ops_core::error::{Code, Fault};
+use ops_core::machine::{Delivery, Failure, Machine, StepSpec, Turn};
+
+use super::arm::Done;
+use super::body::Body;
+use super::calls::Calls;
+use super::catalog::{Index, index};
+use super::deadline::{Deadline, GRACE};
+use super::entry::{self, Plan};
+use super::vm::Vm;
+use crate::recipe::Catalog;
+use crate::recipe::source::Sources;
+
+/// Stack of a VM's thread: Lua allows 200 levels of C calls, each of ours takes some kilobytes.
+const STACK: usize = 16 << 20;
+
+/// Everything that bodies are loaded from: the sources, read once, and what they declare.
+#[derive(Clone, Debug)]
+pub struct Host {
+    sources: Arc<Sources>,
+    calls: Calls,
+    index: Arc<Index>,
+}
+
+impl Host {
+    /// Loads the heads of all recipes.
+    pub fn new(sources: Sources) -> Host {
+        Host::with_calls(sources, Calls::default())
+    }
+
+    /// As [`Host::new`], with other calls than those of `ops`.
+    pub fn with_calls(sources: Sources, calls: Calls) -> Host {
+        let sources = Arc::new(sources);
+        let index = Arc::new(index(&sources, calls));
+        Host { sources, calls, index }
+    }
+
+    /// Every recipe.
+    pub fn catalog(&self) -> &Catalog {
+        &self.index.catalog
+    }
+
+    /// What is wrong with the recipe files, located.
+    pub fn faults(&self) -> &[Fault] {
+        &self.index.faults
+    }
+
+    /// The sources.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// A body that has not begun. A recipe that does not exist is a failure of its first turn.
+    pub fn spawn(&self, spec: StepSpec) -> Box<dyn Machine> {
+        let deadline = Arc::new(Deadline::new(spec.limits.turn));
+        let (deliver, deliveries) = sync_channel::<Delivery>(0);
+        let (answer, turns) = sync_channel::<Turn>(1);
+        let (host, watched) = (self.clone(), deadline.clone());
+        let spawned = thread::Builder::new()
+            .name(format!("lua {}", spec.recipe))
+            .stack_size(STACK)
+            .spawn(move || run(&host, &spec, &watched, &deliveries, &answer));
+        let fault = spawned
+            .err()
+            .map(|error| Fault::new(Code::BUG, format!("no thread for a recipe's body: {error}")));
+        Box::new(Supervisor { deadline, deliver, turns, over: fault })
+    }
+}
+
+/// The side of the engine: hands deliveries over, and gives up on a VM that is silent for too long.
+struct Supervisor {
+    deadline: Arc<Deadline>,
+    deliver: SyncSender<Delivery>,
+    turns: Receiver<Turn>,
+    /// Why nothing more will come.
+    over: Option<Fault>,
+}
+
+impl Supervisor {
+    fn end(&mut self, fault: Fault) -> Turn {
+        self.over = Some(fault.clone());
+        Turn { acts: Vec::new(), end: Some(Err(Failure::Fault(Box::new(fault)))) }
+    }
+}
+
+impl Machine for Supervisor {
+    fn turn(&mut self, delivery: Delivery) -> Turn {
+        if let Some(fault) = self.over.clone() {
+            return self.end(fault);
+        }
+        self.deadline.renew();
+        let died = || Fault::new(Code::BUG, "the thread of a recipe's body has ended");
+        if self.deliver.send(delivery).is_err() {
+            return self.end(died());
+        }
+        loop {
+            let Some(patience) = self.deadline.patience() else {
+                // C code cannot be interrupted: the thread is left to itself, the run ends.
+                self.deadline.abandon();
+                let title = format!(
+                    "the recipe did not stop within {}s past its deadline; it is abandoned",
+                    GRACE.as_secs()
+                );
+                return self.end(
+                    Fault::new(Code::RUNAWAY, title)
+                        .help("a pattern such as \"a?a?a?…\" on a long text runs for hours"),
+                );
+            };
+            match self.turns.recv_timeout(patience) {
+                Ok(turn) => return turn,
+                Err(RecvTimeoutError::Disconnected) => return self.end(died()),
+                // The deadline may have been renewed for cleanups meanwhile.
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.deadline.abandon();
+    }
+}
+
+/// The life of a VM's thread: turn after turn until the body has ended or nobody delivers any more.
+fn run(
+    host: &Host,
+    spec: &StepSpec,
+    deadline: &Arc<Deadline>,
+    deliveries: &Receiver<Delivery>,
+    answer: &SyncSender<Turn>,
+) {
+    let Ok(first) = deliveries.recv() else { return };
+    let body = Body::new(host.calls, deadline.clone(), &spec.run.0);
+    let started = begin(host, spec, &body);
+    let (vm, plan, done) = match started {
+        Ok(started) => started,
+        Err(failure) => {
+            let _ = answer.send(Turn { acts: body.take_acts(), end: Some(Err(failure)) });
+            return;
+        }
+    };
+    let mut delivery = first;
+    loop {
+        let turn = turn(&vm, spec, &plan, &done, delivery);
+        let ended = turn.end.is_some();
+        if answer.send(turn).is_err() || ended {
+            return;
+        }
+        match deliveries.recv() {
+            Ok(next) => delivery = next,
+            Err(_) => return,
+        }
+    }
+}
+
+fn begin(host: &Host, spec: &StepSpec, body: &Rc<Body>) -> Result<(Vm, Plan, Rc<Done>), Failure> {
+    let fail = |fault: Fault| Failure::Fault(Box::new(fault));
+    let head = host.index.catalog.get(&spec.recipe);
+    let home = head.and_then(|head| host.index.homes.get(&head.name));
+    let (Some(head), Some(home)) = (head, home) else {
+        let known = host.index.catalog.recipes.keys().map(String::as_str);
+        let title = format!("there is no recipe `{}`", spec.recipe);
+        return Err(fail(
+            Fault::new(Code::RECIPE_UNKNOWN, title).did_you_mean(&spec.recipe, known),
+        ));
+    };
+    let plan = Plan { head: head.clone(), home: home.clone() };
+    let vm = Vm::new(host.sources.clone(), body.clone(), spec.limits.memory)
+        .map_err(|error| fail(Fault::new(Code::MEMORY, error.to_string())))?;
+    let done = entry::begin(&vm, &host.sources, &plan, spec)?;
+    Ok((vm, plan, done))
+}
+
+fn turn(vm: &Vm, spec: &StepSpec, plan: &Plan, done: &Rc<Done>, delivery: Delivery) -> Turn {
+    let body = &vm.body;
+    let mut stray = None;
+    match delivery {
+        Delivery::Begin => {}
+        Delivery::Reply { id, reply } => {
+            if !body.deliver(&id, reply) {
+                stray = Some(Fault::new(Code::BUG, format!("nobody waits for {id}")));
+            }
+        }
+        Delivery::Stop { branch, stop } => body.stop(&branch, &stop),
+    }
+    body.settle();
+    let end = match (stray, done.outcome()) {
+        (Some(fault), _) => Some(Err(Failure::Fault(Box::new(fault)))),
+        (None, Some(outcome)) => Some(entry::result(body, &vm.lua, spec, plan, outcome)),
+        (None, None) if !body.waits() => {
+            let fault = Fault::new(Code::BUG, "the body neither waits nor has it ended");
+            Some(Err(Failure::Fault(Box::new(fault))))
+        }
+        (None, None) => None,
+    };
+    Turn { acts: body.take_acts(), end }
+}
+
+/// Loads the heads of all recipes: every recipe by name, and what is wrong with the files.
+pub fn catalog(sources: &Sources) -> (Catalog, Vec<Fault>) {
+    let host = Host::new(sources.clone());
+    (host.catalog().clone(), host.faults().to_vec())
+}

@@ -1,0 +1,13 @@
+return ops.recipes { phase = "bootstrap",
+  { name = "cluster",    desc = "From bare nodes to GitOps, in nine stages",
+    stages = { "talos", "k8s", "kubeconfig", "wait", "namespaces", "resources", "crds", "apps", "verify" } },
+  { name = "talos",      desc = "Stage 1: machine configs onto the nodes", stages = { "talos:apply-config" } },
+  { name = "k8s",        desc = "Stage 2: etcd and the control plane",     stages = { "talos:bootstrap" } },
+  { name = "kubeconfig", desc = "Stage 3: the repository's kubeconfig",         stages = { "talos:recover-kubeconfig" } },
+  { name = "wait",       desc = "Stage 4: every node has joined", run = function(cx) cx:each(cx.cluster.nodes, { jobs = 8 }, function(node) wait.node { node, state = "registered" } end) end },
+  { name = "namespaces", desc = "Stage 5: namespaces of all applications", run = function() kube.apply { fs.glob { "kubernetes/apps/*/namespace.yaml" } } end },
+  { name = "resources",  desc = "Stage 6: the first secrets and settings", run = function() kube.apply { template.render { "bootstrap/resources.yaml.j2", resolve = { "op", "sops" } } } end },
+  { name = "crds",       desc = "Stage 7: the CRDs of every release", run = function() helm.sync { "releases/core.lua", only = "crds" } end },
+  { name = "apps",       desc = "Stage 8: CNI, DNS, secrets, Flux",   run = function() helm.sync { "releases/core.lua" } end },
+  { name = "verify",     desc = "What must hold after a bootstrap",   run = function(cx) cx:require(flux.status {}.ready, "GitOps is not ready") end },
+}

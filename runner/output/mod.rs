@@ -1,0 +1,15 @@
+//! The reporter: words events for people and machines. The only place that prints.
+
+mod children;
+mod fault;
+pub mod json;
+mod paint;
+mod printer;
+mod report;
+mod table;
+pub mod views;
+pub mod wording;
+
+pub use paint::{Colour, Look};
+pub use printer::{Mode, Output, Sink, prompt, prompts_are_seen};
+pub use report::Reporter;

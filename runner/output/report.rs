@@ -1,0 +1,407 @@
+//! Tells a run as it happens: for people in lines, for machines as JSON events. Knows what was recorded, and nothing of how it came about.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ops_core::effect::Effect;
+use ops_core::error::Exit;
+use ops_core::event::{Event, Events};
+use ops_core::ident::{Branch, CallId, RunId};
+use ops_core::record::{Intent, Outcome, Record, RunHead, StepEnd};
+use ops_core::time::Time;
+use ops_core::value::Value;
+
+use super::children::Children;
+use super::printer::{Mode, Output};
+use super::{json, wording};
+use crate::config::ChildOutput;
+
+/// Shows the events of one run.
+pub struct Reporter {
+    output: Output,
+    state: Mutex<State>,
+}
+
+struct State {
+    head: Option<RunHead>,
+    intents: BTreeMap<CallId, Intent>,
+    steps: BTreeMap<Branch, Step>,
+    /// The step whose heading was printed last.
+    shown: Option<Branch>,
+    /// Why each wait still waits, as it was last said.
+    waits: BTreeMap<CallId, String>,
+    children: Children,
+    changed: usize,
+    unchanged: usize,
+    failed: usize,
+    replayed: usize,
+    /// When this process took the run up.
+    began: Time,
+}
+
+#[derive(Default)]
+struct Step {
+    recipe: String,
+    lines: usize,
+}
+
+impl Reporter {
+    /// A reporter that writes to `output`.
+    pub fn new(output: Output, children: ChildOutput) -> Reporter {
+        Reporter {
+            output,
+            state: Mutex::new(State {
+                head: None,
+                intents: BTreeMap::new(),
+                steps: BTreeMap::new(),
+                shown: None,
+                waits: BTreeMap::new(),
+                children: Children::new(children),
+                changed: 0,
+                unchanged: 0,
+                failed: 0,
+                replayed: 0,
+                began: Time(0),
+            }),
+        }
+    }
+}
+
+impl Events for Reporter {
+    fn event(&self, event: &Event) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.output.mode() == Mode::Json {
+            if matches!(event, Event::Recorded(Record::Run(_))) {
+                state.remember(event);
+            }
+            let intent = match event {
+                Event::Recorded(Record::Outcome { id, .. }) => state.intents.get(id),
+                _ => None,
+            };
+            let run = state.head.as_ref().map(|h| &h.run);
+            self.output.child(&json::event(run, event, intent), false);
+            state.remember(event);
+            return;
+        }
+        match event {
+            Event::Recorded(record) => self.record(&mut state, record),
+            Event::Replayed { .. } => state.replayed += 1,
+            Event::Waiting { id, reason, ms, limit_ms } => {
+                self.waiting(&mut state, id, reason, *ms, *limit_ms);
+            }
+            Event::Output { id, stderr, text } => {
+                let label = state.label(id);
+                let shown = state.children.wrote(id, &label, text, *stderr);
+                self.show_children(shown);
+            }
+            Event::Note { branch, text } => {
+                let about = branch.as_ref().map(|b| format!("{}  ", b.leaf())).unwrap_or_default();
+                self.output.progress(&format!("{about}{text}\n"));
+            }
+        }
+        state.remember(event);
+    }
+}
+
+impl Reporter {
+    fn record(&self, state: &mut State, record: &Record) {
+        match record {
+            Record::Run(head) => {
+                state.began = head.at;
+                if head.lab {
+                    let paint = self.output.paint();
+                    let cluster = head.cluster.as_deref().unwrap_or("no cluster");
+                    let facts = ops_lab::header();
+                    let facts = facts.strip_prefix("SIMULATION ").unwrap_or(&facts);
+                    self.output.progress(&format!(
+                        "{}   {cluster} is simulated, and so are the times: no real machine is touched\n      {}\n",
+                        paint.warn("lab"),
+                        paint.dim(facts)
+                    ));
+                }
+            }
+            Record::Resumed { at, .. } => state.began = *at,
+            Record::StepBegin { branch, recipe, .. } => {
+                state.steps.insert(branch.clone(), Step { recipe: recipe.clone(), lines: 0 });
+            }
+            Record::StepEnd { branch, how, .. } => self.step_end(state, branch, how),
+            Record::Outcome { id, outcome, ms, .. } => self.outcome(state, id, outcome, *ms),
+            Record::Settled { id, how, by, .. } => {
+                use ops_core::call::Settled;
+                let text = match how {
+                    Settled::Done { because, .. } => format!("it happened: {because}"),
+                    Settled::NotDone { because } => format!("it did not happen: {because}"),
+                    Settled::Partial { because, .. } => format!("it happened in part: {because}"),
+                    Settled::Ask { question } => question.clone(),
+                };
+                let by = if by == "read-back" { String::new() } else { format!(" (says {by})") };
+                self.call_line(state, id, &format!("{text}{by}"), None);
+            }
+            Record::Stopped { branch, code, title, .. } => {
+                self.step_line(state, branch, &format!("stopped  {code}  {title}"));
+            }
+            Record::Log { branch, level, body, .. } => self.log(state, branch, level, body),
+            Record::Decision { question, yes, .. } => {
+                let answer = if *yes { "confirmed" } else { "declined" };
+                self.output.progress(&format!("{answer}   {question}\n"));
+            }
+            Record::GrantClaimed { grant, .. } => {
+                self.output.progress(&format!("grant {grant} is claimed by this run\n"));
+            }
+            Record::End { exit, at } => self.summary(state, *exit, *at),
+            Record::Intent(_)
+            | Record::Started { .. }
+            | Record::Dropped { .. }
+            | Record::BranchEnd { .. }
+            | Record::Evidence { .. } => {}
+        }
+    }
+
+    fn outcome(&self, state: &mut State, id: &CallId, outcome: &Outcome, ms: u64) {
+        // The engine's own calls (timers, the health between two nodes) are no work of the recipe.
+        if state.intents.get(id).is_some_and(|i| i.call.starts_with("cx.")) {
+            return;
+        }
+        let (result, text) = wording::outcome(outcome);
+        let effect = state.intents.get(id).map_or(Effect::Mutates, |i| i.effect);
+        let label = state.label(id);
+        if effect != Effect::Reads {
+            match result {
+                wording::Result::Changed => state.changed += 1,
+                wording::Result::Unchanged => state.unchanged += 1,
+                wording::Result::Failed => state.failed += 1,
+            }
+        }
+        if effect != Effect::Reads || self.output.mode() == Mode::Verbose {
+            let paint = self.output.paint();
+            let text = match result {
+                wording::Result::Changed => paint.warn(&text),
+                wording::Result::Unchanged => paint.dim(&text),
+                wording::Result::Failed => paint.bad(&text),
+            };
+            let took = (result != wording::Result::Unchanged && ms >= 50).then_some(ms);
+            self.call_line(state, id, &text, took);
+        }
+        let failed = result == wording::Result::Failed;
+        let shown = state.children.ended(id, &label, failed);
+        self.show_children(shown);
+        state.waits.remove(id);
+    }
+
+    fn waiting(&self, state: &mut State, id: &CallId, reason: &str, ms: u64, limit: u64) {
+        // The same reason again is no news.
+        if state.waits.get(id).is_some_and(|last| last == reason) {
+            return;
+        }
+        state.waits.insert(id.clone(), reason.to_owned());
+        let text = format!("{reason} ({} of {})", wording::took(ms), wording::limit(limit));
+        self.call_line(state, id, &text, None);
+    }
+
+    fn step_end(&self, state: &mut State, branch: &Branch, how: &StepEnd) {
+        let silent = state.steps.get(branch).is_none_or(|s| s.lines == 0);
+        let paint = self.output.paint();
+        match how {
+            StepEnd::Done { recovered: true, .. } => {
+                self.step_line(state, branch, "recovered: a call failed, and the recipe went on");
+            }
+            StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
+            StepEnd::Skipped { reason } => {
+                self.step_line(state, branch, &format!("skipped  {reason}"));
+            }
+            StepEnd::Failed { code, title } => {
+                self.step_line(state, branch, &format!("{}  {code}  {title}", paint.bad("failed")));
+            }
+            // What stopped it has its own line; a step that said something needs no "done".
+            StepEnd::Done { .. } | StepEnd::Stopped { .. } => {}
+        }
+    }
+
+    fn log(&self, state: &mut State, branch: &Branch, level: &str, body: &Value) {
+        let text = match body {
+            Value::String(text) => text.clone(),
+            Value::Object(map) if map.contains_key("rows") => {
+                return self.log_table(state, branch, map);
+            }
+            Value::Object(map) if map.contains_key("after") => {
+                let part = |key: &str| map.get(key).and_then(Value::as_str).unwrap_or_default();
+                return self.log_diff(state, branch, part("before"), part("after"));
+            }
+            other => other.to_string(),
+        };
+        if level == "debug" && self.output.mode() != Mode::Verbose {
+            return;
+        }
+        let lead = match level {
+            "warn" => format!("{}  ", self.output.paint().warn("warning")),
+            "debug" => "debug  ".to_owned(),
+            _ => String::new(),
+        };
+        for line in text.lines() {
+            self.step_line(state, branch, &format!("{lead}{line}"));
+        }
+    }
+
+    fn log_table(
+        &self,
+        state: &mut State,
+        branch: &Branch,
+        map: &ops_core::value::Map<String, Value>,
+    ) {
+        let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let names: Vec<String> = map
+            .get("columns")
+            .and_then(Value::as_array)
+            .map(|c| c.iter().map(cell).collect())
+            .unwrap_or_default();
+        let mut rows = if names.is_empty() { Vec::new() } else { vec![names.clone()] };
+        for row in map.get("rows").and_then(Value::as_array).into_iter().flatten() {
+            rows.push(match row {
+                Value::Array(cells) => cells.iter().map(cell).collect(),
+                Value::Object(fields) => {
+                    names.iter().map(|n| fields.get(n).map(cell).unwrap_or_default()).collect()
+                }
+                other => vec![cell(other)],
+            });
+        }
+        for line in super::table::lines(&rows, 3) {
+            self.step_line(state, branch, &line);
+        }
+    }
+
+    fn log_diff(&self, state: &mut State, branch: &Branch, before: &str, after: &str) {
+        let paint = self.output.paint();
+        for (sign, line) in super::table::diff(before, after) {
+            let text = format!("{sign} {line}");
+            let text = match sign {
+                '-' => paint.bad(text),
+                '+' => paint.good(text),
+                _ => text,
+            };
+            self.step_line(state, branch, &text);
+        }
+    }
+
+    /// One line about a call, below its step's heading; in a pipe, a line that says everything by itself.
+    fn call_line(&self, state: &mut State, id: &CallId, text: &str, took: Option<u64>) {
+        let intent = state.intents.get(id);
+        let name = intent.map(|i| wording::call(&i.call)).unwrap_or_default();
+        let about = intent.map(wording::about).unwrap_or_default();
+        let subject = intent.map(|i| wording::subject(id, &i.args)).unwrap_or_default();
+        let call = format!("{name} {about}").trim_end().to_owned();
+        let took = took.map(wording::took).unwrap_or_default();
+        let line = if self.output.look().terminal {
+            format!("{subject:<6} {call:<27} {text:<30}  {took}")
+        } else {
+            [subject, call, text.to_owned(), took]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        self.step_line(state, &id.path.clone(), line.trim_end());
+    }
+
+    /// One line of a step.
+    fn step_line(&self, state: &mut State, branch: &Branch, line: &str) {
+        let root = branch.0.split('/').next().unwrap_or_default();
+        let root = Branch(root.to_owned());
+        let cluster = state.head.as_ref().and_then(|h| h.cluster.clone()).unwrap_or_default();
+        let recipe = match state.steps.get_mut(&root) {
+            Some(step) => {
+                step.lines += 1;
+                step.recipe.clone()
+            }
+            None => root.0.split('{').next().unwrap_or_default().to_owned(),
+        };
+        if !self.output.look().terminal {
+            self.output.progress(&format!("{recipe} {line}\n"));
+            return;
+        }
+        if state.shown.as_ref() != Some(&root) {
+            let paint = self.output.paint();
+            let name = paint.strong(format!("{recipe:<22}"));
+            self.output.progress(format!("{name}  {cluster}").trim_end());
+            self.output.progress("\n");
+            state.shown = Some(root);
+        }
+        self.output.progress(&format!("  {line}\n"));
+    }
+
+    fn summary(&self, state: &mut State, exit: Exit, at: Time) {
+        let paint = self.output.paint();
+        let word = wording::ending(exit);
+        let word = if exit == Exit::Done { paint.good(word) } else { paint.bad(word) };
+        let (asked, run, lab) = match &state.head {
+            Some(head) => {
+                let asked: Vec<&str> = head.asked.iter().map(|a| a.recipe.as_str()).collect();
+                (asked.join(" "), format!("run {}", head.run), head.lab)
+            }
+            None => (String::new(), String::new(), false),
+        };
+        let mut counts = Vec::new();
+        for (number, word) in
+            [(state.changed, "changed"), (state.unchanged, "unchanged"), (state.failed, "failed")]
+        {
+            if number > 0 {
+                counts.push(format!("{number} {word}"));
+            }
+        }
+        if state.replayed > 0 {
+            counts.push(format!("{} from the journal", state.replayed));
+        }
+        let counts = if counts.is_empty() { "nothing changed".into() } else { counts.join(", ") };
+        let took = wording::took(at.since(state.began).0);
+        let took = if lab { format!("{took} simulated") } else { took };
+        let parts = [word, asked, counts, took, run];
+        let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
+        let lead = if self.output.look().terminal { "\n" } else { "" };
+        self.output.result(&format!("{lead}{}\n", parts.join("   ")));
+        if wording::ending(exit) == "refused" && state.changed == 0 && state.failed == 0 {
+            self.output.result("Nothing was changed.\n");
+        }
+    }
+
+    fn show_children(&self, shown: super::children::Shown) {
+        if self.output.mode() == Mode::Quiet {
+            return;
+        }
+        for (text, stderr) in shown {
+            self.output.child(&text, stderr);
+        }
+    }
+}
+
+impl State {
+    fn remember(&mut self, event: &Event) {
+        match event {
+            Event::Recorded(Record::Run(head)) => self.head = Some(head.clone()),
+            Event::Recorded(Record::Intent(intent)) => {
+                self.intents.insert(intent.id.clone(), intent.clone());
+            }
+            Event::Recorded(Record::Outcome { id, .. } | Record::Dropped { id }) => {
+                self.intents.remove(id);
+            }
+            _ => {}
+        }
+    }
+
+    fn label(&self, id: &CallId) -> String {
+        let Some(intent) = self.intents.get(id) else { return id.path.leaf().to_owned() };
+        let subject = wording::subject(id, &intent.args);
+        let name = wording::call(&intent.call);
+        if subject.is_empty() { name } else { format!("{subject} {name}") }
+    }
+}
+
+/// The run that a reporter has seen, for commands that name it afterwards.
+impl Reporter {
+    /// The id of the run, once it has begun.
+    pub fn run(&self) -> Option<RunId> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.head.as_ref().map(|h| h.run.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;

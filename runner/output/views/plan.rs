@@ -1,0 +1,140 @@
+//! A plan: every call that would change something, what it would come to, and where it ends.
+
+use ops_core::effect::Effect;
+use ops_core::error::Fault;
+use ops_core::value::{Map, Value, has_later};
+use serde_json::json;
+
+use super::object;
+use crate::engine::plan::Planned;
+use crate::engine::session::Plan;
+use crate::output::paint::{Look, Paint};
+use crate::output::{table, wording};
+
+/// The plan as text; `reads` shows the reads too.
+pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> String {
+    let paint = Paint(look.colour);
+    let mut out = String::new();
+    let mut recipe = String::new();
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut last = String::new();
+    let shown = plan.planned.iter().filter(|p| reads || p.effect != Effect::Reads);
+    for planned in shown {
+        let of = recipe_of(planned);
+        if of != recipe {
+            flush(&mut out, &mut rows);
+            out.push_str(
+                format!("{}   {}", paint.strong(&of), cluster.unwrap_or_default()).trim_end(),
+            );
+            out.push('\n');
+            recipe = of;
+            last.clear();
+        }
+        let subject = wording::subject(&planned.id, &planned.request.args);
+        let who = if subject == last { String::new() } else { subject.clone() };
+        last = subject;
+        let call = format!("{} {}", planned.effect.letter(), wording::call(&planned.call));
+        rows.push(vec![format!("  {who}"), call, about(planned), change(planned)]);
+    }
+    flush(&mut out, &mut rows);
+    for frontier in &plan.frontiers {
+        out.push_str(&format!("{}  {}\n", paint.warn("ends here"), frontier.title));
+        if let Some(place) = &frontier.place {
+            out.push_str(&format!("  {place}\n"));
+        }
+    }
+    if plan.changes() == 0 && plan.frontiers.is_empty() && plan.faults.is_empty() {
+        out.push_str("Nothing would change.\n");
+    }
+    out.push_str(&format!("{}\n", totals(plan)));
+    let later = unknown_fields(plan);
+    if !later.is_empty() {
+        out.push_str(&format!("known after apply: {}\n", later.join(", ")));
+    }
+    out
+}
+
+/// The plan for machines.
+pub fn plan_json(plan: &Plan, cluster: Option<&str>) -> Map<String, Value> {
+    let told = |faults: &[Fault]| -> Vec<Value> {
+        faults
+            .iter()
+            .map(|f| json!({"code": f.code.to_string(), "title": f.title, "place": f.place}))
+            .collect()
+    };
+    object(json!({
+        "cluster": cluster,
+        "calls": plan.planned.iter().map(|p| {
+            let mut call = object(json!(p));
+            call.insert("args".into(), Value::Object(p.request.args.clone()));
+            call
+        }).collect::<Vec<_>>(),
+        "frontiers": told(&plan.frontiers),
+        "faults": told(&plan.faults),
+        "changes": plan.changes(),
+        "destroys": plan.destroys(),
+    }))
+}
+
+fn flush(out: &mut String, rows: &mut Vec<Vec<String>>) {
+    for line in table::lines(rows, 3) {
+        out.push_str(&line);
+        out.push('\n');
+    }
+    rows.clear();
+}
+
+fn recipe_of(planned: &Planned) -> String {
+    planned.id.path.0.split('{').next().unwrap_or_default().to_owned()
+}
+
+fn about(planned: &Planned) -> String {
+    let node = planned.node.as_deref().unwrap_or_default();
+    match planned.about.strip_prefix(node) {
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => rest.trim().to_owned(),
+        _ => planned.about.clone(),
+    }
+}
+
+fn change(planned: &Planned) -> String {
+    if planned.effect == Effect::Reads {
+        return if has_later(&planned.reply) { "known after apply".into() } else { String::new() };
+    }
+    let (_, text) = wording::outcome(&ops_core::record::Outcome::Done(planned.reply.clone()));
+    match (planned.changed, text.as_str()) {
+        (false, _) => "unchanged".into(),
+        (true, "done" | "changed" | "unchanged") => String::new(),
+        (true, changed) => changed.strip_prefix("changed, ").unwrap_or(changed).to_owned(),
+    }
+}
+
+fn totals(plan: &Plan) -> String {
+    let number = |keep: &dyn Fn(&Planned) -> bool| plan.planned.iter().filter(|p| keep(p)).count();
+    let reads = number(&|p| p.effect == Effect::Reads);
+    let files = number(&|p| p.effect == Effect::Files && p.changed);
+    let same = number(&|p| p.effect != Effect::Reads && !p.changed);
+    let change = plan.changes() - number(&|p| p.changed && p.effect == Effect::Destroys);
+    let mut parts = vec![format!("{} destroy", plan.destroys()), format!("{change} change")];
+    if files > 0 {
+        parts.push(format!("{files} write files"));
+    }
+    if same > 0 {
+        parts.push(format!("{same} unchanged"));
+    }
+    parts.push(format!("{reads} read"));
+    parts.join(", ")
+}
+
+fn unknown_fields(plan: &Plan) -> Vec<String> {
+    let mut fields: Vec<String> = plan
+        .planned
+        .iter()
+        .filter(|p| p.changed)
+        .filter_map(|p| p.reply.as_object())
+        .flat_map(|reply| reply.iter().filter(|(_, v)| has_later(v)).map(|(k, _)| k))
+        .map(|field| field.replace('_', " "))
+        .collect();
+    fields.sort();
+    fields.dedup();
+    fields
+}

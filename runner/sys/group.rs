@@ -1,0 +1,89 @@
+//! Process groups: whether one still lives, and signals to it. Knows nothing of why it was started.
+
+use std::fs;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+
+/// Whether process groups of an earlier run still live. Nothing is settled while they do.
+pub trait Groups {
+    /// Whether a process of this group lives, and the group is the one whose leader started then.
+    fn alive(&self, group: i32, started: u64) -> bool;
+}
+
+/// The groups of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LiveGroups;
+
+impl Groups for LiveGroups {
+    fn alive(&self, group: i32, started: u64) -> bool {
+        if !exists(group) {
+            return false;
+        }
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return true;
+        };
+        let members: Vec<Stat> = entries
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+            .filter_map(stat)
+            .filter(|stat| stat.group == group && !matches!(stat.state, 'Z' | 'X'))
+            .collect();
+        // Without a leader it cannot be told apart from a later group of that number: then it is taken for the one that was asked about.
+        match members.iter().find(|member| member.pid == group) {
+            Some(leader) => started == 0 || leader.started == started,
+            None => !members.is_empty(),
+        }
+    }
+}
+
+/// No groups at all: where the world is simulated.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoGroups;
+
+impl Groups for NoGroups {
+    fn alive(&self, _: i32, _: u64) -> bool {
+        false
+    }
+}
+
+/// When a process started, in clock ticks since boot; 0 where the system does not say.
+pub fn start_time(pid: i32) -> u64 {
+    stat(pid).map_or(0, |stat| stat.started)
+}
+
+/// Sends a signal to every process of a group; nothing happens where none lives.
+pub(super) fn signal(group: i32, signal: Signal) {
+    if let Some(pid) = number(group) {
+        // The only failure that can happen to one's own children is that they are gone.
+        let _ = kill_process_group(pid, signal);
+    }
+}
+
+fn exists(group: i32) -> bool {
+    number(group).is_some_and(|pid| test_kill_process_group(pid) != Err(Errno::SRCH))
+}
+
+/// The number as a group's. 1 and below would reach this process's own group, or every process there is.
+fn number(group: i32) -> Option<Pid> {
+    if group > 1 { Pid::from_raw(group) } else { None }
+}
+
+struct Stat {
+    pid: i32,
+    state: char,
+    group: i32,
+    started: u64,
+}
+
+/// `/proc/PID/stat`: the name in parentheses may hold anything, so fields are counted behind its last `)`.
+fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
+    Some(Stat {
+        pid,
+        state: fields.first()?.chars().next()?,
+        group: fields.get(2)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}

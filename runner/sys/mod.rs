@@ -1,0 +1,18 @@
+//! The operating system behind small seams: processes, files, clock, randomness. Knows nothing of recipes or clusters.
+
+pub mod blobs;
+pub mod clock;
+pub mod disk;
+pub mod environment;
+pub mod fault;
+pub mod faulty;
+pub mod files;
+pub mod group;
+pub mod kube;
+pub mod live;
+pub mod overlay;
+pub mod process;
+pub mod random;
+pub mod redact;
+pub mod secrets;
+pub mod world;

@@ -1,0 +1,328 @@
+//! Runs one child process in a group of its own: streams, deadline, signals. Knows nothing of recipes, guards or the journal.
+//!
+//! The only place that starts processes. No `pre_exec`: it would fork the whole engine instead of spawning.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+
+use ops_core::argv::{Argv, ToolOutput};
+use ops_core::time::Span;
+use ops_core::value::REPLY_MAX;
+use rustix::process::Signal;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
+
+use super::environment::{Environment, THROUGH_SHIMS};
+use super::world::{ToolFailure, Watcher};
+use super::{clock, fault, group};
+
+/// Starts processes and ends them.
+#[derive(Debug)]
+pub struct Processes {
+    /// Where relative paths start: the repository's root.
+    root: PathBuf,
+    environment: Environment,
+    limits: ProcessLimits,
+    running: RefCell<BTreeMap<i32, Rc<Running>>>,
+}
+
+/// How patient and how roomy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessLimits {
+    /// From the first signal to SIGKILL, and how long what a process left behind may hold its output open.
+    pub grace: Span,
+    /// Bytes of output that are kept; the rest still streams.
+    pub kept: usize,
+}
+
+impl Default for ProcessLimits {
+    fn default() -> ProcessLimits {
+        ProcessLimits { grace: Span::secs(10), kept: REPLY_MAX }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    interrupts: Cell<u32>,
+    changed: Notify,
+}
+
+impl Processes {
+    /// Processes with this environment and root.
+    pub fn new(root: PathBuf, environment: Environment, limits: ProcessLimits) -> Processes {
+        Processes { root, environment, limits, running: RefCell::default() }
+    }
+
+    /// Where a program is, as `run` would find it.
+    pub fn find(&self, tool: &str) -> Option<PathBuf> {
+        self.environment.find(tool, &self.root, false)
+    }
+
+    /// Interrupts a running group: SIGTERM, and SIGKILL after the grace; `hard`, or the second time: SIGKILL at once. Nothing happens where
+    /// it has ended.
+    ///
+    /// Not SIGINT: children inherit that it is ignored where `ops` itself runs in the background of a script.
+    pub fn interrupt(&self, group: i32, hard: bool) {
+        if let Some(running) = self.running.borrow().get(&group) {
+            running.interrupts.set(running.interrupts.get() + if hard { 2 } else { 1 });
+            running.changed.notify_one();
+        }
+    }
+
+    /// The groups that run now.
+    pub fn running(&self) -> Vec<i32> {
+        self.running.borrow().keys().copied().collect()
+    }
+
+    /// Runs a command to its end. Dropping the future kills its group.
+    ///
+    /// # Errors
+    /// Where it did not start or did not end by itself, or wrote more than is kept; a non-zero exit is an output.
+    pub async fn run(
+        &self,
+        argv: &Argv,
+        timeout: Option<Span>,
+        watcher: &dyn Watcher,
+    ) -> Result<ToolOutput, ToolFailure> {
+        let mut child = self.spawn(argv)?;
+        let started = Instant::now();
+        let leader = child.id().map_or(0, |id| id as i32);
+        let held = Held::new(self, leader);
+        watcher.started(leader, group::start_time(leader));
+
+        let kept = RefCell::new(Kept { room: self.limits.kept, ..Kept::default() });
+        let mut streams = pin!({
+            let (stdin, stdout, stderr) =
+                (child.stdin.take(), child.stdout.take(), child.stderr.take());
+            let kept = &kept;
+            async move {
+                tokio::join!(
+                    feed(stdin, argv.stdin.as_deref().unwrap_or_default()),
+                    pump(stdout, false, watcher, kept),
+                    pump(stderr, true, watcher, kept),
+                )
+            }
+        });
+
+        let grace = clock::duration(self.limits.grace);
+        let deadline = timeout.map(|span| started + clock::duration(span));
+        let mut end = Ending::default();
+        let mut timer = deadline;
+        loop {
+            tokio::select! {
+                biased;
+                _ = &mut streams, if !end.streams => end.streams = true,
+                status = child.wait(), if end.status.is_none() => {
+                    // `wait` fails only where somebody else reaped the child; with its code lost, it is no success.
+                    end.status = Some(status.unwrap_or_else(|_| ExitStatus::from_raw(1 << 8)));
+                    match end.stage {
+                        Stage::Running => {
+                            (end.stage, timer) = (Stage::Lingering, Some(Instant::now() + grace));
+                        }
+                        // A child that it forked while the signal was under way has not seen it.
+                        Stage::Signalled => group::signal(leader, Signal::TERM),
+                        Stage::Lingering | Stage::Killed | Stage::GivenUp => {}
+                    }
+                }
+                () = held.running.changed.notified() => {
+                    end.interrupted = true;
+                    let first = held.running.interrupts.get() == 1 && end.stage < Stage::Signalled;
+                    group::signal(leader, if first { Signal::TERM } else { Signal::KILL });
+                    end.stage = if first { Stage::Signalled } else { Stage::Killed };
+                    timer = Some(Instant::now() + grace);
+                }
+                () = sleep_until(timer.unwrap_or(started)), if timer.is_some() => {
+                    timer = Some(Instant::now() + grace);
+                    end.expire(leader);
+                    if end.stage == Stage::GivenUp {
+                        break;
+                    }
+                }
+            }
+            if end.streams && end.status.is_some() {
+                break;
+            }
+        }
+        held.release(end.status.is_some());
+        fault::point("b7");
+        let code = end.status.map_or(128 + Signal::KILL.as_raw(), code_of);
+        watcher.ended(code);
+        let kept = std::mem::take(&mut *kept.borrow_mut());
+        end.outcome(argv, timeout, code, kept, self.limits.kept)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
+    fn spawn(&self, argv: &Argv) -> Result<Child, ToolFailure> {
+        let refused = |message: String| ToolFailure::Start { tool: argv.tool.clone(), message };
+        let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
+        let program = self
+            .environment
+            .find(&argv.tool, &self.root, through_shims)
+            .ok_or_else(|| ToolFailure::Missing(argv.tool.clone()))?;
+        let cwd = argv.cwd.as_ref().map_or_else(|| self.root.clone(), |cwd| self.root.join(cwd));
+        if !cwd.is_dir() {
+            return Err(refused(format!("its working directory {} is no folder", cwd.display())));
+        }
+        let stdin = if argv.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        Command::new(program)
+            .args(&argv.args)
+            .current_dir(cwd)
+            .env_clear()
+            .envs(self.environment.vars(through_shims))
+            .envs(argv.env.iter().map(|(name, value)| (name, value)))
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .map_err(|error| refused(error.to_string()))
+    }
+}
+
+/// How far the end of a process has come, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    #[default]
+    Running,
+    /// Its leader has ended; something of it still holds its output open.
+    Lingering,
+    Signalled,
+    Killed,
+    /// Not even SIGKILL ended it: it sleeps in the kernel, or what holds its output left the group.
+    GivenUp,
+}
+
+#[derive(Debug, Default)]
+struct Ending {
+    stage: Stage,
+    streams: bool,
+    status: Option<ExitStatus>,
+    interrupted: bool,
+    timed_out: bool,
+}
+
+impl Ending {
+    /// The timer of this stage has passed.
+    fn expire(&mut self, group: i32) {
+        self.stage = match self.stage {
+            Stage::Running | Stage::Lingering => {
+                self.timed_out |= self.stage == Stage::Running;
+                group::signal(group, Signal::TERM);
+                Stage::Signalled
+            }
+            Stage::Signalled => {
+                group::signal(group, Signal::KILL);
+                Stage::Killed
+            }
+            Stage::Killed | Stage::GivenUp => Stage::GivenUp,
+        };
+    }
+
+    fn outcome(
+        self,
+        argv: &Argv,
+        timeout: Option<Span>,
+        code: i32,
+        kept: Kept,
+        limit: usize,
+    ) -> Result<ToolOutput, ToolFailure> {
+        let tool = argv.tool.clone();
+        if self.timed_out {
+            return Err(ToolFailure::Timeout { tool, limit: timeout.unwrap_or_default() });
+        }
+        // One that caught the signal and still ended well has done its work.
+        if self.interrupted && code != 0 {
+            return Err(ToolFailure::Interrupted(tool));
+        }
+        if kept.over {
+            return Err(ToolFailure::TooLarge { tool, limit });
+        }
+        Ok(ToolOutput { code, stdout: kept.stdout, stderr: kept.stderr })
+    }
+}
+
+/// A running group; killed when its holder goes away early.
+struct Held<'a> {
+    processes: &'a Processes,
+    group: i32,
+    running: Rc<Running>,
+    ended: Cell<bool>,
+}
+
+impl<'a> Held<'a> {
+    fn new(processes: &'a Processes, group: i32) -> Held<'a> {
+        let running = Rc::<Running>::default();
+        processes.running.borrow_mut().insert(group, Rc::clone(&running));
+        Held { processes, group, running, ended: Cell::new(false) }
+    }
+
+    fn release(&self, ended: bool) {
+        self.ended.set(ended);
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.processes.running.borrow_mut().remove(&self.group);
+        if !self.ended.get() {
+            group::signal(self.group, Signal::KILL);
+        }
+    }
+}
+
+/// Output that is kept for the reply.
+#[derive(Debug, Default)]
+struct Kept {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    room: usize,
+    over: bool,
+}
+
+impl Kept {
+    fn take(&mut self, stderr: bool, bytes: &[u8]) {
+        let some = bytes.len().min(self.room);
+        self.room -= some;
+        self.over |= some < bytes.len();
+        let to = if stderr { &mut self.stderr } else { &mut self.stdout };
+        to.extend_from_slice(&bytes[..some]);
+    }
+}
+
+async fn feed(stdin: Option<ChildStdin>, bytes: &[u8]) {
+    if let Some(mut stdin) = stdin {
+        // A process that does not read its stdin to the end is no failure.
+        let _ = stdin.write_all(bytes).await;
+        let _ = stdin.shutdown().await;
+    }
+}
+
+async fn pump(
+    stream: Option<impl AsyncRead + Unpin>,
+    stderr: bool,
+    watcher: &dyn Watcher,
+    kept: &RefCell<Kept>,
+) {
+    const CHUNK: usize = 64 << 10;
+    let Some(mut stream) = stream else { return };
+    let mut chunk = Vec::with_capacity(CHUNK);
+    while let Ok(1..) = stream.read_buf(&mut chunk).await {
+        watcher.output(stderr, &chunk);
+        kept.borrow_mut().take(stderr, &chunk);
+        chunk.clear();
+    }
+}
+
+fn code_of(status: ExitStatus) -> i32 {
+    status.code().or_else(|| status.signal().map(|n| 128 + n)).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests;
