@@ -13,13 +13,15 @@ use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::settled;
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
-use crate::engine::run::{Ended, passing_time};
+use crate::engine::idle::passing_time;
+use crate::engine::run::Ended;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
@@ -208,28 +210,6 @@ async fn prove(
             .detail(fault.title.clone())
             .details_of(&fault)
     })
-}
-
-/// Commands to copy say `--lab` where this one did: the same words without it would reach the real cluster.
-fn copyable(lab: bool, text: &str) -> String {
-    if !lab {
-        return text.to_owned();
-    }
-    ["run", "verify", "resume", "adopt", "status", "plan"]
-        .iter()
-        .fold(text.to_owned(), |text, verb| {
-            text.replace(&format!("ops {verb}"), &format!("ops --lab {verb}"))
-        })
-}
-
-/// A fault with commands to copy as they must be typed here.
-fn told(lab: bool, mut fault: Fault) -> Fault {
-    for lines in [&mut fault.next, &mut fault.help, &mut fault.details] {
-        for line in lines {
-            *line = copyable(lab, line);
-        }
-    }
-    fault
 }
 
 fn tell(ended: &Ended, run: &RunId, lab: bool, out: &Output) {

@@ -17,10 +17,11 @@ use super::backend::Backend;
 use super::gate::Invocation;
 use super::graph::{Ask, Bind, Graph};
 use super::hands::Hands;
+use super::idle::passing_time;
 use super::keep::{Asker, Keep};
 use super::plan::{PlanBackend, Planned};
 use super::replay::{self, Replay};
-use super::run::{Bodies, Context, Ended, Part, Run, passing_time};
+use super::run::{Bodies, Context, Ended, Part, Run};
 use crate::recipe::{Catalog, Need, ParamKind};
 use crate::sys::world::World;
 
