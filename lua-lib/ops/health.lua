@@ -24,18 +24,18 @@ function health.etcd(cx)
   for _, member in ipairs(members) do
     if not member.learner then voters = voters + 1 end
   end
-  local status, silent = ops.try(unanswered, talos.etcd.status, {})
-  if silent then return area("etcd", "unknown", silent.message) end
   local wanted = #cx.cluster.nodes.controlplanes
   local found, sound = { string.format("%d of %d voters", voters, wanted) }, voters == wanted and #members == wanted
   local leader
-  for _, member in ipairs(status) do
-    local trouble = member.error or member.errors[1] or not member.leader and "no leader"
-      or leader and leader ~= member.leader and "follows another leader"
+  for _, node in ipairs(cx.cluster.nodes.controlplanes) do
+    local status, silent = ops.try(unanswered, talos.etcd.status, { node = node })
+    local own = status and status[1]
+    local trouble = silent and silent.message or own.errors[1] or not own.leader and "no leader"
+      or leader and leader ~= own.leader and "follows another leader"
     if trouble then
-      sound, found[#found + 1] = false, member.node .. ": " .. trouble
+      sound, found[#found + 1] = false, node.name .. ": " .. trouble
     else
-      leader = member.leader
+      leader = own.leader
     end
   end
   return area("etcd", sound and "ok" or "bad", table.concat(found, "; "))

@@ -6,6 +6,7 @@ mod cli_config;
 mod cli_lab;
 mod cli_recipes;
 mod docs;
+mod docs_commands;
 mod lab_main_job;
 mod lab_safe_reset;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
