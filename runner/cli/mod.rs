@@ -13,6 +13,7 @@ mod recipes;
 mod resume;
 mod run;
 mod seam;
+pub mod shim;
 mod show;
 mod status;
 mod verify;
