@@ -14,6 +14,7 @@ mod recipes;
 mod resume;
 mod run;
 mod seam;
+pub mod shim;
 mod show;
 mod status;
 mod verify;

@@ -35,7 +35,7 @@ use crate::sys::group::{Groups, LiveGroups};
 /// Runs the recipes.
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     let lab = opened.settings.lab;
     block_on(async {
         let run = opened.fresh_run();
@@ -52,7 +52,7 @@ pub(super) fn resume(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let run = match &args.run {
         Some(run) => RunId(run.clone()),
         None => last_open(&opened)?,
@@ -281,7 +281,7 @@ fn last_open(opened: &Opened) -> Result<RunId, Fault> {
 /// Plans the recipes; ends with 10 where changes pend and `exit_code` asks for it.
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -313,7 +313,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -364,7 +364,7 @@ pub(super) fn adopt(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let adopted = block_on(read_identity(&opened, globals, args.node.as_deref()))?;
     for silent in &adopted.silent {
         out.remark(&format!("not read: {silent}"));
@@ -399,8 +399,8 @@ pub(super) fn adopt(
 }
 
 /// Adopts the lab's own cluster into the lab's own lock file.
-pub(super) fn adopt_lab(settings: &Settings, globals: &Globals) -> Result<(), Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+pub(super) fn adopt_lab(settings: &Settings, globals: &Globals, out: &Output) -> Result<(), Fault> {
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let adopted = block_on(read_identity(&opened, globals, None))?;
     write_lock(&opened, &adopted.lock)
 }
