@@ -5,6 +5,10 @@
 mod cli_config;
 mod cli_lab;
 mod cli_recipes;
+mod secret_output;
+mod shim_reads;
+mod shim_tools;
+mod shim_ways_around;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
 mod space;
 mod tidy;
