@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use ops_core::shim;
@@ -39,7 +39,10 @@ impl Folder {
 
     fn make(&self) -> io::Result<Made> {
         clear(&self.state);
-        let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&self.state)?;
+        let dir = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(&self.state)?;
         let lock = File::open(dir.path())?;
         lock.try_lock()?;
         let bin = dir.path().join("bin");
