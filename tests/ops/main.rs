@@ -8,6 +8,7 @@ mod cli_recipes;
 mod docs;
 mod lab_main_job;
 mod lab_safe_reset;
+mod resume;
 mod secret_output;
 mod shim_reads;
 mod shim_tools;
