@@ -138,6 +138,8 @@ pub(super) struct Replaying {
     pub(super) written: BTreeSet<String>,
     /// Nothing may become live: a proof, not a resume.
     pub(super) proof: bool,
+    /// Only cleanups may become live.
+    pub(super) abandon: bool,
     /// The deliveries are at their end; live calls may start.
     pub(super) live: bool,
     /// Calls that wait for the end of the replay, in the order in which they were asked.
@@ -182,11 +184,21 @@ impl<'a> Run<'a> {
             next: 0,
             written: records.iter().filter_map(super::resume::written_key).collect(),
             proof,
+            abandon: false,
             live: false,
             parked: VecDeque::new(),
             revived: BTreeSet::new(),
             waits: BTreeMap::new(),
         });
+        self
+    }
+
+    /// Gives a run up: behind what the journal holds only its cleanups run.
+    #[must_use]
+    pub fn abandoning(mut self) -> Run<'a> {
+        if let Some(replaying) = &mut self.replay {
+            replaying.abandon = true;
+        }
         self
     }
 

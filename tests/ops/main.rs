@@ -9,6 +9,11 @@ mod docs;
 mod docs_commands;
 mod lab_main_job;
 mod lab_safe_reset;
+mod resume;
+mod secret_output;
+mod shim_reads;
+mod shim_tools;
+mod shim_ways_around;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
 mod space;
 mod terminal;
