@@ -78,7 +78,11 @@ fn blocks(text: &str) -> Vec<Block> {
             if let Some(said) = line.strip_prefix("<!-- test: ") {
                 said.strip_suffix(" -->").expect("a mark is one line").clone_into(&mut mark);
             } else if !line.is_empty() {
-                assert!(mark.is_empty(), "line {}: the mark `{mark}` is before no block", number + 1);
+                assert!(
+                    mark.is_empty(),
+                    "line {}: the mark `{mark}` is before no block",
+                    number + 1
+                );
             }
         }
         after_blank = line.is_empty();
@@ -158,7 +162,9 @@ fn run(path: &str) {
             fs::write(file, &block.text).expect("a file");
             continue;
         }
-        if !block.is_shell() || !(block.has_command() || block.text.contains("cargo run")) && block.mark.is_empty() {
+        if !block.is_shell()
+            || !(block.has_command() || block.text.contains("cargo run")) && block.mark.is_empty()
+        {
             assert!(block.mark.is_empty(), "{at}: a mark before what is not typed");
             continue;
         }
