@@ -3,6 +3,7 @@
 mod adopt;
 mod args;
 mod ask;
+mod hints;
 mod history;
 mod invocation;
 mod lab;

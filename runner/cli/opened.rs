@@ -1,7 +1,6 @@
 //! Everything that an invocation opens: the world or the lab, files, state folder, recipes, hands. Opened once, here; decides nothing.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use ops_core::error::{Code, Fault};
@@ -49,8 +48,6 @@ pub(super) struct Opened {
     pub live: Rc<Live>,
     pub simulated: Option<Rc<Simulated>>,
     pub world: Rc<dyn World>,
-    /// Where journals, grants and locks of this cluster live.
-    pub state: PathBuf,
     pub runs: Runs,
     pub keep: Box<dyn Keep>,
     pub asker: Box<dyn Asker>,
@@ -113,7 +110,6 @@ impl Opened {
             live,
             simulated,
             world,
-            state,
             runs,
             keep: Box::new(store),
             asker,

@@ -13,18 +13,21 @@ use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::settled;
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
-use crate::engine::run::{Ended, passing_time};
+use crate::engine::idle::passing_time;
+use crate::engine::run::Ended;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
+use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
@@ -33,11 +36,13 @@ use crate::sys::group::{Groups, LiveGroups};
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
     let opened = Opened::new(settings, &globals, &out)?;
+    let lab = opened.settings.lab;
     block_on(async {
         let run = opened.fresh_run();
         let journal = Start { run, records: Vec::new(), journal: None, settled: BTreeMap::new() };
         carry_out(&opened, &globals, &asked, &out, journal).await
     })
+    .map_err(|fault| told(lab, fault))
 }
 
 /// Goes on with a run.
@@ -126,20 +131,19 @@ async fn carry_out(
     reporter
         .event(&Event::Recorded(start.records.first().cloned().unwrap_or_else(|| head.clone())));
     let mut confirmed = None;
-    let journal = match start.journal {
-        Some(journal) => journal,
-        None => {
-            let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
-            let cleared = cleared.map_err(|fault| *fault)?;
-            confirmed = cleared.confirmed;
-            let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
-            journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
-            if let Some(grant) = cleared.claimed {
-                let record = Record::GrantClaimed { grant, at: opened.world.now() };
-                journal.append(&record).map_err(|failure| failure.fault())?;
-            }
-            journal
+    let journal = if let Some(journal) = start.journal {
+        journal
+    } else {
+        let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
+        let cleared = cleared.map_err(|fault| *fault)?;
+        confirmed = cleared.confirmed;
+        let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
+        journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if let Some(grant) = cleared.claimed {
+            let record = Record::GrantClaimed { grant, at: opened.world.now() };
+            journal.append(&record).map_err(|failure| failure.fault())?;
         }
+        journal
     };
     let named: Vec<Named> = asked
         .iter()
@@ -176,6 +180,7 @@ async fn carry_out(
     };
     let ended = session.run(graph, &gate, signals(), replayed).await;
     let exit = ended.exit();
+    gate.finish().map_err(|fault| *fault)?;
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
     journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
@@ -184,7 +189,7 @@ async fn carry_out(
             .save()
             .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}")))?;
     }
-    tell(&ended, &start.run, out);
+    tell(&ended, &start.run, opened.settings.lab, out);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
     }
@@ -207,7 +212,7 @@ async fn prove(
     })
 }
 
-fn tell(ended: &Ended, run: &RunId, out: &Output) {
+fn tell(ended: &Ended, run: &RunId, lab: bool, out: &Output) {
     for (at, (_, fault)) in ended.faults.iter().enumerate() {
         let last = at + 1 == ended.faults.len();
         let fault = if last && !fault.next.iter().any(|n| n.contains("ops resume")) {
@@ -215,7 +220,7 @@ fn tell(ended: &Ended, run: &RunId, out: &Output) {
         } else {
             fault.clone()
         };
-        out.fault(&fault);
+        out.fault(&told(lab, fault));
     }
 }
 
@@ -325,22 +330,27 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
-            out.result(&views::verification(&found, now(), out.look()));
+            out.result(&copyable(
+                opened.settings.lab,
+                &views::verification(&found, now(), out.look()),
+            ));
             out.document("ops.verification", 1, &views::verification_json(&found, None));
             let open = found.rows.iter().any(|row| !row.state.holds());
             return Ok(if open { Exit::Failed } else { Exit::Done });
         };
-        let found = session.verify(need).await.map_err(|fault| *fault)?;
-        out.result(&views::verification(&found, now(), out.look()));
+        let found =
+            session.verify(need).await.map_err(|fault| told(opened.settings.lab, *fault))?;
+        out.result(&copyable(opened.settings.lab, &views::verification(&found, now(), out.look())));
         let grant = match session.issue(&found) {
             Ok(grant) => grant,
             Err(fault) => {
                 out.document("ops.verification", 1, &views::verification_json(&found, None));
-                return Err(*fault);
+                return Err(told(opened.settings.lab, *fault));
             }
         };
         let ttl = ops_core::guard::claim_within(&opened.cluster.guards).to_string();
-        out.result(&views::granted(&grant, &found.command, &opened.cluster.name, &ttl));
+        let granted = views::granted(&grant, &found.command, &opened.cluster.name, &ttl);
+        out.result(&copyable(opened.settings.lab, &granted));
         out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
@@ -368,8 +378,7 @@ pub(super) fn adopt(
         out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
         return Ok(Exit::Done);
     }
-    let shown: String = changes.iter().map(|c| format!("  {c}\n")).collect();
-    out.result(&format!("{}\n{shown}", settings.lock_path));
+    out.result(&format!("{}\n  {}\n", settings.lock_path, changes.join("\n  ")));
     if !globals.yes {
         let question = format!("Write {}?", settings.lock_path);
         match opened.asker.yes(&question) {
@@ -382,6 +391,9 @@ pub(super) fn adopt(
         }
     }
     write_lock(&opened, &lock)?;
+    if !settings.lab {
+        follow_identity(&opened, &lock)?;
+    }
     out.result(&format!("wrote {}\n", settings.lock_path));
     Ok(Exit::Done)
 }
@@ -403,6 +415,17 @@ async fn read_identity(
     let session =
         session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
     session.adopt(node).await.map_err(|fault| *fault)
+}
+
+/// Journals, grants and audit stay with the cluster when its identity becomes known.
+fn follow_identity(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
+    let root = opened.disk.root();
+    let base = opened.settings.state_dir()?;
+    let site = opened.site();
+    let new = ops_core::guard::Site { lock: Some(lock), ..site };
+    rename_folder(&base, &folder_name(&site, root), &folder_name(&new, root))
+        .map(|_| ())
+        .map_err(|fault| *fault)
 }
 
 fn write_lock(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {

@@ -58,12 +58,11 @@ impl Folder {
 
 impl Shims for Folder {
     fn ready(&self) -> io::Result<Inside> {
-        let made = match self.made.get() {
-            Some(made) => made,
-            None => {
-                let made = self.make()?;
-                self.made.get_or_init(|| made)
-            }
+        let made = if let Some(made) = self.made.get() {
+            made
+        } else {
+            let made = self.make()?;
+            self.made.get_or_init(|| made)
         };
         let private = made.dir.path();
         // A recipe may have made or renewed them since the last start.
