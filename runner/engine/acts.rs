@@ -3,7 +3,7 @@
 use futures_util::stream::AbortHandle;
 use ops_core::call::Request;
 use ops_core::call::table::{self, Call};
-use ops_core::error::{CallError, Code, Fault};
+use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::{Act, BranchEnd, Delivery, Entry, Failure, Machine, Stop, Turn};
@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
                 if on_failure && entry == Entry::Run && !stopped {
                     let error = match failure {
                         Failure::Call(error, _) => error,
-                        _ => CallError::new(ops_core::error::ErrorKind::Failed, fault.title),
+                        _ => CallError::new(ErrorKind::Failed, fault.title),
                     };
                     self.steps[at].failure = Some((end, error.clone()));
                     self.enter(at, Entry::OnFailure(error), Value::Null);
@@ -330,6 +330,14 @@ impl<'a> Run<'a> {
 
     /// Keeps a fault for the end of the run. That of a nested step is its caller's to tell: the caller may go on.
     fn told(&mut self, at: usize, branch: &Branch, failure: &Failure, fault: Fault) -> Fault {
+        let mut fault = fault;
+        if let Failure::Call(error, _) = failure {
+            match error.kind {
+                ErrorKind::MissingTool => fault.code = Code::TOOL_MISSING,
+                ErrorKind::Version => fault.code = Code::TOOL_OLD,
+                _ => {}
+            }
+        }
         let passed_on = matches!(failure, Failure::Call(error, _) if error.call == "cx.run");
         let nested = if passed_on { self.nested_fault.take() } else { None };
         let fault = nested.unwrap_or(fault);

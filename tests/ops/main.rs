@@ -8,6 +8,7 @@ mod cli_recipes;
 mod docs;
 mod lab_main_job;
 mod lab_safe_reset;
+mod live_argv;
 mod resume;
 mod secret_output;
 mod shim_reads;
