@@ -12,8 +12,8 @@ use ops_core::value::{BLOB_FROM, Map, Value};
 
 use super::backend::{Finished, Ready};
 use super::graph::full_name;
+use super::plan::no_body;
 use super::run::{Arrival, Run};
-
 use super::step::{From, StepRun, StepState, Waiting};
 use crate::sys::world::Local;
 
@@ -138,10 +138,7 @@ impl<'a> Run<'a> {
             common,
             info,
             destructive: head.is_some_and(|h| h.destructive),
-            reads_only: matches!(
-                step.entry,
-                Entry::Preconditions | Entry::Parameters | Entry::Confirm
-            ),
+            reads_only: step.only_reads(),
             again: false,
         })
     }
@@ -390,6 +387,12 @@ impl<'a> Run<'a> {
             },
             |name| (self.cx.bind)(&name, given).map(|args| (name, args)),
         );
+        // A body may change the world: a function that only reads may not start one.
+        let bound = if self.steps[at].only_reads() {
+            Err(Box::new(no_body(&name, request)))
+        } else {
+            bound
+        };
         let (recipe, args) = match bound {
             Ok(bound) => bound,
             Err(fault) => return self.stop_branch(at, id.path.clone(), *fault),

@@ -190,6 +190,18 @@ pub(super) fn undeclared(ready: &Ready) -> Fault {
     fault
 }
 
+/// `cx:run` in preconditions and the functions of parameters: another recipe's body may change something.
+pub(super) fn no_body(recipe: &str, request: &Request) -> Fault {
+    let title = format!("`cx:run` of `{recipe}` where only reads are allowed");
+    let fault = Fault::new(Code::CALL_PLACE, title)
+        .detail("The body of another recipe may change something.")
+        .help("run it in this recipe's body, or list it in `needs`");
+    match &request.place {
+        Some(place) => fault.at(place.clone()),
+        None => fault,
+    }
+}
+
 /// A call that changes something in `preconditions`.
 pub(super) fn in_preconditions(ready: &Ready) -> Fault {
     let mut fault = Fault::new(

@@ -104,6 +104,11 @@ impl StepRun {
         }
     }
 
+    /// Whether the function that runs now may only read: it serves to decide whether and how the body runs.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.entry, Entry::Preconditions | Entry::Parameters | Entry::Confirm)
+    }
+
     /// Whether every branch of it waits and nothing is to be delivered.
     pub(super) fn quiet(&self) -> bool {
         !self.turning && self.mail.is_empty()
