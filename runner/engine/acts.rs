@@ -365,6 +365,9 @@ impl<'a> Run<'a> {
             at: self.cx.world.now(),
         };
         self.record(record);
+        if let Some(limit) = self.steps[at].limit.take() {
+            limit.abort();
+        }
         self.steps[at].state = StepState::Ended(end);
         for caller in std::mem::take(&mut self.steps[at].callers) {
             self.answer_caller(at, &caller);

@@ -55,10 +55,29 @@ fn functions_that_only_read_do_not_run_another_recipes_body() {
         "confirm = function(cx) cx:run \"body\" return \"so?\" end",
         "params = { x = param.string { default = function(cx) cx:run \"body\" return \"x\" end } }",
     ] {
-        let text = format!("return ops.recipe {{ desc = \"Detour\", {head}, run = function() end }}");
+        let text =
+            format!("return ops.recipe {{ desc = \"Detour\", {head}, run = function() end }}");
         space.write("recipes/detour.lua", &text);
         let ran = space.run(["--lab", "run", "detour", "--yes"]).exit(1);
         assert!(ran.stderr().contains("OPS0113"), "{head}: {}", ran.all());
         assert_eq!(writes(&space), 0, "{head}");
     }
+}
+
+#[test]
+fn limits_and_pauses_do_not_end_a_plan() {
+    let space = healthy();
+    space.write(
+        "recipes/limits.lua",
+        r#"return ops.recipe { desc = "Limits", timeout = "2h", run = function(cx)
+             cx:timeout("5m", function() return talos.version { "w-1" } end)
+             cx:timeout("5m", function() talos.reboot { "w-1" } end)
+             cx:wait_until("an answer", { every = "5s" }, function() return talos.version { "w-1" } ~= nil end)
+             cx:branch("work", function() cx:defer(function() kube.uncordon { "w-2" } end) end)
+           end }"#,
+    );
+    let planned = space.run(["--lab", "plan", "limits"]).exit(0);
+    assert!(planned.stdout().contains("w-1"), "{}", planned.all());
+    let ran = space.run(["--lab", "run", "limits"]).exit(0);
+    assert!(!ran.stdout().contains("2h"), "a step ends with its body: {}", ran.all());
 }
