@@ -137,10 +137,7 @@ impl<'a> Run<'a> {
             common,
             info,
             destructive: head.is_some_and(|h| h.destructive),
-            reads_only: matches!(
-                step.entry,
-                Entry::Preconditions | Entry::Parameters | Entry::Confirm
-            ),
+            reads_only: step.only_reads(),
             again: false,
         })
     }
@@ -358,6 +355,9 @@ impl<'a> Run<'a> {
             at: self.cx.world.now(),
         };
         self.record(record);
+        if let Some(limit) = self.steps[at].limit.take() {
+            limit.abort();
+        }
         self.steps[at].state = StepState::Ended(end);
         for caller in std::mem::take(&mut self.steps[at].callers) {
             self.answer_caller(at, &caller);

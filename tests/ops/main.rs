@@ -7,6 +7,7 @@ mod cli_lab;
 mod cli_recipes;
 mod docs;
 mod docs_commands;
+mod lab_gate;
 mod lab_main_job;
 mod lab_safe_reset;
 mod live_argv;
