@@ -172,7 +172,7 @@ pub(super) async fn timed(
 ) -> Outcome {
     arm.children.borrow_mut().push(done.clone());
     let id = CallId { path: child.branch.arm("timer", None), seq: 1 };
-    let timer = body.begin(arm, id.clone(), timer(limit));
+    let timer = body.begin(arm, id.clone(), deadline(limit));
     let outcome = poll_fn(|_| {
         if timer.borrow_mut().take().is_some() && !done.is() {
             body.end(child, End::Timeout(limit));
@@ -192,6 +192,13 @@ pub(super) fn timer(span: Span) -> Request {
     let mut args = Map::new();
     args.insert("ms".into(), span.0.into());
     Request { call: "cx.timer".into(), args, place: None }
+}
+
+/// A timer that only ends what takes too long. A plan takes no time, so there it never runs out.
+fn deadline(span: Span) -> Request {
+    let mut request = timer(span);
+    request.args.insert("deadline".into(), true.into());
+    request
 }
 
 /// The error of something that took too long.
