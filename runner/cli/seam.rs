@@ -13,31 +13,40 @@ use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::settled;
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
-use crate::engine::run::{Ended, passing_time};
+use crate::engine::idle::passing_time;
+use crate::engine::run::Ended;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
+use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
+/// The journal's word for a run that was given up.
+const ABANDON: &str = "abandon";
+
 /// Runs the recipes.
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
+    let lab = opened.settings.lab;
     block_on(async {
         let run = opened.fresh_run();
-        let journal = Start { run, records: Vec::new(), journal: None, settled: BTreeMap::new() };
+        let settled = BTreeMap::new();
+        let journal = Start { run, records: Vec::new(), journal: None, settled, abandon: false };
         carry_out(&opened, &globals, &asked, &out, journal).await
     })
+    .map_err(|fault| told(lab, fault))
 }
 
 /// Goes on with a run.
@@ -47,7 +56,7 @@ pub(super) fn resume(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let run = match &args.run {
         Some(run) => RunId(run.clone()),
         None => last_open(&opened)?,
@@ -85,8 +94,14 @@ pub(super) fn resume(
     let journal = found.journal;
     let resumed = Record::Resumed { at: opened.world.now(), accepted: changed };
     journal.append(&resumed).map_err(|failure| failure.fault())?;
+    if args.abandon {
+        let given_up =
+            Record::Decision { question: ABANDON.to_owned(), yes: true, at: opened.world.now() };
+        journal.append(&given_up).map_err(|failure| failure.fault())?;
+    }
     block_on(async {
-        let start = Start { run, records, journal: Some(journal), settled: answers };
+        let abandon = args.abandon;
+        let start = Start { run, records, journal: Some(journal), settled: answers, abandon };
         carry_out(&opened, globals, &asked, out, start).await
     })
 }
@@ -97,6 +112,7 @@ struct Start {
     records: Vec<Record>,
     journal: Option<Journal>,
     settled: BTreeMap<CallId, bool>,
+    abandon: bool,
 }
 
 async fn carry_out(
@@ -126,20 +142,19 @@ async fn carry_out(
     reporter
         .event(&Event::Recorded(start.records.first().cloned().unwrap_or_else(|| head.clone())));
     let mut confirmed = None;
-    let journal = match start.journal {
-        Some(journal) => journal,
-        None => {
-            let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
-            let cleared = cleared.map_err(|fault| *fault)?;
-            confirmed = cleared.confirmed;
-            let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
-            journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
-            if let Some(grant) = cleared.claimed {
-                let record = Record::GrantClaimed { grant, at: opened.world.now() };
-                journal.append(&record).map_err(|failure| failure.fault())?;
-            }
-            journal
+    let journal = if let Some(journal) = start.journal {
+        journal
+    } else {
+        let cleared = passing_time(&*opened.world, session.preflight(asked, &graph)).await;
+        let cleared = cleared.map_err(|fault| *fault)?;
+        confirmed = cleared.confirmed;
+        let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
+        journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if let Some(grant) = cleared.claimed {
+            let record = Record::GrantClaimed { grant, at: opened.world.now() };
+            journal.append(&record).map_err(|failure| failure.fault())?;
         }
+        journal
     };
     let named: Vec<Named> = asked
         .iter()
@@ -174,8 +189,11 @@ async fn carry_out(
     } else {
         None
     };
-    let ended = session.run(graph, &gate, signals(), replayed).await;
+    let mut ended = session.run(graph, &gate, signals(), replayed, start.abandon).await;
+    // That it was given up is what was asked for.
+    ended.faults.retain(|(_, fault)| fault.code != Code::ABANDONED);
     let exit = ended.exit();
+    gate.finish().map_err(|fault| *fault)?;
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
     journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
@@ -184,7 +202,7 @@ async fn carry_out(
             .save()
             .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}")))?;
     }
-    tell(&ended, &start.run, out);
+    tell(&ended, &start.run, opened.settings.lab, out);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
     }
@@ -207,7 +225,7 @@ async fn prove(
     })
 }
 
-fn tell(ended: &Ended, run: &RunId, out: &Output) {
+fn tell(ended: &Ended, run: &RunId, lab: bool, out: &Output) {
     for (at, (_, fault)) in ended.faults.iter().enumerate() {
         let last = at + 1 == ended.faults.len();
         let fault = if last && !fault.next.iter().any(|n| n.contains("ops resume")) {
@@ -215,7 +233,7 @@ fn tell(ended: &Ended, run: &RunId, out: &Output) {
         } else {
             fault.clone()
         };
-        out.fault(&fault);
+        out.fault(&told(lab, fault));
     }
 }
 
@@ -264,9 +282,12 @@ fn last_open(opened: &Opened) -> Result<RunId, Fault> {
     let runs = opened.runs.list().map_err(unreadable)?;
     for listed in runs.iter().rev() {
         let Ok(decoded) = opened.runs.read(&listed.run) else { continue };
-        let done =
-            decoded.records.iter().any(|r| matches!(r, Record::End { exit: Exit::Done, .. }));
-        if !done {
+        let over = decoded.records.iter().any(|record| match record {
+            Record::End { exit, .. } => *exit == Exit::Done,
+            Record::Decision { question, .. } => question == ABANDON,
+            _ => false,
+        });
+        if !over {
             return Ok(listed.run.clone());
         }
     }
@@ -276,7 +297,7 @@ fn last_open(opened: &Opened) -> Result<RunId, Fault> {
 /// Plans the recipes; ends with 10 where changes pend and `exit_code` asks for it.
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -308,7 +329,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -325,22 +346,27 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
-            out.result(&views::verification(&found, now(), out.look()));
+            out.result(&copyable(
+                opened.settings.lab,
+                &views::verification(&found, now(), out.look()),
+            ));
             out.document("ops.verification", 1, &views::verification_json(&found, None));
             let open = found.rows.iter().any(|row| !row.state.holds());
             return Ok(if open { Exit::Failed } else { Exit::Done });
         };
-        let found = session.verify(need).await.map_err(|fault| *fault)?;
-        out.result(&views::verification(&found, now(), out.look()));
+        let found =
+            session.verify(need).await.map_err(|fault| told(opened.settings.lab, *fault))?;
+        out.result(&copyable(opened.settings.lab, &views::verification(&found, now(), out.look())));
         let grant = match session.issue(&found) {
             Ok(grant) => grant,
             Err(fault) => {
                 out.document("ops.verification", 1, &views::verification_json(&found, None));
-                return Err(*fault);
+                return Err(told(opened.settings.lab, *fault));
             }
         };
         let ttl = ops_core::guard::claim_within(&opened.cluster.guards).to_string();
-        out.result(&views::granted(&grant, &found.command, &opened.cluster.name, &ttl));
+        let granted = views::granted(&grant, &found.command, &opened.cluster.name, &ttl);
+        out.result(&copyable(opened.settings.lab, &granted));
         out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
@@ -354,7 +380,7 @@ pub(super) fn adopt(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let adopted = block_on(read_identity(&opened, globals, args.node.as_deref()))?;
     for silent in &adopted.silent {
         out.remark(&format!("not read: {silent}"));
@@ -368,8 +394,7 @@ pub(super) fn adopt(
         out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
         return Ok(Exit::Done);
     }
-    let shown: String = changes.iter().map(|c| format!("  {c}\n")).collect();
-    out.result(&format!("{}\n{shown}", settings.lock_path));
+    out.result(&format!("{}\n  {}\n", settings.lock_path, changes.join("\n  ")));
     if !globals.yes {
         let question = format!("Write {}?", settings.lock_path);
         match opened.asker.yes(&question) {
@@ -382,13 +407,16 @@ pub(super) fn adopt(
         }
     }
     write_lock(&opened, &lock)?;
+    if !settings.lab {
+        follow_identity(&opened, &lock)?;
+    }
     out.result(&format!("wrote {}\n", settings.lock_path));
     Ok(Exit::Done)
 }
 
 /// Adopts the lab's own cluster into the lab's own lock file.
-pub(super) fn adopt_lab(settings: &Settings, globals: &Globals) -> Result<(), Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+pub(super) fn adopt_lab(settings: &Settings, globals: &Globals, out: &Output) -> Result<(), Fault> {
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let adopted = block_on(read_identity(&opened, globals, None))?;
     write_lock(&opened, &adopted.lock)
 }
@@ -403,6 +431,17 @@ async fn read_identity(
     let session =
         session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
     session.adopt(node).await.map_err(|fault| *fault)
+}
+
+/// Journals, grants and audit stay with the cluster when its identity becomes known.
+fn follow_identity(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
+    let root = opened.disk.root();
+    let base = opened.settings.state_dir()?;
+    let site = opened.site();
+    let new = ops_core::guard::Site { lock: Some(lock), ..site };
+    rename_folder(&base, &folder_name(&site, root), &folder_name(&new, root))
+        .map(|_| ())
+        .map_err(|fault| *fault)
 }
 
 fn write_lock(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {

@@ -8,7 +8,6 @@ use super::{Start, seam};
 pub(super) fn run(start: &Start) -> Result<Exit, Fault> {
     let settings = start.settings()?;
     settings.need_cluster()?;
-    let catalog = super::recipes::catalog(&settings.project)?;
     let asked =
         vec![crate::recipe::Need { recipe: "cluster:status".to_owned(), ..Default::default() }];
     let (globals, out) = (start.globals.clone(), start.output());

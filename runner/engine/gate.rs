@@ -3,7 +3,7 @@
 //! The outcome is recorded by the loop when it arrives, because its place in the journal is its place in the order of delivery.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ops_core::call::Request;
 use ops_core::call::table::Call;
@@ -20,6 +20,7 @@ use ops_core::value::{Blob, Digest, Value};
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::hands::{Attendant, Hands};
 use super::keep::{Asker, Keep};
+use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
 use crate::journal::Journal;
@@ -86,11 +87,8 @@ pub struct Gate<'a> {
     pub(super) confirmed: RefCell<Option<Confirmed>>,
     locked: Cell<bool>,
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
-    /// Nodes that this run has taken away and not seen again.
-    pub(super) away: RefCell<BTreeSet<String>>,
-    /// Nodes that were healthy before this run touched them, and those that it reset.
-    pub(super) healthy: RefCell<BTreeMap<String, bool>>,
-    pub(super) reset: RefCell<BTreeSet<String>>,
+    /// What this run does to nodes.
+    pub(super) nodes: Nodes,
 }
 
 impl<'a> Gate<'a> {
@@ -101,9 +99,7 @@ impl<'a> Gate<'a> {
             confirmed: RefCell::new(confirmed),
             locked: Cell::new(false),
             groups: RefCell::default(),
-            away: RefCell::default(),
-            healthy: RefCell::default(),
-            reset: RefCell::default(),
+            nodes: Nodes::default(),
         }
     }
 
@@ -179,9 +175,10 @@ impl<'a> Gate<'a> {
         } else {
             self.cx.hands.facts(&needs, &[&ready.call]).await
         };
-        let own = ready.call.spec().node().map(str::to_owned);
-        facts.under_way =
-            self.away.borrow().iter().filter(|n| Some(*n) != own.as_ref()).cloned().collect();
+        facts.under_way = self.nodes.under_way(ready.call.spec().node());
+        facts.left = self.nodes.reset();
+        facts.open = self.cx.keep.open_items()?;
+        facts.open.retain(|open| open.run != self.cx.run.0);
         match self.judge(ready, &facts)? {
             Ok(permit) => Ok(permit),
             Err(refusal) if refusal.guard == Guard::Confirm => {
@@ -279,13 +276,15 @@ impl<'a> Gate<'a> {
                 return Finished::Stop(fault);
             }
         }
-        self.leaves(&ready.call);
+        self.nodes.leaves(&ready.call);
         let attendant = Watch { gate: self, id: ready.id.clone() };
         let call = permit.into_call();
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
-        if let Ok(reply) = &reply {
-            self.returns(&call, reply);
+        if let Ok(reply) = &reply
+            && let Err(fault) = self.seen(&call, reply)
+        {
+            return Finished::Stop(fault);
         }
         Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
@@ -328,6 +327,26 @@ impl<'a> Gate<'a> {
         written.map_err(|failure| Finished::Stop(Box::new(failure.fault())))
     }
 
+    /// A wait, or a call that reads its own effect back, has seen a node again: nothing is open there any more.
+    pub(super) fn seen(&self, call: &Call, reply: &Value) -> Result<(), Box<Fault>> {
+        for node in self.nodes.returns(call, reply) {
+            self.cx.keep.close_away(&node)?;
+        }
+        Ok(())
+    }
+
+    /// The run is over: nodes that it took away and did not see again are left open, for `ops status` and later runs.
+    ///
+    /// # Errors
+    /// Where the state folder cannot be written.
+    pub fn finish(&self) -> Result<(), Box<Fault>> {
+        let now = self.cx.world.now();
+        for node in self.nodes.under_way(None) {
+            self.cx.keep.leave_away(&node, &self.cx.run, now)?;
+        }
+        Ok(())
+    }
+
     fn evidence(&self, id: &CallId, rows: &[Evidence]) -> Result<(), Box<Fault>> {
         let rows = rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect();
         self.note(Record::Evidence { id: id.clone(), rows, at: self.cx.world.now() })
@@ -340,44 +359,6 @@ impl<'a> Gate<'a> {
     pub(super) fn note(&self, record: Record) -> Result<(), Box<Fault>> {
         self.cx.events.event(&Event::Recorded(record.clone()));
         self.record(record)
-    }
-
-    /// A node goes away with this call, or may.
-    fn leaves(&self, call: &Call) {
-        let spec = call.spec();
-        let Some(node) = spec.node() else { return };
-        if !spec.effect().changes_world() || spec.scope() != Scope::Node {
-            return;
-        }
-        self.away.borrow_mut().insert(node.to_owned());
-        if spec.effect() == Effect::Destroys {
-            self.reset.borrow_mut().insert(node.to_owned());
-        }
-    }
-
-    /// A wait, or a call that reads its own effect back, has seen the node again; or the node never went.
-    pub(super) fn returns(&self, call: &Call, reply: &Value) {
-        let info = call.info();
-        match (info.name, call.spec().node()) {
-            ("wait.etcd", _) => self.away.borrow_mut().clear(),
-            ("wait.node", Some(node)) => {
-                self.away.borrow_mut().remove(node);
-            }
-            // An apply that reboots is followed by a wait of its own.
-            ("talos.apply_config", Some(node))
-                if reply["changed"] == false || reply["reboot"] != "now" =>
-            {
-                self.away.borrow_mut().remove(node);
-            }
-            (name, Some(node))
-                if name.starts_with("talos.")
-                    && name != "talos.apply_config"
-                    && info.effect == Effect::Mutates =>
-            {
-                self.away.borrow_mut().remove(node);
-            }
-            _ => {}
-        }
     }
 }
 
@@ -431,10 +412,7 @@ impl Backend for Gate<'_> {
             let Some(ready) = wait else { return Ok(()) };
             let attendant = Watch { gate: self, id: ready.id.clone() };
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
-                Ok(reply) => {
-                    self.returns(&ready.call, &reply);
-                    Ok(())
-                }
+                Ok(reply) => self.seen(&ready.call, &reply),
                 Err(error) => Err(Box::new(
                     Fault::new(Code::CALL_FAILED, "what the run had waited for no longer holds")
                         .detail(format!("{}: {}", ready.id, error.message)),

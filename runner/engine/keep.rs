@@ -2,7 +2,7 @@
 //! implement it; tests implement it in memory.
 
 use ops_core::error::Fault;
-use ops_core::guard::{Grant, Held, Who};
+use ops_core::guard::{Grant, Held, Open, OpenKind, Who};
 use ops_core::ident::RunId;
 use ops_core::time::Time;
 
@@ -57,6 +57,24 @@ pub trait Keep {
     /// # Errors
     /// `LOCKED`, naming the holder.
     fn lock(&self, run: &RunId, at: Time) -> Result<(), Box<Fault>>;
+
+    /// What runs have left open.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn open_items(&self) -> Result<Vec<Open>, Box<Fault>>;
+
+    /// A run ends while a node that it took away has not been seen again.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn leave_away(&self, node: &str, run: &RunId, at: Time) -> Result<(), Box<Fault>>;
+
+    /// The node has been seen again.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    fn close_away(&self, node: &str) -> Result<(), Box<Fault>>;
 
     /// Writes a line of the audit log; synced.
     ///
@@ -114,6 +132,16 @@ impl Keep for Store {
     }
     fn lock(&self, run: &RunId, at: Time) -> Result<(), Box<Fault>> {
         Store::lock(self, run, at)
+    }
+    fn open_items(&self) -> Result<Vec<Open>, Box<Fault>> {
+        Store::open_items(self)
+    }
+    fn leave_away(&self, node: &str, run: &RunId, at: Time) -> Result<(), Box<Fault>> {
+        let open = Open { kind: OpenKind::Away, node: node.to_owned(), run: run.0.clone() };
+        Store::leave_open(self, &open, "taken away and not seen again", at)
+    }
+    fn close_away(&self, node: &str) -> Result<(), Box<Fault>> {
+        Store::close(self, OpenKind::Away, node)
     }
     fn audit(&self, at: Time, what: &str, detail: &serde_json::Value) -> Result<(), Box<Fault>> {
         Store::audit(self, at, what, detail)

@@ -28,14 +28,13 @@ impl Gate<'_> {
             }
             Err(_) => false,
         };
-        self.healthy.borrow_mut().insert(node.to_owned(), healthy);
+        self.nodes.was(node, healthy);
         json!({"node": node, "healthy": healthy})
     }
 
     /// A node that was healthy must be so again before the next; one that was reset comes back as its recipe says.
     async fn healthy_again(&self, id: CallId, node: &str) -> Finished {
-        let was = self.healthy.borrow().get(node).copied().unwrap_or(false);
-        if !was || self.reset.borrow().contains(node) {
+        if !self.nodes.must_be_healthy(node) {
             return Finished::Reply(Ok(Value::Null));
         }
         let request = Request {

@@ -5,7 +5,8 @@ use ops_core::effect::Effect;
 use ops_core::error::{Code, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::guard::{
-    self, Asked, Case, Claims, Confirmed, EvidenceNeed, Passed, PlannedCall, Refusal, Site,
+    self, Asked, Case, Claims, Confirmed, EvidenceCode, EvidenceNeed, Passed, PlannedCall, Refusal,
+    Site,
 };
 use ops_core::ident::RunId;
 use ops_core::record::Record;
@@ -16,11 +17,12 @@ use super::backend::Backend;
 use super::gate::Invocation;
 use super::graph::{Ask, Bind, Graph};
 use super::hands::Hands;
+use super::idle::passing_time;
 use super::keep::{Asker, Keep};
 use super::plan::{PlanBackend, Planned};
 use super::replay::{self, Replay};
-use super::run::{Bodies, Context, Ended, Part, Run, passing_time};
-use crate::recipe::{Catalog, Need};
+use super::run::{Bodies, Context, Ended, Part, Run};
+use crate::recipe::{Catalog, Need, ParamKind};
 use crate::sys::world::World;
 
 /// Everything that an invocation stands on.
@@ -111,11 +113,7 @@ impl Session<'_> {
     pub fn invocation(&self, need: &Need, args: &Map<String, Value>) -> Invocation {
         let head = self.catalog.get(&need.recipe);
         let partitions = head
-            .and_then(|h| {
-                h.params
-                    .iter()
-                    .find(|p| matches!(p.kind, crate::recipe::ParamKind::Partitions { .. }))
-            })
+            .and_then(|h| h.params.iter().find(|p| matches!(p.kind, ParamKind::Partitions { .. })))
             .map(|p| p.name.clone());
         let mut command = head.map_or_else(|| need.recipe.clone(), |h| h.name.clone());
         for (name, value) in &need.args {
@@ -203,6 +201,7 @@ impl Session<'_> {
         if !graph.steps.iter().any(|step| self.reaches_destroy(&step.recipe, &mut Vec::new())) {
             return Ok(Cleared::default());
         }
+        self.partitions_given(asked).await?;
         let plan = self.plan(asked).await?;
         if let Some(fault) = plan.faults.into_iter().next() {
             return Err(Box::new(fault));
@@ -235,6 +234,53 @@ impl Session<'_> {
         Ok(Cleared { confirmed, claimed: passed.claim })
     }
 
+    /// A destroying recipe whose parameter of type `partitions` is missing or empty is refused before anything is planned.
+    ///
+    /// # Errors
+    /// The guard's refusal, with the labels of the real volumes where they can be read.
+    pub async fn partitions_given(&self, asked: &[Need]) -> Result<(), Box<Fault>> {
+        for need in asked.iter().filter(|need| self.reaches_destroy(&need.recipe, &mut Vec::new()))
+        {
+            let Some(head) = self.catalog.get(&need.recipe) else { continue };
+            let args = (self.bind)(&head.name, &need.args)?;
+            let kind = |p: &&crate::recipe::Param| matches!(p.kind, ParamKind::Partitions { .. });
+            let Some(param) = head.params.iter().find(kind) else { continue };
+            let given =
+                args.get(&param.name).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+            if given {
+                continue;
+            }
+            let of = match &param.kind {
+                ParamKind::Partitions { of: Some(of) } => args.get(of).and_then(Value::as_array),
+                _ => None,
+            };
+            let nodes: Vec<String> = of.into_iter().flatten().map(word).collect();
+            let needs: Vec<EvidenceNeed> = nodes
+                .iter()
+                .map(|node| EvidenceNeed {
+                    code: EvidenceCode::Disk,
+                    node: Some(node.clone()),
+                    fresh: EvidenceCode::Disk.fresh(),
+                })
+                .collect();
+            let facts = passing_time(self.world, self.hands.facts(&needs, &[])).await;
+            let mut real: Vec<String> = facts
+                .nodes
+                .values()
+                .filter_map(|node| node.volumes.as_ref()?.found.as_ref().ok())
+                .flatten()
+                .map(|volume| volume.label.clone())
+                .collect();
+            real.sort();
+            real.dedup();
+            let command = self.invocation(need, &args).command;
+            let flag = param.name.replace('_', "-");
+            let fault = guard::parameter_missing(&command, &nodes.join(", "), &flag, &real);
+            return Err(Box::new(fault));
+        }
+        Ok(())
+    }
+
     /// Judges a planned sequence; with claims as a run, without as `ops verify`.
     ///
     /// # Errors
@@ -254,10 +300,11 @@ impl Session<'_> {
             }
         }
         let every: Vec<&Call> = calls.iter().map(|p| &p.call).collect();
-        let facts = passing_time(self.world, self.hands.facts(&needs, &every)).await;
+        let mut facts = passing_time(self.world, self.hands.facts(&needs, &every)).await;
         let broken = |fault: Box<Fault>| {
             Box::new(Refusal { guard: guard::Guard::Grant, fault: *fault, rows: Vec::new() })
         };
+        facts.open = self.keep.open_items().map_err(broken)?;
         let (recipe, args) = match asked {
             [only] => {
                 let name = self
@@ -355,18 +402,22 @@ impl Session<'_> {
             .any(|name| self.reaches_destroy(&super::graph::full_name(&head.name, name), seen))
     }
 
-    /// Runs a graph behind the gate; with a journal, resumes it.
+    /// Runs a graph behind the gate; with a journal, resumes it, or only cleans up behind it.
     pub async fn run(
         &self,
         graph: Graph,
         gate: &dyn Backend,
         signals: UnboundedReceiver<()>,
         journal: Option<(Replay, &[Record])>,
+        abandon: bool,
     ) -> Ended {
         let cx = self.context(gate, self.events, Part::Whole);
         let mut run = Run::new(&cx, graph, signals);
         if let Some((replay, records)) = journal {
             run = run.resuming(replay, records, false);
+        }
+        if abandon {
+            run = run.abandoning();
         }
         run.run().await
     }

@@ -48,6 +48,8 @@ pub(super) struct StepRun {
     pub(super) mail: VecDeque<Delivery>,
     /// A call of it failed and the body went on.
     pub(super) failed_calls: u32,
+    /// Why its body skipped itself.
+    pub(super) skipped: Option<String>,
     /// How its body failed, while `on_failure` runs.
     pub(super) failure: Option<(StepEnd, CallError)>,
 }
@@ -97,6 +99,7 @@ impl StepRun {
             waits: BTreeMap::new(),
             mail: VecDeque::new(),
             failed_calls: 0,
+            skipped: None,
             failure: None,
         }
     }

@@ -4,11 +4,9 @@
 
 use std::cell::RefCell;
 
-use ops_core::call::Request;
-use ops_core::call::table::Call;
 use ops_core::error::{Code, Fault};
 use ops_core::guard::{
-    self, Asked, Case, Evidence, EvidenceNeed, GRANT_VERSION, Grant, GrantKind, Refusal, Slot,
+    self, Asked, Case, Evidence, GRANT_VERSION, Grant, GrantKind, Refusal, Slot,
 };
 use ops_core::ident::RunId;
 use ops_core::value::{Digest, Handle, Map, ReportRef, Value};
@@ -16,7 +14,7 @@ use serde_json::json;
 
 use super::backend::{Finished, Ready};
 use super::gate::Safety;
-use super::run::passing_time;
+use super::idle::passing_time;
 use super::session::{Session, planned_calls};
 use crate::recipe::Need;
 use crate::sys::world::Local;
@@ -46,6 +44,7 @@ impl Session<'_> {
     pub async fn verify(&self, need: &Need) -> Result<Verification, Box<Fault>> {
         let name = self.catalog.get(&need.recipe).map_or(need.recipe.clone(), |h| h.name.clone());
         let asked = std::slice::from_ref(need);
+        self.partitions_given(asked).await?;
         let plan = self.plan(asked).await?;
         let args = (self.bind)(&name, &need.args)?;
         let calls = match planned_calls(&plan.planned) {
@@ -78,23 +77,7 @@ impl Session<'_> {
 
     /// The evidence of the cluster's state alone: what taking any one node away would stand on. Grants nothing.
     pub async fn evidence(&self) -> Verification {
-        let calls: Vec<Call> = self
-            .site
-            .cluster
-            .nodes
-            .iter()
-            .filter_map(|node| {
-                let args = Map::from_iter([("node".to_owned(), json!(node.name))]);
-                Call::decode(&Request { call: "talos.reboot".into(), args, place: None }).ok()
-            })
-            .map(|(call, _)| call)
-            .collect();
-        let mut needs: Vec<EvidenceNeed> = Vec::new();
-        for call in &calls {
-            needs.extend(guard::needed(call, &self.site));
-        }
-        needs.sort();
-        needs.dedup();
+        let needs = guard::standing(&self.site);
         let facts = passing_time(self.world, self.hands.facts(&needs, &[])).await;
         let nothing = Digest::of(&Value::Null);
         let case = Case {
@@ -109,14 +92,7 @@ impl Session<'_> {
             facts: &facts,
             now: self.world.now(),
         };
-        let mut rows: Vec<Evidence> = Vec::new();
-        for call in &calls {
-            for row in guard::table(call, &case) {
-                if !rows.contains(&row) {
-                    rows.push(row);
-                }
-            }
-        }
+        let rows = needs.iter().map(|need| guard::row(need, &case)).collect();
         Verification { rows, ..Verification::default() }
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Body {
     pub(super) loading: Cell<bool>,
     current: RefCell<Option<Rc<Arm>>>,
     acts: RefCell<Vec<Act>>,
+    /// How many acts since the turn began, or its cleanups.
+    count: Cell<usize>,
     waiting: RefCell<BTreeMap<CallId, Waiting>>,
     arms: RefCell<BTreeMap<u64, Rc<Arm>>>,
     tasks: RefCell<BTreeMap<u64, Local<()>>>,
@@ -77,6 +79,7 @@ impl Body {
             loading: Cell::new(true),
             current: RefCell::default(),
             acts: RefCell::default(),
+            count: Cell::new(0),
             waiting: RefCell::default(),
             arms: RefCell::default(),
             tasks: RefCell::default(),
@@ -114,7 +117,7 @@ impl Body {
     /// Ends the running branch's part of a plan: it looked at what only apply will know. Gives the error that unwinds it.
     pub(super) fn frontier(&self, lua: &Lua, field: &str, later: &LaterRef) -> mlua::Error {
         let title = format!("frontier: `{field}` of {} is known only after apply", later.call);
-        let mut fault = Fault::new(Code::PREDICTION, title)
+        let mut fault = Fault::new(Code::FRONTIER, title)
             .help(format!("to hand it on without looking: `ops.later(reply, \"{field}\")`"));
         fault.place = here(lua).and_then(|line| self.texts.word(line, field)).map(Box::new);
         if let Some(arm) = self.current() {
@@ -148,13 +151,11 @@ impl Body {
 
     /// Notes what the body did.
     pub(super) fn act(&self, act: Act) {
-        let count = {
-            let mut acts = self.acts.borrow_mut();
-            acts.push(act);
-            acts.len()
-        };
-        if count == MAX_ACTS
+        self.acts.borrow_mut().push(act);
+        self.count.set(self.count.get() + 1);
+        if self.count.get() > MAX_ACTS
             && let Some(arm) = self.current()
+            && arm.ending().is_none()
         {
             let fault = Fault::new(
                 Code::RUNAWAY,
@@ -164,8 +165,15 @@ impl Body {
         }
     }
 
+    /// Gives cleanups a time and a number of acts of their own: what stopped their branch may have been that it had used up its own.
+    pub(super) fn renew(&self) {
+        self.deadline.renew();
+        self.count.set(0);
+    }
+
     /// Takes what the body did in this turn.
     pub(super) fn take_acts(&self) -> Vec<Act> {
+        self.count.set(0);
         self.acts.take()
     }
 

@@ -11,7 +11,7 @@ use super::body::Body;
 use super::calls::Calls;
 use super::deadline::Deadline;
 use super::declare::Form;
-use super::head::scan::{self, Run};
+use super::head::scan;
 use super::head::{self, Recipe};
 use super::raised;
 use super::vm::Vm;
@@ -71,18 +71,19 @@ fn heads(vm: &Vm, source: &Source) -> Result<Vec<(Recipe, Head, Vec<Fault>)>, Fa
     let recipes = head::recipes(texts, file, &path_name, &value)?;
     let runs = scan::runs(&source.text);
     let ranges: Vec<_> = recipes.iter().map(functions_of).collect();
+    // A name in none of the recipes' functions may be meant by any: it stands in a local function.
+    let within =
+        |i: usize, line: usize| ranges[i].iter().any(|(from, to)| (*from..=*to).contains(&line));
+    let owners: Vec<Vec<usize>> = runs
+        .iter()
+        .map(|run| (0..ranges.len()).filter(|i| within(*i, run.line)).collect())
+        .collect();
     let mut heads = Vec::new();
     for (i, recipe) in recipes.iter().enumerate() {
         let (mut head, faults) = head::read(texts, &source.shown, source.embedded, recipe, &vm.lua);
-        let mine = |run: &&Run| {
-            let within = |ranges: &Vec<(usize, usize)>| {
-                ranges.iter().any(|(from, to)| (*from..=*to).contains(&run.line))
-            };
-            within(&ranges[i]) || !ranges.iter().any(within)
-        };
+        let mine = runs.iter().zip(&owners).filter(|(_, of)| of.is_empty() || of.contains(&i));
         let group = head::group(recipe);
-        head.runs =
-            runs.iter().filter(mine).map(|run| head::full(&run.name, group.as_deref())).collect();
+        head.runs = mine.map(|(run, _)| head::full(&run.name, group.as_deref())).collect();
         head.runs.sort_unstable();
         head.runs.dedup();
         heads.push((recipe.clone(), head, faults));

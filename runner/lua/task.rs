@@ -128,8 +128,7 @@ async fn clean_up(body: &Rc<Body>, lua: &Lua, arm: &Rc<Arm>, first: Outcome) -> 
         return outcome;
     }
     if matches!(outcome, Outcome::Ended(End::Stop(_))) {
-        // What stopped the branch may have been its time or its memory; cleanups have their own.
-        body.deadline.renew();
+        body.renew();
         let _ = lua.gc_collect();
     }
     loop {

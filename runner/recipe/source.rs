@@ -183,7 +183,8 @@ impl Sources {
 
 /// Lua files; tests of recipes are none.
 fn is_source(path: &str) -> bool {
-    path.strip_suffix(".lua").is_some_and(|stem| !stem.ends_with(".test"))
+    let stem = path.strip_suffix(".lua");
+    stem.is_some_and(|stem| stem.rsplit_once('.').is_none_or(|(_, kind)| kind != "test"))
 }
 
 /// The name that a recipe file gives: `recipes/talos/apply-config.lua` is `talos:apply-config`.

@@ -201,8 +201,8 @@ fn reads_of_a_healthy_cluster_are_understood() {
 
 #[test]
 fn facts_of_a_healthy_cluster_are_all_known() {
-    let home = Home::healthy();
     use EvidenceCode::{Blast, Disk, Etcd, Id, Maint, Node, Stor};
+    let home = Home::healthy();
     let need = |code: EvidenceCode, node: Option<&str>| EvidenceNeed {
         code,
         node: node.map(str::to_owned),

@@ -4,7 +4,7 @@ use crate::kube::{App, Workload};
 use crate::ledger::{Asset, Place};
 use crate::node::{Disk, EtcdProcess, Node, Stage};
 use crate::spec::{LabSpec, Medium, NodeSpec};
-use crate::world::{Event, NodeId, Volume, World};
+use crate::world::{NodeId, Volume, World};
 
 const SYSTEM_DISK: u64 = 120_034_123_776;
 const DATA_DISK: u64 = 2_000_398_934_016;
@@ -18,7 +18,31 @@ impl World {
             let node = world.machine(node);
             world.nodes.push(node);
         }
+        for volume in &spec.volumes {
+            let name = world.intern(&volume.name);
+            world.volumes.push(Volume { name, replicas: Vec::new() });
+        }
+        // Data on disks of its own is there before Talos is.
+        world.place(spec, |medium| medium != Medium::Ephemeral);
         world
+    }
+
+    /// Puts the spec's replicas on these media where they belong.
+    fn place(&mut self, spec: &LabSpec, on: impl Fn(Medium) -> bool) {
+        for (index, volume) in spec.volumes.iter().enumerate() {
+            for (node, medium) in volume.replicas.iter().filter(|(_, medium)| on(*medium)) {
+                let found = spec.nodes.iter().position(|spec| spec.name == *node);
+                let Some(node) = found.map(|place| NodeId(place as u8)) else { continue };
+                if let Medium::Disk(disk) = medium {
+                    let disks = &mut self.node_mut(node).disks;
+                    if let Some(disk) = disks.get_mut(usize::from(*disk) + 1) {
+                        disk.data = true;
+                    }
+                }
+                self.ledger.add(Asset::Volume(index as u16), Place::Node(node));
+                self.volumes[index].replicas.push((node, *medium));
+            }
+        }
     }
 
     fn machine(&mut self, spec: &NodeSpec) -> Node {
@@ -76,7 +100,7 @@ impl World {
         }
     }
 
-    /// The workload of a healthy cluster: two web pods of which one must stay, and the spec's volumes.
+    /// The workload of a healthy cluster: two web pods of which one must stay, and volumes under `/var`.
     pub(crate) fn furnish(&mut self, spec: &LabSpec) {
         let Some(number) = self.primary() else { return };
         self.cluster_mut(number).kube.apps.push(App {
@@ -88,22 +112,7 @@ impl World {
             empty_dir: true,
             anywhere: false,
         });
-        self.push(self.now, Event::Schedule { cluster: number });
-        for (index, volume) in spec.volumes.iter().enumerate() {
-            let name = self.intern(&volume.name);
-            let mut replicas = Vec::new();
-            for (node, medium) in &volume.replicas {
-                let found = spec.nodes.iter().position(|spec| spec.name == *node);
-                let Some(node) = found.map(|place| NodeId(place as u8)) else { continue };
-                if let Medium::Disk(disk) = medium
-                    && let Some(disk) = self.node_mut(node).disks.get_mut(usize::from(*disk) + 1)
-                {
-                    disk.data = true;
-                }
-                self.ledger.add(Asset::Volume(index as u16), Place::Node(node));
-                replicas.push((node, *medium));
-            }
-            self.volumes.push(Volume { name, replicas });
-        }
+        self.schedule_soon(number);
+        self.place(spec, |medium| medium == Medium::Ephemeral);
     }
 }

@@ -40,6 +40,11 @@ pub struct Lab {
     fired: Vec<TimerId>,
     #[serde(skip)]
     watch: Watch,
+    /// Copies that processes read from.
+    #[serde(skip)]
+    names: Arc<Vec<String>>,
+    #[serde(skip)]
+    shared_texts: Arc<Vec<String>>,
 }
 
 /// Why a stored lab cannot be used.
@@ -88,6 +93,8 @@ impl Lab {
             finished: Vec::new(),
             fired: Vec::new(),
             watch: Watch::default(),
+            names: Arc::default(),
+            shared_texts: Arc::default(),
         };
         let nodes: Vec<NodeId> = lab.world.node_ids().collect();
         for node in nodes {
@@ -233,9 +240,15 @@ impl Lab {
 
     fn poll(&mut self, client: ClientId) {
         let Some(process) = self.processes.get_mut(&client) else { return };
-        let names = Arc::new(self.world.names.clone());
-        let texts = Arc::new(self.texts.clone());
-        if let Some(finished) = process.poll(client, &mut self.world, names, texts) {
+        // Both only ever grow, so their lengths say whether the copies are good.
+        if self.names.len() != self.world.names.len() {
+            self.names = Arc::new(self.world.names.clone());
+        }
+        if self.shared_texts.len() != self.texts.len() {
+            self.shared_texts = Arc::new(self.texts.clone());
+        }
+        let shared = (Arc::clone(&self.names), Arc::clone(&self.shared_texts));
+        if let Some(finished) = process.poll(client, &mut self.world, shared.0, shared.1) {
             self.processes.remove(&client);
             self.finished.push((client, finished));
         }

@@ -76,7 +76,8 @@ pub struct LabSpec {
     pub kubernetes_version: String,
     /// The machines.
     pub nodes: Vec<NodeSpec>,
-    /// Volumes with data; placed by [`crate::Lab::healthy`] only.
+    /// Volumes with data. Those on disks of their own are there from the start, those under `/var`
+    /// in a healthy lab only.
     #[serde(default)]
     pub volumes: Vec<VolumeSpec>,
     /// Whether the cluster comes without a CNI of its own (`cluster.network.cni.name: none`).

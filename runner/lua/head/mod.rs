@@ -4,14 +4,14 @@ pub(super) mod fields;
 pub(super) mod params;
 pub(super) mod scan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mlua::{Table, Value};
 use ops_core::error::{Code, ErrorKind, Fault, Place};
 use ops_core::time::Span;
 
 use super::declare::{Declared, Form};
-use super::place::Texts;
+use super::place::{Line, Texts};
 use super::{caught, freeze};
 use crate::recipe::{Functions, Head, Need, Needs, Origin, Retries, Undo};
 use fields::Fields;
@@ -72,7 +72,7 @@ pub(super) fn recipes(
     path_name: &str,
     value: &Value,
 ) -> Result<Vec<Recipe>, Fault> {
-    let whole = |fault: Fault| put(fault, texts.at(super::place::Line { file, line: 1 }));
+    let whole = |fault: Fault| put(fault, texts.at(Line { file, line: 1 }));
     let declared = match value {
         Value::UserData(data) => data.borrow::<Declared>().ok().map(|d| d.clone()),
         _ => None,
@@ -95,6 +95,8 @@ pub(super) fn recipes(
         return Ok(vec![Recipe { name: path_name.to_owned(), form: declared.form, fields }]);
     }
     let defaults = declared.table;
+    let lines = scan::names(&texts.text(file));
+    let mut taken = BTreeSet::new();
     let mut recipes: Vec<Recipe> = Vec::new();
     for i in 1..=defaults.raw_len() {
         let Ok(Value::Table(own)) = defaults.raw_get::<Value>(i) else {
@@ -110,12 +112,13 @@ pub(super) fn recipes(
                     .label("`name = \"suspend\"`, without a group"),
             ));
         };
-        let at = line.map(|line| entry_line(texts, line, &short));
+        let at =
+            line.map(|line| Line { line: lines.get(&short).copied().unwrap_or(line.line), ..line });
         let name = match short.as_str() {
             "default" => path_name.to_owned(),
             short => format!("{path_name}:{short}"),
         };
-        if recipes.iter().any(|other| other.name == name) {
+        if !taken.insert(name.clone()) {
             let fault = Fault::new(Code::RECIPE_CLASH, format!("two recipes are named `{name}`"));
             return Err(put(fault, at.and_then(|at| texts.key(at, "name"))));
         }
@@ -126,19 +129,6 @@ pub(super) fn recipes(
         return Err(whole(Fault::new(Code::RECIPE_SHAPE, "`ops.recipes` has no recipes in it")));
     }
     Ok(recipes)
-}
-
-/// The line where an entry of `ops.recipes` begins: that of its name.
-fn entry_line(texts: &Texts, from: super::place::Line, name: &str) -> super::place::Line {
-    let text = texts.text(from.file);
-    let marks =
-        [format!("name = \"{name}\""), format!("name=\"{name}\""), format!("name = '{name}'")];
-    let found = text
-        .lines()
-        .enumerate()
-        .skip(from.line.saturating_sub(1))
-        .find(|(_, line)| marks.iter().any(|mark| line.contains(mark.as_str())));
-    super::place::Line { file: from.file, line: found.map_or(from.line, |(n, _)| n + 1) }
 }
 
 fn put(mut fault: Fault, place: Option<Place>) -> Fault {

@@ -1,16 +1,37 @@
 //! What stands in a recipe's text beside its code: the `---` comment, and the names that `cx:run` is given as literals.
 
+use std::collections::BTreeMap;
+
 /// The `---` comment right above a line.
 pub(super) fn doc(text: &str, line: usize) -> String {
-    let lines: Vec<&str> = text.lines().take(line.saturating_sub(1)).collect();
-    let mut doc: Vec<&str> = lines
-        .iter()
-        .rev()
+    // Looked for from the line upwards: a file of a thousand recipes is read a thousand times.
+    let end = text.match_indices('\n').nth(line.saturating_sub(2)).map_or(0, |(at, _)| at);
+    let above = if line < 2 { "" } else { &text[..end] };
+    let mut doc: Vec<&str> = above
+        .rsplit('\n')
         .map_while(|line| line.trim_start().strip_prefix("---"))
         .map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end())
         .collect();
     doc.reverse();
     doc.join("\n")
+}
+
+/// The lines of all `name = "…"`, the first of each name.
+pub(super) fn names(text: &str) -> BTreeMap<String, usize> {
+    let mut names = BTreeMap::new();
+    for (n, line) in text.lines().enumerate() {
+        for (at, word) in line.match_indices("name") {
+            let value = line[at + word.len()..].trim_start().strip_prefix('=').map(str::trim_start);
+            let Some(quote) = value.and_then(|v| v.chars().next()).filter(|c| "\"'".contains(*c))
+            else {
+                continue;
+            };
+            if let Some(name) = value.and_then(|v| v[1..].split(quote).next()) {
+                names.entry(name.to_owned()).or_insert(n + 1);
+            }
+        }
+    }
+    names
 }
 
 /// A literal name of a recipe that a body runs, and its line.
@@ -24,7 +45,7 @@ pub(in crate::lua) struct Run {
 pub(in crate::lua) fn runs(text: &str) -> Vec<Run> {
     let mut found = Vec::new();
     let bytes = text.as_bytes();
-    let mut at = 0;
+    let (mut at, mut line, mut counted) = (0, 1, 0);
     while at < bytes.len() {
         if text[at..].starts_with("--") {
             at = skip_comment(text, at);
@@ -41,7 +62,8 @@ pub(in crate::lua) fn runs(text: &str) -> Vec<Run> {
                 next += blank(next);
             }
             if let Some((end, Some(name))) = literal(text, next) {
-                let line = text[..at].lines().count().max(1);
+                line += text[counted..at].matches('\n').count();
+                counted = at;
                 found.push(Run { line, name: name.to_owned() });
                 at = end;
             } else {
@@ -106,6 +128,12 @@ mod tests {
     }
 
     #[test]
+    fn names_are_found_where_they_first_stand() {
+        let text = "{ name = \"a\" },\n{ name='b', rename = 1 },\n{ name = \"a\" }, name = x";
+        assert_eq!(names(text), BTreeMap::from([("a".into(), 1), ("b".into(), 2)]));
+    }
+
+    #[test]
     fn literal_names_are_found_and_nothing_else() {
         let text = r#"
             cx:run("a:b", { x = 1 })
@@ -121,6 +149,7 @@ mod tests {
         "#;
         let names: Vec<String> = runs(text).into_iter().map(|run| run.name).collect();
         assert_eq!(names, ["a:b", "c", "d", "e"]);
+        assert_eq!(runs(text).iter().map(|run| run.line).collect::<Vec<_>>(), [2, 3, 4, 11]);
     }
 
     #[test]

@@ -283,3 +283,24 @@ fn an_undeclared_parameter_is_an_error() {
     assert_eq!(fault.title, "there is no parameter `node`");
     assert_eq!(fault.help, ["did you mean `nodes`?"]);
 }
+
+#[test]
+fn a_host_call_takes_exactly_one_table() {
+    for code in
+        ["talos.reboot(cx.cluster:node('w-1'))", "talos.reboot()", "talos.reboot({ 'w-1' }, 2)"]
+    {
+        let fault = fails(code);
+        assert_eq!(
+            (fault.code, fault.title.as_str()),
+            (Code::CALL_FIELD, "`talos.reboot` takes one table"),
+            "{code}"
+        );
+        assert_eq!(fault.help, ["write `talos.reboot { … }`"]);
+    }
+    assert!(
+        fails("talos.reboot { 'w-1', node = 'w-2' }")
+            .title
+            .contains("the subject stands first and again")
+    );
+    assert!(fails("talos.validate { 'w-1' }").title.contains("takes only named fields"));
+}

@@ -320,7 +320,7 @@ fn a_looked_at_unknown_is_a_frontier_and_the_other_branches_are_planned_on() {
     assert!(ran.asked()[2].contains("\"content\":{\"$later\""));
     let fault = ran.fault();
     assert!(fault.title.starts_with("frontier"), "{fault}");
-    assert_eq!(fault.code, Code::PREDICTION);
+    assert_eq!(fault.code, Code::FRONTIER);
     assert_eq!(fault.place.unwrap().to_string(), "recipes/t.lua:4:44");
 }
 

@@ -10,6 +10,7 @@
 mod bodies;
 mod control;
 mod heads;
+mod life;
 mod pure;
 mod replay;
 mod sandbox;

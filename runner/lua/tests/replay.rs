@@ -78,7 +78,7 @@ fn live(host: &Host, seed: u64) -> History {
             return history;
         }
         let (id, _) = open.remove(dice.below(open.len()));
-        delivery = match dice.below(40) {
+        delivery = match dice.below(160) {
             0 => {
                 open.push((
                     id.clone(),
@@ -121,10 +121,11 @@ fn shuffled_deliveries_are_replayed_with_the_same_acts() {
         let recorded = live(&host, seed);
         let replayed = again(&host, &recorded);
         assert_eq!(replayed, recorded);
-        ends.borrow_mut().insert(format!("{:?}", recorded.end));
+        ends.borrow_mut().insert((format!("{:?}", recorded.turns), recorded.end.is_some_and(|end| end.is_ok())));
     });
     let ends = ends.into_inner();
-    assert!(ends.len() > 5, "orders differ, so there is something to replay: {}", ends.len());
+    assert!(ends.len() > 20, "orders differ, so there is something to replay: {}", ends.len());
+    assert!(ends.iter().any(|(_, ok)| *ok), "some come to their end");
 }
 
 #[test]

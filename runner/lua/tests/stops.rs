@@ -162,6 +162,14 @@ fn what_only_logs_ends_too() {
     assert!(took < LIMIT + SLACK, "{took:?}");
 }
 
+#[test]
+fn cleanups_may_log_after_a_body_that_logged_without_end() {
+    let ran = ran(
+        "cx:defer(function(how) log.warn('cleanup ' .. how) end) while true do log.info('x') end",
+    );
+    assert_eq!(ran.logs().last().map(String::as_str), Some("cleanup stopped"));
+}
+
 /// A body that waits in a call, with everything around it that might catch what ends it.
 const STUBBORN: &str = "
     cx:defer(function(how) fs.write { 'outer', content = how } end)

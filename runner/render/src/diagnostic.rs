@@ -39,6 +39,8 @@ impl Code {
     pub const NO_PATCH: Code = Code("OPS0510");
     /// An edit whose place is not in the file, or cannot be edited.
     pub const NO_PLACE: Code = Code("OPS0512");
+    /// A setting that a talconfig lacks, or that cannot be meant.
+    pub const TALCONFIG: Code = Code("OPS0513");
     /// A warning: the merge drops a value that the patch does not mention.
     pub const LOST_VALUE: Code = Code("OPS0511");
 }

@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod edit;
 mod machinery;
 pub mod patch;
+pub mod talconfig;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Mark};

@@ -67,7 +67,7 @@ impl Watcher for Seen<'_> {
         if bytes.starts_with(b"ready") {
             let processes = self.processes.into_iter();
             processes.for_each(|p| {
-                (0..self.interrupts).for_each(|_| p.interrupt(self.group.get(), false))
+                (0..self.interrupts).for_each(|_| p.interrupt(self.group.get(), false));
             });
         }
     }

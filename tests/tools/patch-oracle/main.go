@@ -14,6 +14,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"example.invalid/ops/patch-oracle/table"
 )
 
 var errUsage = errors.New("usage: patch-oracle patch CONFIG PATCH... | batch | gen [flags] | reflect MODULE")
@@ -49,7 +51,12 @@ func run(args []string) error {
 			return errUsage
 		}
 
-		return printTable(rest[0], os.Stdout)
+		types := table.New()
+		if err := types.Describe(rest[0]); err != nil {
+			return err
+		}
+
+		return types.Print(os.Stdout)
 	default:
 		return errUsage
 	}

@@ -21,6 +21,22 @@ pub fn base64(bytes: &[u8]) -> String {
     out
 }
 
+/// Reads standard base64; none for anything else.
+pub fn unbase64(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut word, mut bits) = (0u32, 0);
+    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let value = ALPHABET.iter().position(|&letter| letter == byte)? as u32;
+        word = word << 6 | value;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            out.push((word >> bits) as u8);
+        }
+    }
+    Some(out)
+}
+
 const ROUND: [u32; 64] = {
     // Fractional parts of the cube roots of the first 64 primes, by integer arithmetic.
     let mut table = [0; 64];
@@ -126,6 +142,14 @@ pub fn civil(unix: u64) -> [u64; 6] {
     [year, month, day, second / 3600, second / 60 % 60, second % 60]
 }
 
+/// Unix second of a day in UTC.
+pub fn unix(year: u64, month: u64, day: u64) -> u64 {
+    let shifted = if month > 2 { year } else { year - 1 };
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let days = 365 * shifted + shifted / 4 - shifted / 100 + shifted / 400 + of_year;
+    (days - 719_468) * 86_400
+}
+
 /// RFC 3339 in UTC, without fractions.
 #[must_use]
 pub fn rfc3339(unix: u64) -> String {
@@ -158,11 +182,14 @@ mod tests {
             [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
         {
             assert_eq!(base64(plain.as_bytes()), coded);
+            assert_eq!(super::unbase64(coded).as_deref(), Some(plain.as_bytes()));
         }
     }
 
     #[test]
     fn times_are_those_of_the_calendar() {
+        assert_eq!(super::unix(2026, 1, 1), EPOCH);
+        assert_eq!(super::unix(2000, 2, 29), 951_782_400);
         assert_eq!(rfc3339(EPOCH), "2026-01-01T00:00:00Z");
         assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
         assert_eq!(rfc3339(EPOCH + 365 * 86_400), "2027-01-01T00:00:00Z");

@@ -4,7 +4,7 @@
 pub mod client;
 mod diff;
 pub mod encode;
-mod pki;
+pub(crate) mod pki;
 mod secrets;
 
 pub use diff::unified;

@@ -98,3 +98,24 @@ pub(crate) fn key(label: &str, random: &mut Stream) -> String {
     let der = seq(&[tlv(0x02, &[0]), seq(&[oid(&[0x2b, 0x65, 0x70])]), secret]);
     pem(label, &der)
 }
+
+/// What a certificate says of its holder: organization, and the year, month and day of its end.
+/// Looks for the two values in the DER as they are laid out in every Talos certificate.
+pub(crate) fn describe(pem: &str) -> Option<(String, [u64; 3])> {
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = super::encode::unbase64(&body)?;
+    let times: Vec<usize> = der
+        .windows(2)
+        .enumerate()
+        .filter(|(_, two)| *two == [0x17, 13])
+        .map(|(at, _)| at)
+        .collect();
+    let end = der.get(times.get(1)? + 2..)?;
+    let number = |at: usize| std::str::from_utf8(end.get(at..at + 2)?).ok()?.parse::<u64>().ok();
+    let after = der.get(times.get(1)? + 15..)?;
+    let organization = [0x06, 0x03, 0x55, 0x04, 0x0a];
+    let at = after.windows(5).position(|five| five == organization)?;
+    let length = usize::from(*after.get(at + 6)?);
+    let name = String::from_utf8(after.get(at + 7..at + 7 + length)?.to_vec()).ok()?;
+    Some((name, [2_000 + number(0)?, number(2)?, number(4)?]))
+}

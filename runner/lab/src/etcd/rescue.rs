@@ -41,7 +41,8 @@ impl World {
         let id = self.streams.ids.draw();
         let snapshot = from.and_then(|from| self.snapshots.get(from.number as usize)).cloned();
         let kube = match &snapshot {
-            Some(snapshot) => snapshot.kube.clone(),
+            // A round that was due belongs to the old cluster.
+            Some(snapshot) => Kube { round: false, ..snapshot.kube.clone() },
             None => Kube::new(self.streams.ids.draw(), cni),
         };
         self.etcd.clusters.push(EtcdCluster {
@@ -72,11 +73,17 @@ impl World {
     /// With a snapshot, what came after it is lost; without one there are now two clusters.
     fn second_cluster(&mut self, earlier: u8, snapshot: Option<&Snapshot>, cause: Cause) {
         if let Some(snapshot) = snapshot {
-            if self.cluster(snapshot.cluster).index_at(self.now) > snapshot.revision {
-                let cause = Cause { what: What::Recover, ..cause };
-                let extent = Extent::AfterRevision(snapshot.revision);
-                self.ledger.lose(self.now, Asset::Etcd(snapshot.cluster), extent, cause);
-            }
+            // A file of another lab has no cluster here: all of the earlier one's content goes.
+            let own = usize::from(snapshot.cluster) < self.etcd.clusters.len();
+            let newest = own.then(|| self.cluster(snapshot.cluster).index_at(self.now));
+            let extent = match newest {
+                Some(newest) if newest <= snapshot.revision => return,
+                Some(_) => Extent::AfterRevision(snapshot.revision),
+                None => Extent::All,
+            };
+            let lost = if own { snapshot.cluster } else { earlier };
+            let cause = Cause { what: What::Recover, ..cause };
+            self.ledger.lose(self.now, Asset::Etcd(lost), extent, cause);
         } else {
             let alive = !self.cluster(earlier).members.is_empty();
             if alive {

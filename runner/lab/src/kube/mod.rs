@@ -124,6 +124,8 @@ pub struct Kube {
     pub pods: BTreeMap<PodId, Pod>,
     /// Next pod id.
     pub next_pod: u32,
+    /// Whether the controllers' next round is due already.
+    pub round: bool,
 }
 
 impl Kube {
@@ -157,6 +159,7 @@ impl Kube {
             apps,
             pods: BTreeMap::new(),
             next_pod: 1,
+            round: false,
         }
     }
 
@@ -235,7 +238,7 @@ impl World {
             let at = self.now + self.took(Took::Lease);
             self.push(at, Event::Lease { cluster: number, node, link });
         }
-        self.push(self.now + 1_000, Event::Schedule { cluster: number });
+        self.schedule_soon(number);
     }
 
     pub(crate) fn kubelet_started(&mut self, node: NodeId) {
@@ -299,7 +302,7 @@ impl World {
         }
         let was_ready = object.is_ready();
         let cni = kube.cni;
-        self.push(now + 1_000, Event::Schedule { cluster: number });
+        self.schedule_soon(number);
         self.pods_resume(number, name);
         if was_ready {
             self.settle(node);
@@ -325,7 +328,7 @@ impl World {
         {
             (object.ready, object.since, object.version) = (Ready::True, now, version);
         }
-        self.push(now + 1_000, Event::Schedule { cluster: number });
+        self.schedule_soon(number);
         self.settle(node);
     }
 

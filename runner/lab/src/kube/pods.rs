@@ -46,8 +46,16 @@ impl Kube {
 }
 
 impl World {
+    /// Something changed that the controllers watch; changes within one round are seen together.
+    pub(crate) fn schedule_soon(&mut self, number: u8) {
+        if !std::mem::replace(&mut self.cluster_mut(number).kube.round, true) {
+            self.push(self.now + 500, Event::Schedule { cluster: number });
+        }
+    }
+
     /// The controllers' and the scheduler's round.
     pub(crate) fn schedule_pods(&mut self, number: u8) {
+        self.cluster_mut(number).kube.round = false;
         if !self.cluster(number).quorum {
             return;
         }
@@ -203,8 +211,7 @@ impl World {
             if kube.pods.get(&pod).is_some_and(|state| state.terminating.is_some()) {
                 kube.pods.remove(&pod);
                 kube.bump();
-                let at = self.now + 500;
-                self.push(at, Event::Schedule { cluster: number });
+                self.schedule_soon(number);
             }
         }
     }
@@ -221,7 +228,7 @@ impl World {
         kube.bump();
         let delay = self.took(Took::PodStop);
         self.push(now + delay, Event::PodGone { cluster: number, pod });
-        self.push(now + 500, Event::Schedule { cluster: number });
+        self.schedule_soon(number);
     }
 
     pub(crate) fn evict(&mut self, number: u8, pod: PodId, dry_run: bool) -> Result<(), Refusal> {
@@ -310,7 +317,7 @@ impl World {
         let Some(object) = kube.nodes.remove(&name) else { return Err(Refusal::NotFound) };
         kube.pods.retain(|_, pod| pod.node != Some(name));
         kube.bump();
-        self.push(self.now + 500, Event::Schedule { cluster: number });
+        self.schedule_soon(number);
         self.settle(object.machine);
         Ok(())
     }

@@ -49,7 +49,7 @@ impl World {
             kube.version = version;
         }
         if !on {
-            self.push(self.now + 500, crate::world::Event::Schedule { cluster: number });
+            self.schedule_soon(number);
         }
         self.cluster_mut(number).index += 1;
         let kube = self.cluster(number).kube.clone();

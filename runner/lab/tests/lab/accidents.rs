@@ -71,22 +71,37 @@ fn a7_two_bootstraps_are_two_clusters() {
     assert_eq!(bench.lab.state().etcd.len(), 2);
 }
 
-#[test]
-fn a27_an_install_wipes_a_disk_with_foreign_data() {
+fn with_photos() -> LabSpec {
     let mut spec = LabSpec::home(1);
     for node in &mut spec.nodes {
         node.data_disks = vec!["/dev/nvme0n1".into()];
     }
     spec.volumes =
         vec![VolumeSpec { name: "photos".into(), replicas: vec![("w-1".into(), Medium::Disk(0))] }];
-    let mut bench = Bench::healthy(spec);
-    // The machine is given back to maintenance mode with its data disk untouched, as a reused one is.
+    spec
+}
+
+#[test]
+fn a27_a29_an_install_takes_whatever_disk_the_config_names_data_or_not() {
+    let mut bench = Bench::bare(with_photos());
+    assert!(bench.talosctl("w-1", "get discoveredvolumes --insecure").out.contains("nvme0n1"));
+    bench.config_file("w.yaml", "w-1", |text| text.replace("/dev/sda", "/dev/nvme0n1"));
+    assert_eq!(bench.talosctl("w-1", "apply-config --insecure -f w.yaml").code, 0);
+    bench.advance(600_000);
+    assert_eq!(bench.losses(), ["volume photos: its last copy"]);
+    assert_eq!(bench.lab.state().losses[0].cause, "install on w-1");
+}
+
+#[test]
+fn a_listed_user_disk_loses_its_data_and_the_system_disk_stays() {
+    let mut bench = Bench::healthy(with_photos());
     bench.talosctl(
         "w-1",
         "reset --user-disks-to-wipe /dev/nvme0n1 --wipe-mode user-disks --reboot --wait=false",
     );
     bench.advance(600_000);
     assert_eq!(bench.losses(), ["volume photos: its last copy"]);
+    assert_eq!(bench.stage("w-1"), "running");
 }
 
 #[test]

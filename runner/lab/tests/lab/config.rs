@@ -3,14 +3,14 @@
 use crate::support::Bench;
 use ops_lab::LabSpec;
 
-fn labelled(text: String, label: &str) -> String {
+fn labelled(text: &str, label: &str) -> String {
     text.replace(
         "    features:",
         &format!("    sysctls:\n        kernel.label: \"{label}\"\n    features:"),
     )
 }
 
-fn rebooting(text: String) -> String {
+fn rebooting(text: &str) -> String {
     text.replace("diskQuotaSupport: true", "diskQuotaSupport: false")
 }
 
@@ -18,9 +18,9 @@ fn rebooting(text: String) -> String {
 fn bench() -> Bench {
     let mut bench = Bench::healthy(LabSpec::home(3));
     bench.config_file("same.yaml", "cp-1", |text| text);
-    bench.config_file("a.yaml", "cp-1", |text| labelled(text, "a"));
-    bench.config_file("b.yaml", "cp-1", |text| labelled(text, "b"));
-    bench.config_file("reboot.yaml", "cp-1", rebooting);
+    bench.config_file("a.yaml", "cp-1", |text| labelled(&text, "a"));
+    bench.config_file("b.yaml", "cp-1", |text| labelled(&text, "b"));
+    bench.config_file("reboot.yaml", "cp-1", |text| rebooting(&text));
     bench.config_file("worker.yaml", "w-1", |text| text);
     bench.files.insert("broken.yaml".into(), b"machine: [".to_vec());
     bench

@@ -68,6 +68,39 @@ fn different_seeds_tell_different_histories() {
     assert!(digests.len() > 195, "only {} different ones", digests.len());
 }
 
+/// Liveness: an hour after everything was mended, running voters that are a majority have a leader,
+/// and no machine is left on its way down.
+#[test]
+fn what_can_recover_has_recovered_an_hour_after_the_last_fault() {
+    use ops_lab::node::Stage;
+    let mut recovered = 0;
+    for seed in 0..1_000 {
+        let mut world = TEMPLATES.world_of(seed);
+        let history = TEMPLATES.history(seed);
+        run(&mut world, seed, history.operations);
+        for (number, cluster) in (0u8..).zip(&world.etcd.clusters) {
+            let alive =
+                cluster.voters().filter(|member| world.member_alive(number, member)).count();
+            if alive > 0 && alive >= cluster.needed() {
+                assert!(cluster.quorum, "seed {seed}: {alive} voters run without a leader");
+                recovered += 1;
+            }
+        }
+        // A control plane whose cluster is gone gives up its boot every 70 minutes, for ten seconds.
+        let fatal =
+            |world: &ops_lab::World| world.nodes.iter().any(|node| node.stage == Stage::Rebooting);
+        if fatal(&world) {
+            let later = world.now + 60_000;
+            world.run_until(later);
+        }
+        for node in &world.nodes {
+            let stays = [Stage::Off, Stage::Maintenance, Stage::Running, Stage::Booting];
+            assert!(stays.contains(&node.stage), "seed {seed}: {}", node.stage.word());
+        }
+    }
+    assert!(recovered > 500, "only {recovered} clusters recovered");
+}
+
 /// Dead rows look tested: every kind of loss must occur.
 #[test]
 fn every_kind_of_loss_occurs_in_random_histories() {

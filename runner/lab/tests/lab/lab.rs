@@ -125,7 +125,8 @@ fn strip(text: &str) -> String {
         rest = after.split_once('m').map_or("", |(_, rest)| rest);
     }
     out.push_str(rest);
-    out.lines().map(|line| format!("{}\n", line.trim_end())).collect()
+    let lines: Vec<&str> = out.lines().map(str::trim_end).collect();
+    lines.join("\n") + "\n"
 }
 
 #[test]

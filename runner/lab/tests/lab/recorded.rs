@@ -110,8 +110,8 @@ fn mask(word: &str) -> String {
     }
 }
 
-fn check(bench: &mut Bench, case: &str) -> Result<(), String> {
-    let (args, expected) = recorded(case);
+fn perform(bench: &mut Bench, case: &str) -> Said {
+    let (args, _) = recorded(case);
     let env = vec![("PWD".to_owned(), "/scratch/work".to_owned())];
     let call = ToolCall { tool: "talosctl".into(), args, env, stdin: None };
     let client = bench.lab.start(&call, &bench.files);
@@ -119,7 +119,12 @@ fn check(bench: &mut Bench, case: &str) -> Result<(), String> {
         bench.lab.step();
     }
     let (_, output) = bench.lab.take_finished().into_iter().find(|(id, _)| *id == client).unwrap();
-    let said = Said::from(output);
+    Said::from(output)
+}
+
+fn check(bench: &mut Bench, case: &str) -> Result<(), String> {
+    let (args, expected) = recorded(case);
+    let said = perform(bench, case);
     // The order of several nodes, and of members by their made-up ids, is chance.
     let sorted = |text: &str| {
         let mut lines: Vec<String> = masked(text).lines().map(str::to_owned).collect();
@@ -134,7 +139,7 @@ fn check(bench: &mut Bench, case: &str) -> Result<(), String> {
     if same {
         Ok(())
     } else {
-        Err(format!("{case}: {call:?}\nlab: {said:#?}\nreal: {expected:#?}"))
+        Err(format!("{case}: ToolCall {args:?}\nlab: {said:#?}\nreal: {expected:#?}"))
     }
 }
 
@@ -209,6 +214,58 @@ fn reads_and_refusals_are_those_of_the_real_talosctl() {
     assert!(different.is_empty(), "{} differ\n{}", different.len(), different.join("\n\n"));
     let refused = bench.lab.requests()[..].iter().filter(|request| request.writes).count() - writes;
     assert_eq!(refused, 8, "refused writes reach the node, and nothing else does");
+}
+
+/// Cases that need no node, or fail before one could act.
+#[test]
+fn local_verbs_are_those_of_the_real_talosctl() {
+    let mut bench = cluster();
+    bench.files.insert("made.yaml".into(), b"there".to_vec());
+    let cases = [
+        "gen-config-bad-type",
+        "gen-config-exists",
+        "gen-config-http",
+        "gen-config-missing-secrets",
+        "gen-config-no-scheme",
+        "gen-config-several-stdout",
+        "gen-config",
+        "gen-secrets-exists",
+        "validate",
+        "validate-incomplete",
+        "validate-missing-file",
+        "validate-bad-mode",
+        "validate-cloud",
+        "kubeconfig",
+        "version-unknown-context",
+        "etcd-remove-member-by-name",
+        "version-node-with-port",
+        "get-machineconfig-insecure-json",
+    ];
+    let different: Vec<String> =
+        cases.iter().filter_map(|case| check(&mut bench, case).err()).collect();
+    assert!(different.is_empty(), "{} differ\n{}", different.len(), different.join("\n\n"));
+}
+
+/// Wrong usage: the real tool adds its usage text, which the lab leaves out.
+#[test]
+fn wrong_usage_is_refused_with_the_same_first_line() {
+    let mut bench = cluster();
+    for case in [
+        "version-no-nodes",
+        "reset-graceful-word",
+        "reset-graceful-no",
+        "reset-bad-wipe-mode",
+        "reset-no-nodes",
+        "apply-config-bad-mode",
+        "bootstrap-several-nodes",
+        "etcd-leave-several-nodes",
+        "validate-no-mode",
+    ] {
+        let (_, expected) = recorded(case);
+        let said = perform(&mut bench, case);
+        assert_eq!(said.code, expected.code, "{case}");
+        assert_eq!(said.err.lines().next(), expected.err.lines().next(), "{case}");
+    }
 }
 
 /// Cases that change the cluster: each in one of its own.

@@ -118,7 +118,10 @@ fn maintenance_mode_answers_anonymous_readers_only() {
     let said = bench.talosctl("w-1", "version");
     assert!(said.err.contains("certificate signed by unknown authority"), "{}", said.err);
     let said = bench.talosctl("w-1", "get mc --insecure");
-    assert_eq!(said.err, "rpc error: code = PermissionDenied desc = not authorized\n");
+    assert_eq!(
+        said.err,
+        "1 error occurred:\n\t* rpc error: code = PermissionDenied desc = not authorized\n\n\n"
+    );
 }
 
 #[test]
@@ -161,6 +164,15 @@ fn a_call_to_several_nodes_lists_each() {
         "talosctl --talosconfig talosconfig -e 10.0.0.11 -n 10.0.0.11,10.0.0.12 etcd snapshot x",
     );
     assert_eq!(said.err, "command \"etcd snapshot\" is not supported with multiple nodes\n");
+    bench.break_("node-offline", Some("cp-1"));
+    let said = bench.run("talosctl --talosconfig talosconfig -e 10.0.0.11,10.0.0.12 -n 10.0.0.11,10.0.0.12 etcd status");
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (0, 2),
+        "the second endpoint answers: {}",
+        said.err
+    );
+    assert!(said.err.starts_with("WARNING: 1 error occurred:\n\t* 10.0.0.11: "), "{}", said.err);
 }
 
 #[test]
@@ -230,6 +242,16 @@ fn secrets_and_base_configs_are_made_as_the_real_tool_makes_them() {
     }
     let said = bench.run("talosctl validate -c out/worker.yaml -m metal");
     assert_eq!(said.out, "out/worker.yaml is valid for metal mode\n");
+}
+
+#[test]
+fn config_info_reads_role_and_end_from_the_certificate() {
+    let mut bench = Bench::bare(LabSpec::home(1));
+    let said = bench.run("talosctl --talosconfig talosconfig config info");
+    assert_eq!(
+        said.out,
+        "Current context:     home\nNodes:               not defined\nEndpoints:           10.0.0.11, 10.0.0.12, 10.0.0.13\nRoles:               os:admin\nCertificate expires: 1 year from now (2027-01-01)\n"
+    );
 }
 
 #[test]

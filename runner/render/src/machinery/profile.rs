@@ -187,6 +187,12 @@ impl Profile {
         Profile::from_table(text).map_err(|error| UnknownProfile(format!("{version}: {error}")))
     }
 
+    /// Loads a table of other files than machine configs. They are read by an
+    /// older YAML library, which takes timestamps as text.
+    pub(crate) fn load_table(text: &str) -> Result<Profile, String> {
+        Profile::from_table(text).map(|profile| Profile { go_yaml: GoYaml::Rc4, ..profile })
+    }
+
     /// The machinery version, for example `1.13.0`.
     pub fn machinery(&self) -> &str {
         &self.machinery

@@ -203,7 +203,7 @@ pub(super) fn reset(start: &mut Start<'_>) -> Result<Process, ToolOutput> {
             "META" => labels.meta = true,
             "STATE" => labels.state = true,
             "EPHEMERAL" => labels.ephemeral = true,
-            directory if super::resources::DIRECTORIES.contains(&directory) => {
+            directory if super::storage::DIRECTORIES.contains(&directory) => {
                 let name = start.lab.world.intern(directory);
                 labels.directory.get_or_insert(name);
             }

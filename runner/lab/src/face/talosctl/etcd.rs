@@ -181,7 +181,7 @@ fn remove(start: &Start<'_>) -> Result<Process, ToolOutput> {
     let id = &start.words[1];
     let member = u64::from_str_radix(id, 16).map_err(|_| {
         failed(&format!(
-            "error parsing member ID: strconv.ParseUint: parsing {id:?}: invalid syntax\n"
+            "error parsing member ID: error parsing etcd member id: strconv.ParseUint: parsing {id:?}: invalid syntax\n"
         ))
     })?;
     let ctl = start.target(false)?;

@@ -119,6 +119,10 @@ pub(super) fn get(start: &Start<'_>) -> Result<Process, ToolOutput> {
         other => return Err(failed(&format!("output format {other:?} is not supported\n"))),
     };
     let kind = kind_of(name).ok_or_else(|| not_modelled(&format!("talosctl get {name}")))?;
+    let namespace = start.flags.one("namespace").unwrap_or("");
+    if !namespace.is_empty() && namespace != resources::namespace(kind) {
+        return Err(not_modelled(&format!("talosctl get {name} --namespace {namespace}")));
+    }
     let insecure = start.flags.bool("insecure", false);
     let ctl = start.target(insecure)?;
     Ok(Start::run(ctl, async move |ctl: Ctl| {
@@ -134,7 +138,9 @@ pub(super) fn get(start: &Start<'_>) -> Result<Process, ToolOutput> {
                 Ok(Reply::View(view)) => view,
                 Ok(_) => continue,
                 // The definition is fetched from the first node, whose failure ends it all.
-                Err(trouble) if place == 0 => return ctl.fail(trouble.text),
+                Err(trouble) if place == 0 && trouble.unavailable() => {
+                    return ctl.fail(trouble.text);
+                }
                 Err(trouble) => {
                     errors.push(trouble.text);
                     continue;

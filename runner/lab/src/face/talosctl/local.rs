@@ -4,7 +4,8 @@
 use super::Start;
 use super::get::CLIENT;
 use crate::config::client::{Talosconfig, talosconfig};
-use crate::config::encode::EPOCH;
+use crate::config::encode::{EPOCH, unbase64, unix};
+use crate::config::pki::describe;
 use crate::config::{self, Base, Secrets};
 use crate::face::{FileWrite, Process, ToolOutput, failed, not_modelled};
 use crate::ledger::{Asset, Place};
@@ -211,11 +212,36 @@ pub(super) fn config(start: &Start<'_>) -> Result<Process, ToolOutput> {
     if let Some(format) = start.flags.one("output").filter(|format| *format != "text") {
         return Err(not_modelled(&format!("talosctl config info -o {format}")));
     }
+    let pem = unbase64(&context.crt).and_then(|bytes| String::from_utf8(bytes).ok());
+    let Some((role, end)) = pem.as_deref().and_then(describe) else {
+        return Err(failed("error parsing client certificate\n"));
+    };
+    let [year, month, day] = end;
+    let now = EPOCH + start.lab.world.now / 1_000;
     let text = format!(
         "Current context:     {name}\nNodes:               {}\nEndpoints:           {}\nRoles:               \
-         os:admin\nCertificate expires: 1 year from now (2027-01-01)\n",
+         {role}\nCertificate expires: {} ({year:04}-{month:02}-{day:02})\n",
         list(&context.nodes, "not defined"),
         list(&context.endpoints, "not defined"),
+        from_now(now, unix(year, month, day)),
     );
     Ok(done(text, "", Vec::new()))
+}
+
+/// A time as go-humanize says it, for whole days and more.
+fn from_now(now: u64, then: u64) -> String {
+    let days = now.abs_diff(then) / 86_400;
+    let span = match days {
+        0 => "less than a day".to_owned(),
+        1 => "1 day".to_owned(),
+        2..=6 => format!("{days} days"),
+        7..=13 => "1 week".to_owned(),
+        14..=29 => format!("{} weeks", days / 7),
+        30..=59 => "1 month".to_owned(),
+        60..=359 => format!("{} months", days / 30),
+        360..=539 => "1 year".to_owned(),
+        540..=719 => "2 years".to_owned(),
+        _ => format!("{} years", days / 360),
+    };
+    format!("{span} {}", if then > now { "from now" } else { "ago" })
 }

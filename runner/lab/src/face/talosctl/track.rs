@@ -206,9 +206,13 @@ impl One {
                 // The task that ends the wait is an event of its own.
                 let shown = if task == "stopAllServices" { &lines[..1] } else { &lines[..] };
                 if start {
-                    shown.iter().for_each(|line| self.update(line));
+                    for line in shown {
+                        self.update(line);
+                    }
                 } else {
-                    shown.iter().rev().for_each(|line| self.update(line));
+                    for line in shown.iter().rev() {
+                        self.update(line);
+                    }
                 }
             }
             NodeEvent::StopAllServices { actor } if actor == ours => {

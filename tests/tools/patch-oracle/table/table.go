@@ -1,4 +1,6 @@
-package main
+// Package table describes Go types by reflection, as data for the native
+// engine: fields in order, tags, and methods that leave the general rules.
+package table
 
 import (
 	"encoding"
@@ -19,10 +21,11 @@ import (
 
 	docs "github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
+	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
 )
 
 // table is everything the native engine must know about one machinery version.
-type table struct {
+type Table struct {
 	Machinery      string
 	YAML           string
 	StrictSkipsOwn bool
@@ -96,9 +99,25 @@ var (
 	stringerType = reflect.TypeFor[fmt.Stringer]()
 )
 
-func printTable(module string, out io.Writer) error {
-	t := table{Machinery: dependency("github.com/siderolabs/talos/pkg/machinery"),
-		YAML: dependency("go.yaml.in/yaml/v4"), StrictSkipsOwn: strictSkipsOwn(), SkipsMissing: skipsMissing(), Types: map[string]*typeInfo{}, seen: map[string]reflect.Type{}}
+// New gives an empty table for the modules this program is built with.
+func New() *Table {
+	return &Table{
+		Machinery: dependency("github.com/siderolabs/talos/pkg/machinery"),
+		YAML:      dependency("go.yaml.in/yaml/v4"),
+		Types:     map[string]*typeInfo{},
+		seen:      map[string]reflect.Type{},
+	}
+}
+
+// AddDocument adds one kind of file by its type.
+func (t *Table) AddDocument(kind string, typ reflect.Type) {
+	t.Documents = append(t.Documents, documentInfo{Kind: kind, Type: t.Add(typ)})
+}
+
+// Describe adds every document of the machinery, whose sources lie in module.
+func (t *Table) Describe(module string) error {
+	t.StrictSkipsOwn = strictSkipsOwn()
+	t.SkipsMissing = skipsMissing()
 
 	kinds, err := documentKinds(module)
 	if err != nil {
@@ -117,7 +136,7 @@ func printTable(module string, out io.Writer) error {
 		}
 
 		doc := provider.Documents()[0]
-		info := documentInfo{Kind: kind, Type: t.add(reflect.TypeOf(doc).Elem())}
+		info := documentInfo{Kind: kind, Type: t.Add(reflect.TypeOf(doc).Elem())}
 
 		if named, ok := doc.(docs.NamedDocument); ok {
 			info.NameField = nameField(named)
@@ -131,12 +150,12 @@ func printTable(module string, out io.Writer) error {
 		t.Documents = append(t.Documents, info)
 	}
 
-	return t.print(out)
+	return nil
 }
 
-// print writes one line per document and per type, sorted, so that two
+// Print writes one line per document and per type, sorted, so that two
 // machinery versions can be compared with diff.
-func (t *table) print(out io.Writer) error {
+func (t *Table) Print(out io.Writer) error {
 	var text strings.Builder
 
 	fmt.Fprintf(&text, "{\n%q: %q,\n", "machinery", t.Machinery)
@@ -275,16 +294,25 @@ func dependency(module string) string {
 
 // skipsMissing tells whether deleting a document that is not there does nothing.
 func skipsMissing() bool {
-	a := ask(question{
-		Config:  "version: v1alpha1\nmachine: {}\n",
-		Patches: []string{"apiVersion: v1alpha1\nkind: HostnameConfig\n$patch: delete\n"},
-	})
+	patch, err := configpatcher.LoadPatch([]byte("apiVersion: v1alpha1\nkind: HostnameConfig\n$patch: delete\n"))
+	if err != nil {
+		return false
+	}
 
-	return !a.Panicked && a.Error == "" && !strings.Contains(a.Output, "---")
+	config := configpatcher.WithBytes([]byte("version: v1alpha1\nmachine: {}\n"))
+
+	patched, err := configpatcher.Apply(config, []configpatcher.Patch{patch})
+	if err != nil {
+		return false
+	}
+
+	out, err := patched.Bytes()
+
+	return err == nil && !strings.Contains(string(out), "---")
 }
 
-// add describes a type once and returns the name it is referred to by.
-func (t *table) add(typ reflect.Type) string {
+// Add describes a type once and returns the name it is referred to by.
+func (t *Table) Add(typ reflect.Type) string {
 	name := typ.String()
 	if before, known := t.seen[name]; known {
 		if before != typ {
@@ -311,9 +339,9 @@ func (t *table) add(typ reflect.Type) string {
 
 	switch typ.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array:
-		info.Elem = t.add(typ.Elem())
+		info.Elem = t.Add(typ.Elem())
 	case reflect.Map:
-		info.Key, info.Elem = t.add(typ.Key()), t.add(typ.Elem())
+		info.Key, info.Elem = t.Add(typ.Key()), t.Add(typ.Elem())
 	case reflect.Struct:
 		if opaque(typ) {
 			break
@@ -332,15 +360,15 @@ func (t *table) add(typ reflect.Type) string {
 	return name
 }
 
-// opaque types come from outside Talos' own modules; the engine has codecs for
-// those that it meets.
+// opaque types come from outside Talos' and talhelper's own modules; the
+// engine has codecs for those that it meets.
 func opaque(typ reflect.Type) bool {
 	path := typ.PkgPath()
 
-	return path != "" && !strings.Contains(path, "siderolabs/")
+	return path != "" && !strings.Contains(path, "siderolabs/") && !strings.Contains(path, "/talhelper/")
 }
 
-func (t *table) field(f reflect.StructField) fieldInfo {
+func (t *Table) field(f reflect.StructField) fieldInfo {
 	info := fieldInfo{Go: f.Name, Private: f.PkgPath != "" && !f.Anonymous}
 
 	tag, tagged := f.Tag.Lookup("yaml")
@@ -352,7 +380,7 @@ func (t *table) field(f reflect.StructField) fieldInfo {
 	info.OmitEmpty = slices.Contains(parts[1:], "omitempty")
 	info.Flow = slices.Contains(parts[1:], "flow")
 	info.Replace = slices.Contains(strings.Split(f.Tag.Get("merge"), ","), "replace")
-	info.Type = t.add(f.Type)
+	info.Type = t.Add(f.Type)
 
 	return info
 }

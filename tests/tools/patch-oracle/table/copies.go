@@ -1,4 +1,4 @@
-package main
+package table
 
 import (
 	"fmt"
@@ -12,11 +12,11 @@ import (
 // probeCopies marks the free-form fields that cloning a document copies value
 // by value. Some are forgotten by the module's generated code; the others
 // crash on values that the copy does not know, such as timestamps.
-func (t *table) probeCopies(doc docs.Document) {
+func (t *Table) probeCopies(doc docs.Document) {
 	t.probeStruct(doc, reflect.ValueOf(doc).Elem(), map[reflect.Type]bool{})
 }
 
-func (t *table) probeStruct(doc docs.Document, value reflect.Value, visited map[reflect.Type]bool) {
+func (t *Table) probeStruct(doc docs.Document, value reflect.Value, visited map[reflect.Type]bool) {
 	typ := value.Type()
 	if visited[typ] || opaque(typ) {
 		return
