@@ -14,6 +14,7 @@ use super::backend::{Finished, Ready};
 use super::run::{Arrival, Run};
 
 use super::step::{From, StepState, Waiting};
+use crate::sys::fault;
 use crate::sys::world::Local;
 
 impl<'a> Run<'a> {
@@ -40,6 +41,9 @@ impl<'a> Run<'a> {
     }
 
     fn turned(&mut self, at: usize, machine: Box<dyn Machine>, turn: Turn) {
+        if self.cx.backend.records() && !self.replaying() {
+            fault::point("b11");
+        }
         self.turning -= 1;
         self.cx.world.release();
         self.steps[at].turning = false;
@@ -148,6 +152,9 @@ impl<'a> Run<'a> {
             ready.id.path.0.contains("/defer[") || ready.id.path.0.contains("/on_failure");
         if (self.stopping.is_some() && !cleanup) || self.stop_waits(at, &ready.id) {
             return;
+        }
+        if cleanup && self.cx.backend.records() {
+            fault::point("b14");
         }
         let id = ready.id.clone();
         if ready.request.call.starts_with("cx.") {
