@@ -3,7 +3,7 @@
 use futures_util::stream::AbortHandle;
 use ops_core::call::Request;
 use ops_core::call::table::{self, Call};
-use ops_core::error::{CallError, Code, Fault};
+use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::{Act, BranchEnd, Delivery, Entry, Failure, Machine, Stop, Turn};
@@ -14,6 +14,7 @@ use super::backend::{Finished, Ready};
 use super::run::{Arrival, Run};
 
 use super::step::{From, StepState, Waiting};
+use crate::sys::fault;
 use crate::sys::world::Local;
 
 impl<'a> Run<'a> {
@@ -40,6 +41,9 @@ impl<'a> Run<'a> {
     }
 
     fn turned(&mut self, at: usize, machine: Box<dyn Machine>, turn: Turn) {
+        if self.cx.backend.records() && !self.replaying() {
+            fault::point("b11");
+        }
         self.turning -= 1;
         self.cx.world.release();
         self.steps[at].turning = false;
@@ -137,10 +141,7 @@ impl<'a> Run<'a> {
             common,
             info,
             destructive: head.is_some_and(|h| h.destructive),
-            reads_only: matches!(
-                step.entry,
-                Entry::Preconditions | Entry::Parameters | Entry::Confirm
-            ),
+            reads_only: step.only_reads(),
             again: false,
         })
     }
@@ -151,6 +152,9 @@ impl<'a> Run<'a> {
             ready.id.path.0.contains("/defer[") || ready.id.path.0.contains("/on_failure");
         if (self.stopping.is_some() && !cleanup) || self.stop_waits(at, &ready.id) {
             return;
+        }
+        if cleanup && self.cx.backend.records() {
+            fault::point("b14");
         }
         let id = ready.id.clone();
         if ready.request.call.starts_with("cx.") {
@@ -317,7 +321,7 @@ impl<'a> Run<'a> {
                 if on_failure && entry == Entry::Run && !stopped {
                     let error = match failure {
                         Failure::Call(error, _) => error,
-                        _ => CallError::new(ops_core::error::ErrorKind::Failed, fault.title),
+                        _ => CallError::new(ErrorKind::Failed, fault.title),
                     };
                     self.steps[at].failure = Some((end, error.clone()));
                     self.enter(at, Entry::OnFailure(error), Value::Null);
@@ -330,6 +334,14 @@ impl<'a> Run<'a> {
 
     /// Keeps a fault for the end of the run. That of a nested step is its caller's to tell: the caller may go on.
     fn told(&mut self, at: usize, branch: &Branch, failure: &Failure, fault: Fault) -> Fault {
+        let mut fault = fault;
+        if let Failure::Call(error, _) = failure {
+            match error.kind {
+                ErrorKind::MissingTool => fault.code = Code::TOOL_MISSING,
+                ErrorKind::Version => fault.code = Code::TOOL_OLD,
+                _ => {}
+            }
+        }
         let passed_on = matches!(failure, Failure::Call(error, _) if error.call == "cx.run");
         let nested = if passed_on { self.nested_fault.take() } else { None };
         let fault = nested.unwrap_or(fault);
@@ -350,6 +362,9 @@ impl<'a> Run<'a> {
             at: self.cx.world.now(),
         };
         self.record(record);
+        if let Some(limit) = self.steps[at].limit.take() {
+            limit.abort();
+        }
         self.steps[at].state = StepState::Ended(end);
         for caller in std::mem::take(&mut self.steps[at].callers) {
             self.answer_caller(at, &caller);

@@ -74,6 +74,11 @@ pub trait Backend {
     /// Before the first live call of a resumed branch: the cluster is still the pinned one, and its last wait still holds.
     fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>>;
 
+    /// Nothing can go on but what waits for a timer of this backend's own: ends the next one. False where there is none.
+    fn pass_time(&self) -> bool {
+        false
+    }
+
     /// Whether outcomes are recorded (a plan records nothing).
     fn records(&self) -> bool;
 }

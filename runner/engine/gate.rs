@@ -170,11 +170,15 @@ impl<'a> Gate<'a> {
     async fn admit(&self, ready: &Ready) -> Result<Permit, Box<Fault>> {
         let site = self.cx.site;
         let needs = guard::needed(&ready.call, &site);
-        let mut facts = if needs.is_empty() {
-            Facts::default()
-        } else {
-            self.cx.hands.facts(&needs, &[&ready.call]).await
-        };
+        let mut facts = Facts::default();
+        while !needs.is_empty() {
+            let moves = self.nodes.moves();
+            facts = self.cx.hands.facts(&needs, &[&ready.call]).await;
+            // What was seen before another branch took a node away says nothing of now.
+            if moves == self.nodes.moves() {
+                break;
+            }
+        }
         facts.under_way = self.nodes.under_way(ready.call.spec().node());
         facts.left = self.nodes.reset();
         facts.open = self.cx.keep.open_items()?;
@@ -251,6 +255,17 @@ impl<'a> Gate<'a> {
 
     /// Witness, intent, slot, effect.
     async fn execute(&self, ready: Ready, permit: Permit) -> Finished {
+        // Before anything is waited for: a call of another branch that is judged meanwhile must see that this node goes.
+        let left = self.nodes.leaves(&ready.call);
+        let finished = self.act(ready, permit).await;
+        if let (Err(_), Some(node)) = (&finished, left) {
+            self.nodes.stays(&node);
+        }
+        finished.unwrap_or_else(|finished| finished)
+    }
+
+    /// An error is the end of a call that was not started.
+    async fn act(&self, ready: Ready, permit: Permit) -> Result<Finished, Finished> {
         let spec = ready.call.spec();
         let effect = spec.effect();
         let witness = spec.witness();
@@ -261,22 +276,19 @@ impl<'a> Gate<'a> {
         if !permit.rows().is_empty()
             && let Err(fault) = self.evidence(&ready.id, permit.rows())
         {
-            return Finished::Stop(fault);
+            return Err(Finished::Stop(fault));
         }
         let slot = permit.slot().map(|(grant, slot)| (grant.to_owned(), slot));
         let seen = before.map(|before| (witness, before));
-        if let Err(finished) = self.intend(&ready, seen, slot.clone()).await {
-            return finished;
-        }
+        self.intend(&ready, seen, slot.clone()).await?;
         if let Some((grant, slot)) = slot {
             fault::point("b15");
             if let Err(fault) =
                 self.cx.keep.use_slot(&grant, slot, &self.cx.run, self.cx.world.now())
             {
-                return Finished::Stop(fault);
+                return Err(Finished::Stop(fault));
             }
         }
-        self.nodes.leaves(&ready.call);
         let attendant = Watch { gate: self, id: ready.id.clone() };
         let call = permit.into_call();
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
@@ -284,14 +296,14 @@ impl<'a> Gate<'a> {
         if let Ok(reply) = &reply
             && let Err(fault) = self.seen(&call, reply)
         {
-            return Finished::Stop(fault);
+            return Ok(Finished::Stop(fault));
         }
-        Finished::Reply(reply.map_err(|mut error| {
+        Ok(Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
                 error.call.clone_from(&ready.request.call);
             }
             error
-        }))
+        })))
     }
 
     /// Writes the intent; on disk before the effect where the effect outlives this machine.

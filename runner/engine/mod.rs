@@ -20,6 +20,7 @@ pub mod run;
 pub mod session;
 mod settle;
 mod step;
+mod timers;
 pub mod verify;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use ops_core::record::{Record, StepEnd};
 use ops_core::value::{Map, Value};
 
 use super::graph::full_name;
+use super::plan::no_body;
 use super::run::Run;
 use super::step::{From, StepRun, StepState};
 
@@ -27,6 +28,12 @@ impl Run<'_> {
             },
             |name| (self.cx.bind)(&name, given).map(|args| (name, args)),
         );
+        // A body may change the world: a function that only reads may not start one.
+        let bound = if self.steps[at].only_reads() {
+            Err(Box::new(no_body(&name, request)))
+        } else {
+            bound
+        };
         let (recipe, args) = match bound {
             Ok(bound) => bound,
             Err(fault) => return self.stop_branch(at, id.path.clone(), *fault),

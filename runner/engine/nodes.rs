@@ -1,6 +1,6 @@
 //! What a run does to nodes: which it took away and has not seen again, which it reset, which were healthy before. Decides nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ops_core::call::table::Call;
@@ -13,20 +13,34 @@ pub(super) struct Nodes {
     away: RefCell<BTreeSet<String>>,
     reset: RefCell<BTreeSet<String>>,
     healthy: RefCell<BTreeMap<String, bool>>,
+    moves: Cell<u64>,
 }
 
 impl Nodes {
-    /// A call is about to start: its node goes away with it, or may.
-    pub(super) fn leaves(&self, call: &Call) {
+    /// A call is about to start: its node goes away with it, or may. Gives the node, unless it was away already.
+    pub(super) fn leaves(&self, call: &Call) -> Option<String> {
         let spec = call.spec();
-        let Some(node) = spec.node().filter(|_| spec.scope() == Scope::Node) else { return };
+        let node = spec.node().filter(|_| spec.scope() == Scope::Node)?;
         if !spec.effect().changes_world() {
-            return;
+            return None;
         }
-        self.away.borrow_mut().insert(node.to_owned());
+        self.moves.set(self.moves.get() + 1);
+        let fresh = self.away.borrow_mut().insert(node.to_owned());
         if spec.effect() == Effect::Destroys {
             self.reset.borrow_mut().insert(node.to_owned());
         }
+        fresh.then(|| node.to_owned())
+    }
+
+    /// The call that would have taken the node away was not started.
+    pub(super) fn stays(&self, node: &str) {
+        self.away.borrow_mut().remove(node);
+        self.reset.borrow_mut().remove(node);
+    }
+
+    /// How many calls have taken a node away so far.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.get()
     }
 
     /// A call is done: the nodes that it has seen again, or that never went.

@@ -9,7 +9,7 @@ use ops_core::effect::{Effect, Subject};
 use ops_core::error::{Code, Fault};
 use ops_core::ident::CallId;
 use ops_core::record::Record;
-use ops_core::time::Time;
+use ops_core::time::{Span, Time};
 use ops_core::value::{Blob, Value, has_later};
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +17,7 @@ use serde_json::json;
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::hands::{Attendant, Hands};
 use super::replay::Known;
+use super::timers::PlanClock;
 use crate::sys::world::{Local, Unwatched};
 
 impl Attendant for Unwatched {}
@@ -47,6 +48,7 @@ pub struct Planned {
 pub struct PlanBackend<'a> {
     hands: &'a dyn Hands,
     now: Time,
+    clock: PlanClock,
     state: RefCell<PlanState>,
 }
 
@@ -59,7 +61,7 @@ struct PlanState {
 impl<'a> PlanBackend<'a> {
     /// A plan over hands whose files are an overlay.
     pub fn new(hands: &'a dyn Hands, now: Time) -> PlanBackend<'a> {
-        PlanBackend { hands, now, state: RefCell::default() }
+        PlanBackend { hands, now, clock: PlanClock::default(), state: RefCell::default() }
     }
 
     /// Every call of the plan, in the order in which they were made.
@@ -94,6 +96,7 @@ impl<'a> PlanBackend<'a> {
     }
 
     async fn answer(&self, ready: Ready) -> Finished {
+        let _busy = self.clock.busy();
         let later = json!({"$later": {"call": ready.id.to_string(), "field": ""}});
         if has_later(&Value::Object(ready.request.args.clone())) {
             return self.plan(&ready, ready.info.effect, ready.info.effect > Effect::Reads, later);
@@ -142,6 +145,14 @@ impl Backend for PlanBackend<'_> {
     }
 
     fn engine_call(&self, _: CallId, request: Request) -> Local<'_, Finished> {
+        if request.call == "cx.timer" {
+            let ms = request.args.get("ms").and_then(Value::as_u64).unwrap_or_default();
+            let timer = self.clock.sleep(Span(ms));
+            return Box::pin(async move {
+                timer.await;
+                Finished::Reply(Ok(Value::Null))
+            });
+        }
         let reply = match request.call.as_str() {
             "cx.confirm" => json!(true),
             "cx.gather" => json!({"healthy": true}),
@@ -172,6 +183,10 @@ impl Backend for PlanBackend<'_> {
         Box::pin(async { Ok(()) })
     }
 
+    fn pass_time(&self) -> bool {
+        self.clock.pass()
+    }
+
     fn records(&self) -> bool {
         false
     }
@@ -188,6 +203,18 @@ pub(super) fn undeclared(ready: &Ready) -> Fault {
         fault = fault.at(place.clone());
     }
     fault
+}
+
+/// `cx:run` in preconditions and the functions of parameters: another recipe's body may change something.
+pub(super) fn no_body(recipe: &str, request: &Request) -> Fault {
+    let title = format!("`cx:run` of `{recipe}` where only reads are allowed");
+    let fault = Fault::new(Code::CALL_PLACE, title)
+        .detail("The body of another recipe may change something.")
+        .help("run it in this recipe's body, or list it in `needs`");
+    match &request.place {
+        Some(place) => fault.at(place.clone()),
+        None => fault,
+    }
 }
 
 /// A call that changes something in `preconditions`.

@@ -251,6 +251,7 @@ impl<'a> Run<'a> {
         loop {
             let world = self.cx.world;
             let (flying, signals) = (&mut self.flying, &mut self.signals);
+            let (backend, turning) = (self.cx.backend, self.turning);
             let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
                 if let Poll::Ready(Some(())) = signals.poll_recv(task) {
@@ -259,6 +260,7 @@ impl<'a> Run<'a> {
                 loop {
                     match flying.poll_next_unpin(task) {
                         Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
+                        Poll::Pending if turning == 0 && backend.pass_time() => {}
                         Poll::Pending if patience.pass(world, task) => {}
                         Poll::Pending => return Poll::Pending,
                     }
@@ -330,11 +332,7 @@ impl<'a> Run<'a> {
         self.steps[at].state = StepState::Running;
         self.next_part(at, None, Value::Null);
         if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
-            let sleep = self.cx.world.sleep(limit);
-            self.flying.push(Box::pin(async move {
-                sleep.await;
-                Arrival::Deadline { step: at, limit }
-            }));
+            self.limit(at, limit);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use futures_util::stream::AbortHandle;
 use ops_core::call::Request;
 use ops_core::error::CallError;
 use ops_core::ident::{Branch, CallId};
@@ -50,6 +51,8 @@ pub(super) struct StepRun {
     pub(super) failed_calls: u32,
     /// Why its body skipped itself.
     pub(super) skipped: Option<String>,
+    /// Ends its time limit.
+    pub(super) limit: Option<AbortHandle>,
     /// How its body failed, while `on_failure` runs.
     pub(super) failure: Option<(StepEnd, CallError)>,
 }
@@ -100,8 +103,14 @@ impl StepRun {
             mail: VecDeque::new(),
             failed_calls: 0,
             skipped: None,
+            limit: None,
             failure: None,
         }
+    }
+
+    /// Whether the function that runs now may only read: it serves to decide whether and how the body runs.
+    pub(super) fn only_reads(&self) -> bool {
+        matches!(self.entry, Entry::Preconditions | Entry::Parameters | Entry::Confirm)
     }
 
     /// Whether every branch of it waits and nothing is to be delivered.

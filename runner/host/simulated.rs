@@ -19,6 +19,7 @@ use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput 
 use serde_json::Value;
 
 use crate::sys::environment::THROUGH_SHIMS;
+use crate::sys::fault;
 use crate::sys::files::Files;
 use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
 
@@ -115,10 +116,14 @@ impl Simulated {
         let requests = lab.requests().len();
         drop(lab);
         // What a request did is on disk before anybody hears of it.
-        if !tools.is_empty() || !answers.is_empty() || requests != self.saved_requests.get() {
-            self.saved_requests.set(requests);
+        let before = self.saved_requests.replace(requests);
+        if !tools.is_empty() || !answers.is_empty() || requests != before {
             // A lab that cannot be kept is still a lab; the next command says that it is gone.
             let _ = self.save();
+        }
+        let wrote = self.lab.borrow().requests()[before..].iter().any(|reached| reached.writes);
+        if wrote {
+            fault::point("b6");
         }
         for (client, output) in tools {
             ready(&mut self.tools.borrow_mut(), client, output);

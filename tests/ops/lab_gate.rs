@@ -1,0 +1,83 @@
+//! Recipes that try to get by the gate, in a healthy lab, through the real binary.
+
+use crate::space::Space;
+
+fn healthy() -> Space {
+    let space = Space::example("home");
+    let _ = space.run(["--lab", "lab", "up", "--healthy"]).exit(0);
+    space
+}
+
+/// Writes that reached a node or the API, as `ops lab state` counts them: `…, 2 of them writes`.
+fn writes(space: &Space) -> u64 {
+    let state = space.run(["--lab", "lab", "state"]).exit(0).stdout();
+    let count = state.split(" of them writes").next().and_then(|s| s.rsplit(' ').next());
+    count.and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{state}"))
+}
+
+#[test]
+fn two_control_planes_do_not_go_at_once_in_parallel_branches() {
+    let space = healthy();
+    space.write(
+        "recipes/race.lua",
+        r#"return ops.recipe { desc = "Reboot two at once", run = function(cx)
+             cx:parallel { a = function() talos.reboot { "cp-1" } end, b = function() talos.reboot { "cp-2" } end }
+           end }"#,
+    );
+    let ran = space.run(["--lab", "run", "race"]).exit(3);
+    assert!(ran.stderr().contains("OPS0310"), "{}", ran.all());
+    assert_eq!(writes(&space), 1, "{}", ran.all());
+}
+
+#[test]
+fn workers_may_go_at_once_in_parallel_branches() {
+    let space = healthy();
+    space.write(
+        "recipes/race.lua",
+        r#"return ops.recipe { desc = "Reboot two at once", run = function(cx)
+             cx:parallel { a = function() talos.reboot { "w-1" } end, b = function() talos.reboot { "w-2" } end }
+           end }"#,
+    );
+    let _ = space.run(["--lab", "run", "race"]).exit(0);
+    assert_eq!(writes(&space), 2);
+}
+
+#[test]
+fn functions_that_only_read_do_not_run_another_recipes_body() {
+    let space = healthy();
+    space.write(
+        "recipes/body.lua",
+        r#"return ops.recipe { desc = "Reboot", run = function() talos.reboot { "w-1" } end }"#,
+    );
+    for head in [
+        "preconditions = function(cx) cx:run \"body\" end",
+        "preconditions = function(cx) pcall(cx.run, cx, \"body\") end",
+        "confirm = function(cx) cx:run \"body\" return \"so?\" end",
+        "params = { x = param.string { default = function(cx) cx:run \"body\" return \"x\" end } }",
+    ] {
+        let text =
+            format!("return ops.recipe {{ desc = \"Detour\", {head}, run = function() end }}");
+        space.write("recipes/detour.lua", &text);
+        let ran = space.run(["--lab", "run", "detour", "--yes"]).exit(1);
+        assert!(ran.stderr().contains("OPS0113"), "{head}: {}", ran.all());
+        assert_eq!(writes(&space), 0, "{head}");
+    }
+}
+
+#[test]
+fn limits_and_pauses_do_not_end_a_plan() {
+    let space = healthy();
+    space.write(
+        "recipes/limits.lua",
+        r#"return ops.recipe { desc = "Limits", timeout = "2h", run = function(cx)
+             cx:timeout("5m", function() return talos.version { "w-1" } end)
+             cx:timeout("5m", function() talos.reboot { "w-1" } end)
+             cx:wait_until("an answer", { every = "5s" }, function() return talos.version { "w-1" } ~= nil end)
+             cx:branch("work", function() cx:defer(function() kube.uncordon { "w-2" } end) end)
+           end }"#,
+    );
+    let planned = space.run(["--lab", "plan", "limits"]).exit(0);
+    assert!(planned.stdout().contains("w-1"), "{}", planned.all());
+    let ran = space.run(["--lab", "run", "limits"]).exit(0);
+    assert!(!ran.stdout().contains("2h"), "a step ends with its body: {}", ran.all());
+}
