@@ -3,6 +3,7 @@
 mod adopt;
 mod args;
 mod ask;
+mod hints;
 mod history;
 mod invocation;
 mod lab;
@@ -13,6 +14,7 @@ mod recipes;
 mod resume;
 mod run;
 mod seam;
+pub mod shim;
 mod show;
 mod status;
 mod verify;
@@ -32,6 +34,12 @@ use args::{Command, Globals, Parsed};
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let env = Environment::of_process();
     let redactor = Redactor::default();
+    if let Some(point) = env.get(crate::config::env::OPS_FAULT).filter(|point| !point.is_empty())
+        && let Err(why) = crate::sys::fault::arm(point)
+    {
+        Globals::default().output(&env, &redactor).fault(&Fault::new(Code::USAGE, why));
+        return ExitCode::from(Exit::Usage.code());
+    }
     let words: Result<Vec<String>, OsString> =
         words.into_iter().map(OsString::into_string).collect();
     let exit = match words {

@@ -13,6 +13,7 @@ use ops_core::value::{Digest, Map, Value};
 use super::args::Globals;
 use super::ask::Terminal;
 use super::invocation::{resolve, words_of};
+use super::shim::{Folder, Pinned};
 use super::{lab, recipes};
 use crate::config::Settings;
 use crate::engine::hosted::Hosted;
@@ -22,6 +23,7 @@ use crate::host::Memo;
 use crate::host::simulated::Simulated;
 use crate::journal::runs::Runs;
 use crate::lua::Host;
+use crate::output::Output;
 use crate::store::{Store, folder_name};
 use crate::sys::blobs::{Blobs, MemoryBlobs};
 use crate::sys::disk::Disk;
@@ -49,11 +51,16 @@ pub(super) struct Opened {
     pub runs: Runs,
     pub keep: Box<dyn Keep>,
     pub asker: Box<dyn Asker>,
+    redactor: Redactor,
 }
 
 impl Opened {
-    /// Opens everything for these settings.
-    pub(super) fn new(settings: Settings, globals: &Globals) -> Result<Opened, Fault> {
+    /// Opens everything for these settings. What turns out to be a secret is masked in this output.
+    pub(super) fn new(
+        settings: Settings,
+        globals: &Globals,
+        out: &Output,
+    ) -> Result<Opened, Fault> {
         let unreadable = |what: &str, error: &std::io::Error| {
             Fault::new(Code::STATE_STORE, format!("{what}: {error}"))
         };
@@ -61,9 +68,15 @@ impl Opened {
         let disk = Disk::new(settings.root())
             .map_err(|error| unreadable(&settings.root().display().to_string(), &error))?;
         let disk = Rc::new(disk);
+        let cluster = settings.cluster.clone().unwrap_or_else(no_cluster);
+        let lock = settings.lock.clone();
+        let site = Site { cluster: &cluster, lock: lock.as_ref(), lab: settings.lab };
+        let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
+        let pinned = Pinned::new(disk.root(), settings.cluster.as_ref(), settings.lab);
+        let shims = Rc::new(Folder::new(state.clone(), pinned));
         let vars = settings.env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
         let own = std::env::current_exe().ok();
-        let environment = ChildEnvironment::new(vars, None, own.as_deref());
+        let environment = ChildEnvironment::new(vars, Some(shims), own.as_deref());
         let processes =
             Processes::new(disk.root().to_owned(), environment, ProcessLimits::default());
         let live = Rc::new(Live::new(processes));
@@ -80,10 +93,6 @@ impl Opened {
             Some(simulated) => simulated.clone(),
             None => live.clone(),
         };
-        let cluster = settings.cluster.clone().unwrap_or_else(no_cluster);
-        let lock = settings.lock.clone();
-        let site = Site { cluster: &cluster, lock: lock.as_ref(), lab: settings.lab };
-        let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
         let key = random::key()
             .map_err(|error| unreadable("the system gives no randomness for a key", &error))?;
         let store =
@@ -104,6 +113,7 @@ impl Opened {
             runs,
             keep: Box::new(store),
             asker,
+            redactor: out.redactor().clone(),
         })
     }
 
@@ -134,7 +144,7 @@ impl Opened {
     /// Secrets of the environment in which `ops` was started.
     fn secrets(&self) -> Rc<dyn Secrets> {
         let vars = self.settings.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Rc::new(EnvSecrets::new(vars, self.keep.key(), Redactor::default()))
+        Rc::new(EnvSecrets::new(vars, self.keep.key(), self.redactor.clone()))
     }
 
     /// Hands that write nothing: files go to an overlay, blobs to memory.

@@ -13,13 +13,15 @@ use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::settled;
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
-use crate::engine::run::{Ended, passing_time};
+use crate::engine::idle::passing_time;
+use crate::engine::run::Ended;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
@@ -30,14 +32,18 @@ use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
+/// The journal's word for a run that was given up.
+const ABANDON: &str = "abandon";
+
 /// Runs the recipes.
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     let lab = opened.settings.lab;
     block_on(async {
         let run = opened.fresh_run();
-        let journal = Start { run, records: Vec::new(), journal: None, settled: BTreeMap::new() };
+        let settled = BTreeMap::new();
+        let journal = Start { run, records: Vec::new(), journal: None, settled, abandon: false };
         carry_out(&opened, &globals, &asked, &out, journal).await
     })
     .map_err(|fault| told(lab, fault))
@@ -50,7 +56,7 @@ pub(super) fn resume(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let run = match &args.run {
         Some(run) => RunId(run.clone()),
         None => last_open(&opened)?,
@@ -88,8 +94,14 @@ pub(super) fn resume(
     let journal = found.journal;
     let resumed = Record::Resumed { at: opened.world.now(), accepted: changed };
     journal.append(&resumed).map_err(|failure| failure.fault())?;
+    if args.abandon {
+        let given_up =
+            Record::Decision { question: ABANDON.to_owned(), yes: true, at: opened.world.now() };
+        journal.append(&given_up).map_err(|failure| failure.fault())?;
+    }
     block_on(async {
-        let start = Start { run, records, journal: Some(journal), settled: answers };
+        let abandon = args.abandon;
+        let start = Start { run, records, journal: Some(journal), settled: answers, abandon };
         carry_out(&opened, globals, &asked, out, start).await
     })
 }
@@ -100,6 +112,7 @@ struct Start {
     records: Vec<Record>,
     journal: Option<Journal>,
     settled: BTreeMap<CallId, bool>,
+    abandon: bool,
 }
 
 async fn carry_out(
@@ -176,7 +189,9 @@ async fn carry_out(
     } else {
         None
     };
-    let ended = session.run(graph, &gate, signals(), replayed).await;
+    let mut ended = session.run(graph, &gate, signals(), replayed, start.abandon).await;
+    // That it was given up is what was asked for.
+    ended.faults.retain(|(_, fault)| fault.code != Code::ABANDONED);
     let exit = ended.exit();
     gate.finish().map_err(|fault| *fault)?;
     let end = Record::End { exit, at: opened.world.now() };
@@ -208,28 +223,6 @@ async fn prove(
             .detail(fault.title.clone())
             .details_of(&fault)
     })
-}
-
-/// Commands to copy say `--lab` where this one did: the same words without it would reach the real cluster.
-fn copyable(lab: bool, text: &str) -> String {
-    if !lab {
-        return text.to_owned();
-    }
-    ["run", "verify", "resume", "adopt", "status", "plan"]
-        .iter()
-        .fold(text.to_owned(), |text, verb| {
-            text.replace(&format!("ops {verb}"), &format!("ops --lab {verb}"))
-        })
-}
-
-/// A fault with commands to copy as they must be typed here.
-fn told(lab: bool, mut fault: Fault) -> Fault {
-    for lines in [&mut fault.next, &mut fault.help, &mut fault.details] {
-        for line in lines {
-            *line = copyable(lab, line);
-        }
-    }
-    fault
 }
 
 fn tell(ended: &Ended, run: &RunId, lab: bool, out: &Output) {
@@ -289,9 +282,12 @@ fn last_open(opened: &Opened) -> Result<RunId, Fault> {
     let runs = opened.runs.list().map_err(unreadable)?;
     for listed in runs.iter().rev() {
         let Ok(decoded) = opened.runs.read(&listed.run) else { continue };
-        let done =
-            decoded.records.iter().any(|r| matches!(r, Record::End { exit: Exit::Done, .. }));
-        if !done {
+        let over = decoded.records.iter().any(|record| match record {
+            Record::End { exit, .. } => *exit == Exit::Done,
+            Record::Decision { question, .. } => question == ABANDON,
+            _ => false,
+        });
+        if !over {
             return Ok(listed.run.clone());
         }
     }
@@ -301,7 +297,7 @@ fn last_open(opened: &Opened) -> Result<RunId, Fault> {
 /// Plans the recipes; ends with 10 where changes pend and `exit_code` asks for it.
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -333,7 +329,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals)?;
+    let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -384,7 +380,7 @@ pub(super) fn adopt(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let adopted = block_on(read_identity(&opened, globals, args.node.as_deref()))?;
     for silent in &adopted.silent {
         out.remark(&format!("not read: {silent}"));
@@ -419,8 +415,8 @@ pub(super) fn adopt(
 }
 
 /// Adopts the lab's own cluster into the lab's own lock file.
-pub(super) fn adopt_lab(settings: &Settings, globals: &Globals) -> Result<(), Fault> {
-    let opened = Opened::new(settings.clone(), globals)?;
+pub(super) fn adopt_lab(settings: &Settings, globals: &Globals, out: &Output) -> Result<(), Fault> {
+    let opened = Opened::new(settings.clone(), globals, out)?;
     let adopted = block_on(read_identity(&opened, globals, None))?;
     write_lock(&opened, &adopted.lock)
 }

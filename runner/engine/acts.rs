@@ -11,10 +11,9 @@ use ops_core::record::{Outcome, Record, StepEnd};
 use ops_core::value::{BLOB_FROM, Map, Value};
 
 use super::backend::{Finished, Ready};
-use super::graph::full_name;
-use super::plan::no_body;
 use super::run::{Arrival, Run};
-use super::step::{From, StepRun, StepState, Waiting};
+
+use super::step::{From, StepState, Waiting};
 use crate::sys::world::Local;
 
 impl<'a> Run<'a> {
@@ -207,23 +206,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Nobody waits for a nested step any more: it is stopped, unless somebody else does.
-    fn leave_nested(&mut self, caller: &CallId) {
-        for at in 0..self.steps.len() {
-            let step = &mut self.steps[at];
-            let before = step.callers.len();
-            step.callers.retain(|c| c != caller);
-            if step.callers.len() < before
-                && step.callers.is_empty()
-                && step.state == StepState::Running
-            {
-                let branch = step.branch.clone();
-                let fault = Fault::new(Code::INTERRUPTED, "its caller no longer waits");
-                self.stop_branch(at, branch, fault);
-            }
-        }
-    }
-
     fn called(&mut self, at: usize, id: CallId, finished: Finished) {
         self.owner.remove(&id);
         self.changing.remove(&id);
@@ -374,75 +356,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// `cx:run`: another recipe as a nested step; the same recipe with the same arguments is one step of a run.
-    fn run_nested(&mut self, at: usize, id: &CallId, request: &Request) {
-        let name = request.args.get("recipe").and_then(Value::as_str).unwrap_or_default();
-        let name = full_name(&self.steps[at].recipe, name);
-        let empty = Map::new();
-        let given = request.args.get("args").and_then(Value::as_object).unwrap_or(&empty);
-        let bound = self.cx.catalog.get(&name).map(|h| h.name.clone()).map_or_else(
-            || {
-                let known = self.cx.catalog.recipes.keys().map(String::as_str);
-                Err(Box::new(
-                    Fault::new(Code::RECIPE_UNKNOWN, format!("there is no recipe `{name}`"))
-                        .did_you_mean(&name, known),
-                ))
-            },
-            |name| (self.cx.bind)(&name, given).map(|args| (name, args)),
-        );
-        // A body may change the world: a function that only reads may not start one.
-        let bound = if self.steps[at].only_reads() {
-            Err(Box::new(no_body(&name, request)))
-        } else {
-            bound
-        };
-        let (recipe, args) = match bound {
-            Ok(bound) => bound,
-            Err(fault) => return self.stop_branch(at, id.path.clone(), *fault),
-        };
-        if !self.replaying() && self.cx.backend.records() {
-            self.record(intent_of_nested(id, request, self.cx.world.now()));
-        }
-        let branch = Branch::step(&recipe, &Value::Object(args.clone()));
-        let nested = match self.by_branch.get(&branch) {
-            Some(known) => *known,
-            None => self.add(StepRun::new(recipe, args, branch, Vec::new())),
-        };
-        self.steps[nested].callers.push(id.clone());
-        if matches!(self.steps[nested].state, StepState::Ended(_)) {
-            self.steps[nested].callers.clear();
-            self.answer_caller(nested, id);
-        }
-    }
-
-    /// A nested step is over: its caller gets the result, or the failure. In a replay the journal says when.
-    fn answer_caller(&mut self, nested: usize, caller: &CallId) {
-        let Some(at) = self.step_of(caller) else { return };
-        let from_journal =
-            self.steps[at].waits.get(caller).is_some_and(|w| w.from == From::Journal)
-                && self.replaying();
-        if from_journal {
-            return;
-        }
-        let reply = match &self.steps[nested].state {
-            StepState::Ended(StepEnd::Done { result, .. }) => Ok(result.clone()),
-            StepState::Ended(StepEnd::Skipped { .. }) => Ok(Value::Null),
-            StepState::Ended(StepEnd::Failed { title, .. }) => {
-                let mut error = CallError::new(ops_core::error::ErrorKind::Failed, title.clone());
-                "cx.run".clone_into(&mut error.call);
-                Err(error)
-            }
-            _ => {
-                let told = self.nested_fault.clone();
-                let last = || self.ended.faults.last().map(|(_, fault)| fault.clone());
-                let fault =
-                    told.or_else(last).unwrap_or_else(|| Fault::new(Code::INTERRUPTED, "stopped"));
-                return self.stop_branch(at, caller.path.clone(), fault);
-            }
-        };
-        self.reply(at, caller, reply);
-    }
-
     /// A signal: first no new call, then a signal to the children, then their end.
     pub(super) fn interrupt(&mut self) {
         self.interrupts += 1;
@@ -476,20 +389,4 @@ impl<'a> Run<'a> {
             }
         }
     }
-}
-
-fn intent_of_nested(id: &CallId, request: &Request, at: ops_core::time::Time) -> Record {
-    Record::Intent(ops_core::record::Intent {
-        id: id.clone(),
-        call: request.call.clone(),
-        version: 1,
-        digest: request.digest(1),
-        effect: ops_core::effect::Effect::Reads,
-        args: request.args.clone(),
-        place: request.place.clone(),
-        before: None,
-        witness: None,
-        slot: None,
-        at,
-    })
 }

@@ -4,7 +4,7 @@ use ops_core::error::{Code, Fault};
 use ops_core::guard::{EvidenceCode, EvidenceNeed, uuid_is_real};
 use ops_core::inventory::{LockFile, NodePin};
 
-use super::run::passing_time;
+use super::idle::passing_time;
 use super::session::Session;
 
 /// What an adoption read.

@@ -150,6 +150,9 @@ impl Run<'_> {
             }
             return;
         }
+        if self.replay.as_ref().is_some_and(|r| r.abandon) {
+            return self.halt(Fault::new(Code::ABANDONED, "the run is given up; its cleanups ran"));
+        }
         for (at, ready) in parked {
             self.enliven(at, ready);
         }

@@ -3,8 +3,6 @@
 //! While a journal is replayed, deliveries come from it in recorded order; after the last one the first live call may start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::future::Future;
-use std::pin::Pin;
 use std::task::Poll;
 
 use futures_util::stream::{AbortHandle, FuturesUnordered, StreamExt};
@@ -19,6 +17,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backend::{Backend, Finished, Ready};
 use super::graph::{Bind, Graph};
+use super::idle::Patience;
 use super::replay::Replay;
 use super::step::{StepRun, StepState};
 use crate::recipe::Catalog;
@@ -139,6 +138,8 @@ pub(super) struct Replaying {
     pub(super) written: BTreeSet<String>,
     /// Nothing may become live: a proof, not a resume.
     pub(super) proof: bool,
+    /// Only cleanups may become live.
+    pub(super) abandon: bool,
     /// The deliveries are at their end; live calls may start.
     pub(super) live: bool,
     /// Calls that wait for the end of the replay, in the order in which they were asked.
@@ -183,11 +184,21 @@ impl<'a> Run<'a> {
             next: 0,
             written: records.iter().filter_map(super::resume::written_key).collect(),
             proof,
+            abandon: false,
             live: false,
             parked: VecDeque::new(),
             revived: BTreeSet::new(),
             waits: BTreeMap::new(),
         });
+        self
+    }
+
+    /// Gives a run up: behind what the journal holds only its cleanups run.
+    #[must_use]
+    pub fn abandoning(mut self) -> Run<'a> {
+        if let Some(replaying) = &mut self.replay {
+            replaying.abandon = true;
+        }
         self
     }
 
@@ -298,6 +309,9 @@ impl<'a> Run<'a> {
             }
             if doomed {
                 self.steps[at].state = StepState::Left;
+                for caller in std::mem::take(&mut self.steps[at].callers) {
+                    self.answer_caller(at, &caller);
+                }
             } else if ready && (running < self.cx.jobs || !self.steps[at].callers.is_empty()) {
                 running += 1;
                 self.begin(at);
@@ -455,42 +469,5 @@ impl<'a> Run<'a> {
                 self.stop_branch(at, branch, fault.clone());
             }
         }
-    }
-}
-
-/// Polls a future to its end outside the loop; simulated time passes while it waits.
-pub async fn passing_time<T>(world: &dyn World, future: impl Future<Output = T>) -> T {
-    let mut future = Box::pin(future);
-    let mut patience = Patience::default();
-    std::future::poll_fn(|task| {
-        loop {
-            match Pin::new(&mut future).poll(task) {
-                Poll::Ready(value) => return Poll::Ready(value),
-                Poll::Pending if patience.pass(world, task) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await
-}
-
-/// Lets simulated time pass, but only after the runtime had its turn: something may be ready that it has not woken yet.
-#[derive(Default)]
-struct Patience {
-    asked: bool,
-}
-
-impl Patience {
-    fn pass(&mut self, world: &dyn World, task: &std::task::Context<'_>) -> bool {
-        if !world.simulated() {
-            return false;
-        }
-        if !self.asked {
-            self.asked = true;
-            task.waker().wake_by_ref();
-            return false;
-        }
-        self.asked = false;
-        world.pass_time()
     }
 }

@@ -17,10 +17,11 @@ use super::backend::Backend;
 use super::gate::Invocation;
 use super::graph::{Ask, Bind, Graph};
 use super::hands::Hands;
+use super::idle::passing_time;
 use super::keep::{Asker, Keep};
 use super::plan::{PlanBackend, Planned};
 use super::replay::{self, Replay};
-use super::run::{Bodies, Context, Ended, Part, Run, passing_time};
+use super::run::{Bodies, Context, Ended, Part, Run};
 use crate::recipe::{Catalog, Need, ParamKind};
 use crate::sys::world::World;
 
@@ -401,18 +402,22 @@ impl Session<'_> {
             .any(|name| self.reaches_destroy(&super::graph::full_name(&head.name, name), seen))
     }
 
-    /// Runs a graph behind the gate; with a journal, resumes it.
+    /// Runs a graph behind the gate; with a journal, resumes it, or only cleans up behind it.
     pub async fn run(
         &self,
         graph: Graph,
         gate: &dyn Backend,
         signals: UnboundedReceiver<()>,
         journal: Option<(Replay, &[Record])>,
+        abandon: bool,
     ) -> Ended {
         let cx = self.context(gate, self.events, Part::Whole);
         let mut run = Run::new(&cx, graph, signals);
         if let Some((replay, records)) = journal {
             run = run.resuming(replay, records, false);
+        }
+        if abandon {
+            run = run.abandoning();
         }
         run.run().await
     }

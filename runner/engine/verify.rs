@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::backend::{Finished, Ready};
 use super::gate::Safety;
-use super::run::passing_time;
+use super::idle::passing_time;
 use super::session::{Session, planned_calls};
 use crate::recipe::Need;
 use crate::sys::world::Local;

@@ -11,6 +11,7 @@ use ops_core::call::fs::Content;
 use ops_core::call::sh::{Declared, Exec, Sh};
 use ops_core::call::{CallSpec, Common};
 use ops_core::error::{CallError, ErrorKind};
+use ops_core::shim;
 use ops_core::value::{BLOB_FROM, Handle, LaterRef, Value};
 use serde_json::json;
 
@@ -57,6 +58,12 @@ pub(super) async fn exec(
     let (tool, args) = call.argv.0.split_first().ok_or_else(|| {
         CallError::new(ErrorKind::Invalid, "the command is empty").before_effect()
     })?;
+    if let Some(name) = shim::tools().find(|name| tool.ends_with(&format!("/{name}"))) {
+        let message = format!("`{tool}` would pass by the shim of `{name}`");
+        return Err(CallError::new(ErrorKind::Invalid, message)
+            .hint(format!("call it by its name: `{name}`"))
+            .before_effect());
+    }
     let job = Job {
         argv: Argv::new(tool).args(args),
         env: &call.env,

@@ -12,10 +12,13 @@ use std::task::{Poll, Waker};
 
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::Target;
+use ops_core::error::Fault;
+use ops_core::shim;
 use ops_core::time::{Span, Time};
 use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput};
 use serde_json::Value;
 
+use crate::sys::environment::THROUGH_SHIMS;
 use crate::sys::files::Files;
 use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
 
@@ -197,6 +200,16 @@ impl Drop for Running<'_> {
     }
 }
 
+/// What a shim would answer in place of the tool.
+fn refusal(fault: &Fault) -> ToolOutput {
+    let said = [fault.to_string()].into_iter().chain(fault.help.iter().cloned());
+    ToolOutput {
+        code: fault.code.exit.code().into(),
+        stdout: Vec::new(),
+        stderr: said.collect::<Vec<_>>().join("\n").into_bytes(),
+    }
+}
+
 fn ready<K: Ord, T>(slots: &mut BTreeMap<K, Slot<T>>, key: K, value: T) {
     if let Some(Slot::Waiting(Some(waker))) = slots.insert(key, Slot::Ready(value)) {
         waker.wake();
@@ -224,6 +237,10 @@ impl World for Simulated {
         watcher: &'a dyn Watcher,
     ) -> Local<'a, Result<ToolOutput, ToolFailure>> {
         if SIMULATED.contains(&argv.tool.as_str()) {
+            let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
+            if through_shims && let Err(fault) = shim::judge(&argv.tool, &argv.args) {
+                return Box::pin(std::future::ready(Ok(refusal(&fault))));
+            }
             return Box::pin(self.tool(argv, timeout));
         }
         Box::pin(async move {

@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// A variable on an argv: what starts sees the shims first on its PATH, so that every tool inside is judged. Children see it too.
 pub const THROUGH_SHIMS: &str = "OPS_SHIMS";
@@ -53,23 +56,42 @@ const SCRUBBED: &[&str] = &[
     "OPS_SHIMS",
 ];
 
+/// Keeps ready what those need who start through the shims.
+pub trait Shims: std::fmt::Debug {
+    /// Asked before each such start.
+    ///
+    /// # Errors
+    /// As the system says. Then nothing starts: without shims it would find the tools themselves.
+    fn ready(&self) -> io::Result<Inside>;
+}
+
+/// What a child finds that starts through the shims.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// The folder of the shims, first on its PATH; the same in the whole run.
+    pub folder: PathBuf,
+    /// Variables beside the scrubbed environment.
+    pub vars: Vec<(&'static str, PathBuf)>,
+}
+
 /// The environment of children, and the programs on its PATH.
 #[derive(Debug)]
 pub struct Environment {
     vars: Vec<(OsString, OsString)>,
     /// Absolute entries of PATH: a relative one would run what lies in the repository.
     path: Vec<PathBuf>,
-    shims: Option<PathBuf>,
-    own: Option<PathBuf>,
+    shims: Option<Rc<dyn Shims>>,
+    /// Device and inode of this program.
+    own: Option<(u64, u64)>,
     found: RefCell<BTreeMap<(String, bool), Option<PathBuf>>>,
 }
 
 impl Environment {
-    /// From the variables of this process, without those that choose a target. `shims` is the folder of this run's shims; `own` is this
-    /// program: a file on PATH that is a link to it is a shim of another run.
+    /// From the variables of this process, without those that choose a target. `own` is this program: a file on PATH that is a link to it is
+    /// a shim, and no tool.
     pub fn new(
         vars: impl IntoIterator<Item = (OsString, OsString)>,
-        shims: Option<PathBuf>,
+        shims: Option<Rc<dyn Shims>>,
         own: Option<&Path>,
     ) -> Environment {
         let (path, mut vars): (Vec<_>, Vec<_>) =
@@ -78,52 +100,59 @@ impl Environment {
         let path = path.into_iter().next().map(|(_, value)| value).unwrap_or_default();
         Environment {
             vars,
-            path: std::env::split_paths(&path)
-                .filter(|p| p.is_absolute() && Some(p) != shims.as_ref())
-                .collect(),
+            path: std::env::split_paths(&path).filter(|p| p.is_absolute()).collect(),
             shims,
-            own: own.and_then(|own| own.canonicalize().ok()),
+            own: own.and_then(inode),
             found: RefCell::default(),
         }
     }
 
-    /// From the real process.
-    pub fn of_process(shims: Option<PathBuf>) -> Environment {
-        Environment::new(std::env::vars_os(), shims, std::env::current_exe().ok().as_deref())
+    /// What a child finds that starts through the shims; nothing where this environment has none.
+    ///
+    /// # Errors
+    /// As the shims say.
+    pub fn inside(&self) -> io::Result<Option<Inside>> {
+        self.shims.as_ref().map(|shims| shims.ready()).transpose()
     }
 
-    /// The program of that name; looked up once per run. A name with a `/` is a path from `root`. `through_shims`: a shim of that name wins.
-    pub fn find(&self, tool: &str, root: &Path, through_shims: bool) -> Option<PathBuf> {
-        let key = (tool.to_owned(), through_shims);
+    /// The program of that name; looked up once per run. A name with a `/` is a path from `root`. Inside the shims, a shim of that name wins.
+    pub fn find(&self, tool: &str, root: &Path, inside: Option<&Inside>) -> Option<PathBuf> {
+        let key = (tool.to_owned(), inside.is_some());
         if let Some(found) = self.found.borrow().get(&key) {
             return found.clone();
         }
-        let path = self.path_value(through_shims);
+        let path = self.path_value(inside);
         // An empty PATH would mean the working directory.
         let found = (!path.is_empty() || tool.contains('/'))
             .then(|| which::which_in_all(tool, Some(path), root).ok())
             .flatten()
-            .and_then(|mut all| all.find(|p| through_shims || !self.is_shim(p)));
+            .and_then(|mut all| all.find(|p| inside.is_some() || !self.is_own(p)));
         self.found.borrow_mut().insert(key, found.clone());
         found
     }
 
     /// Every variable of a child but those of its own argv.
-    pub fn vars(&self, through_shims: bool) -> impl Iterator<Item = (&OsStr, OsString)> {
-        let own = [(OsStr::new("PATH"), self.path_value(through_shims))];
-        self.vars.iter().map(|(name, value)| (name.as_os_str(), value.clone())).chain(own)
+    pub fn vars(&self, inside: Option<&Inside>) -> impl Iterator<Item = (&OsStr, OsString)> {
+        let own = [(OsStr::new("PATH"), self.path_value(inside))];
+        let pinned: Vec<_> = inside.iter().flat_map(|i| i.vars.clone()).collect();
+        let pinned = pinned.into_iter().map(|(n, value)| (OsStr::new(n), value.into_os_string()));
+        self.vars.iter().map(|(n, value)| (n.as_os_str(), value.clone())).chain(own).chain(pinned)
     }
 
-    fn path_value(&self, through_shims: bool) -> OsString {
-        let shims = self.shims.iter().filter(|_| through_shims);
-        // The parts came from a PATH, so none holds a separator.
+    fn path_value(&self, inside: Option<&Inside>) -> OsString {
+        let shims = inside.iter().map(|inside| &inside.folder);
+        // The parts came from a PATH, and a folder that holds a separator leaves nothing on it: nothing is found.
         std::env::join_paths(shims.chain(&self.path)).unwrap_or_default()
     }
 
-    fn is_shim(&self, path: &Path) -> bool {
-        let real = path.canonicalize();
-        self.own.as_ref().is_some_and(|own| real.as_ref().is_ok_and(|real| real == own))
+    fn is_own(&self, path: &Path) -> bool {
+        self.own.is_some() && self.own == inode(path)
     }
+}
+
+/// Device and inode: what makes two paths one file, through links of either kind.
+pub fn inode(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 fn scrubbed(name: &OsStr) -> bool {
@@ -140,9 +169,9 @@ mod tests {
 
     use super::*;
 
-    fn environment(vars: &[(&str, &str)], shims: Option<&Path>, own: Option<&Path>) -> Environment {
+    fn environment(vars: &[(&str, &str)], own: Option<&Path>) -> Environment {
         let vars = vars.iter().map(|(n, v)| (OsString::from(n), OsString::from(v)));
-        Environment::new(vars, shims.map(Path::to_owned), own)
+        Environment::new(vars, None, own)
     }
 
     fn program(folder: &Path, name: &str) -> PathBuf {
@@ -173,8 +202,8 @@ mod tests {
         ];
         let vars: Vec<(&str, &str)> =
             ambient.iter().map(|n| (*n, "x")).chain([("HOME", "/h")]).collect();
-        let environment = environment(&vars, None, None);
-        let left: Vec<_> = environment.vars(false).map(|(n, v)| (n.to_owned(), v)).collect();
+        let environment = environment(&vars, None);
+        let left: Vec<_> = environment.vars(None).map(|(n, v)| (n.to_owned(), v)).collect();
         let expected = [("HOME", "/h"), ("LC_ALL", "C"), ("PATH", "")];
         assert_eq!(left, expected.map(|(n, v)| (OsString::from(n), OsString::from(v))));
     }
@@ -184,24 +213,37 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let real = program(&dir.path().join("bin"), "talosctl");
         let shim = program(&dir.path().join("shims"), "talosctl");
-        let shims = dir.path().join("shims");
-        let path = std::env::join_paths([&shims, &dir.path().join("bin")]).unwrap();
-        let found = environment(&[("PATH", path.to_str().unwrap())], Some(&shims), None);
-        assert_eq!(found.find("talosctl", dir.path(), false), Some(real));
-        assert_eq!(found.find("talosctl", dir.path(), true), Some(shim));
+        let inside = Inside { folder: dir.path().join("shims"), vars: Vec::new() };
+        let bin = dir.path().join("bin");
+        let found = environment(&[("PATH", bin.to_str().unwrap())], None);
+        assert_eq!(found.find("talosctl", dir.path(), None), Some(real));
+        assert_eq!(found.find("talosctl", dir.path(), Some(&inside)), Some(shim));
     }
 
     #[test]
-    fn a_link_to_this_program_is_another_runs_shim_and_passed_over() {
+    fn inside_the_shims_their_folder_is_first_on_path_and_their_variables_are_set() {
+        let vars = vec![("KUBECONFIG", PathBuf::from("/private/kubeconfig"))];
+        let inside = Inside { folder: "/shims".into(), vars };
+        let environment = environment(&[("PATH", "/usr/bin:/bin"), ("KUBECONFIG", "/other")], None);
+        let left: Vec<_> = environment.vars(Some(&inside)).collect();
+        assert!(left.contains(&(OsStr::new("PATH"), "/shims:/usr/bin:/bin".into())), "{left:?}");
+        let pinned = left.iter().filter(|(name, _)| *name == "KUBECONFIG");
+        assert_eq!(pinned.map(|(_, value)| value).collect::<Vec<_>>(), ["/private/kubeconfig"]);
+    }
+
+    #[test]
+    fn a_link_to_this_program_is_a_shim_and_passed_over() {
         let dir = tempfile::tempdir().unwrap();
         let own = program(&dir.path().join("own"), "ops");
         let real = program(&dir.path().join("bin"), "helm");
-        let other = dir.path().join("other");
-        std::fs::create_dir(&other).unwrap();
-        symlink(&own, other.join("helm")).unwrap();
-        let path = std::env::join_paths([&other, &dir.path().join("bin")]).unwrap();
-        let found = environment(&[("PATH", path.to_str().unwrap())], None, Some(&own));
-        assert_eq!(found.find("helm", dir.path(), false), Some(real));
+        let [soft, hard] = ["soft", "hard"].map(|name| dir.path().join(name));
+        std::fs::create_dir(&soft).unwrap();
+        std::fs::create_dir(&hard).unwrap();
+        symlink(&own, soft.join("helm")).unwrap();
+        std::fs::hard_link(&own, hard.join("helm")).unwrap();
+        let path = std::env::join_paths([&soft, &hard, &dir.path().join("bin")]).unwrap();
+        let found = environment(&[("PATH", path.to_str().unwrap())], Some(&own));
+        assert_eq!(found.find("helm", dir.path(), None), Some(real));
     }
 
     #[test]
@@ -209,10 +251,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         program(dir.path(), "git");
         for path in [".", "", "bin:."] {
-            assert_eq!(
-                environment(&[("PATH", path)], None, None).find("git", dir.path(), false),
-                None
-            );
+            assert_eq!(environment(&[("PATH", path)], None).find("git", dir.path(), None), None);
         }
     }
 }

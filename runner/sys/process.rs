@@ -4,8 +4,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
@@ -62,7 +63,7 @@ impl Processes {
 
     /// Where a program is, as `run` would find it.
     pub fn find(&self, tool: &str) -> Option<PathBuf> {
-        self.environment.find(tool, &self.root, false)
+        self.environment.find(tool, &self.root, None)
     }
 
     /// Interrupts a running group: SIGTERM, and SIGKILL after the grace; `hard`, or the second time: SIGKILL at once. Nothing happens where
@@ -162,9 +163,14 @@ impl Processes {
     fn spawn(&self, argv: &Argv) -> Result<Child, ToolFailure> {
         let refused = |message: String| ToolFailure::Start { tool: argv.tool.clone(), message };
         let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
+        let inside = if through_shims {
+            self.environment.inside().map_err(|error| refused(format!("the shims: {error}")))?
+        } else {
+            None
+        };
         let program = self
             .environment
-            .find(&argv.tool, &self.root, through_shims)
+            .find(&argv.tool, &self.root, inside.as_ref())
             .ok_or_else(|| ToolFailure::Missing(argv.tool.clone()))?;
         let cwd = argv.cwd.as_ref().map_or_else(|| self.root.clone(), |cwd| self.root.join(cwd));
         if !cwd.is_dir() {
@@ -175,7 +181,7 @@ impl Processes {
             .args(&argv.args)
             .current_dir(cwd)
             .env_clear()
-            .envs(self.environment.vars(through_shims))
+            .envs(self.environment.vars(inside.as_ref()))
             .envs(argv.env.iter().map(|(name, value)| (name, value)))
             .stdin(stdin)
             .stdout(Stdio::piped())
@@ -184,6 +190,16 @@ impl Processes {
             .spawn()
             .map_err(|error| refused(error.to_string()))
     }
+}
+
+/// Becomes another program: the same process with the same streams, and these variables beside its own. Returns only where that failed.
+#[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
+pub fn replace_by(
+    program: &Path,
+    args: &[String],
+    vars: impl IntoIterator<Item = (&'static str, PathBuf)>,
+) -> io::Error {
+    std::process::Command::new(program).args(args).envs(vars).exec()
 }
 
 /// How far the end of a process has come, in this order.

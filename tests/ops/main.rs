@@ -5,7 +5,16 @@
 mod cli_config;
 mod cli_lab;
 mod cli_recipes;
+mod docs;
 mod lab_gate;
+mod lab_main_job;
+mod lab_safe_reset;
+mod resume;
+mod secret_output;
+mod shim_reads;
+mod shim_tools;
+mod shim_ways_around;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
 mod space;
+mod terminal;
 mod tidy;

@@ -22,13 +22,6 @@ impl Screen {
         assert_eq!(self.code, code, "{}", self.text);
         self
     }
-
-    /// Expects a text on the screen.
-    #[track_caller]
-    pub(crate) fn shows(self, text: &str) -> Screen {
-        assert!(self.text.contains(text), "`{text}` is not on the screen:\n{}", self.text);
-        self
-    }
 }
 
 /// Runs a command on a terminal of its own. Each answer is typed once its cue is on the screen.
@@ -50,12 +43,12 @@ pub(crate) fn on_terminal(mut command: Command, answers: &[(&str, &str)]) -> Scr
     // The read fails once the child has closed its end.
     while let Ok(n @ 1..) = screen.read(&mut bytes) {
         text.push_str(&String::from_utf8_lossy(&bytes[..n]).replace('\r', ""));
-        if let Some((cue, answer)) = answers.get(next) {
-            if let Some(at) = text[seen..].find(cue) {
-                seen += at + cue.len();
-                next += 1;
-                writeln!(input, "{answer}").expect("typing");
-            }
+        if let Some((cue, answer)) = answers.get(next)
+            && let Some(at) = text[seen..].find(cue)
+        {
+            seen += at + cue.len();
+            next += 1;
+            writeln!(input, "{answer}").expect("typing");
         }
     }
     let status = child.wait().expect("an end");

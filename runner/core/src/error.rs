@@ -158,6 +158,7 @@ codes! {
     LAB = 860, Usage, "the lab cannot do this";
     INTERRUPTED = 890, Interrupted, "interrupted";
     TERMINATED = 891, Terminated, "terminated";
+    ABANDONED = 892, Interrupted, "a run was given up";
     BUG = 999, Bug, "a fault of ops";
 }
 

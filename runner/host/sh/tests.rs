@@ -45,6 +45,14 @@ fn a_missing_program_is_told_before_any_effect() {
 }
 
 #[test]
+fn a_command_cannot_name_a_tool_by_a_path_around_its_shim() {
+    for tool in ["/usr/bin/talosctl", "./kubectl", "../bin/helm"] {
+        let error = Bench::new().call("sh.exec", json!({"argv": [tool, "version"]})).unwrap_err();
+        assert_eq!((error.kind, error.before_effect), (ErrorKind::Invalid, true), "{tool}");
+    }
+}
+
+#[test]
 fn a_command_takes_its_arguments_as_they_are() {
     let reply =
         Bench::new().call("sh.exec", json!({"argv": ["printf", "%s|", "a b", "$HOME", "*"]}));

@@ -167,6 +167,9 @@ claims! {
     Ran "eviction-429" "kube-apiserver 1.36.3" "an eviction that a budget forbids is 429 with the budget's text";
     Source "apiserver-follows-etcd" "talos static pods" "an API server serves while its own node's etcd is a healthy voter";
     Assumed "vip-needs-etcd" "talos#9276" "an endpoint that is no node's address is held by a control plane with quorum";
+    Assumed "dhcp-hostnames" "" "a config without a static hostname gets the inventory's name from DHCP";
+    Assumed "snapshot-content" "" "a snapshot file is the lab's own content behind a real trailer, no bbolt file";
+    Assumed "certificates" "" "certificates parse and carry role and dates; their signatures are made up";
     Docs "cni-default" "Talos flannel" "a config that does not say otherwise brings a CNI; a node is Ready only after it";
     Docs "volumes-die" "Talos volumes" "what lives under /var dies with EPHEMERAL, a reset removes no Node object";
 }

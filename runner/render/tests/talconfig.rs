@@ -167,3 +167,61 @@ fn what_cannot_be_meant_is_refused() {
     refused(&format!("{BASE}{NODE}").replace("cp-1", "cp_1"), &["6:15 OPS0513"]);
     refused("", &["0:0 OPS0513 the talconfig is empty"]);
 }
+
+const GENERATED: &str = "version: v1alpha1\nmachine:\n  type: controlplane\n  install: {}\ncluster:\n  controlPlane: {endpoint: https://10.0.0.10:6443}\n---\napiVersion: v1alpha1\nkind: HostnameConfig\nauto: stable\n";
+
+fn render(text: &str) -> Result<String, Vec<String>> {
+    let schema = Schema::load().unwrap();
+    let profile = ops_render::Profile::load("1.14.0-alpha.2").unwrap();
+    let config = load(text, &[]).unwrap();
+    let base = Source { name: "base.yaml", bytes: GENERATED.as_bytes() };
+    let read = |name: &str| match name {
+        "good.yaml" => Ok(b"# ${NONE}\nmachine:\n  sysctls: {a: \"1\"}\n".to_vec()),
+        "typo.yaml" => Ok(b"machine:\n  sysctl: {}\n".to_vec()),
+        _ => Err("no such file".to_owned()),
+    };
+    let rendered = config.render(&config.nodes[0], base, &schema, &profile, &variables(&[]), &read);
+    let line =
+        |p: &ops_render::Diagnostic| format!("{}:{}:{} {}", p.file, p.line, p.column, p.message);
+    rendered.map(|patched| patched.text).map_err(|problems| problems.iter().map(line).collect())
+}
+
+#[test]
+fn a_node_is_its_base_its_settings_and_its_patches() {
+    let text = format!("{BASE}patches: ['@good.yaml']\n{NODE}    nodeLabels: {{zone: a}}\n");
+    let config = render(&text).unwrap();
+    for part in
+        ["disk: /dev/sda", "zone: a", "a: \"1\"", "hostname: cp-1", "metal-installer/37656798"]
+    {
+        assert!(config.contains(part), "{part} is not in\n{config}");
+    }
+    assert_eq!(config.matches("kind: HostnameConfig").count(), 1);
+}
+
+#[test]
+fn what_is_not_rendered_yet_is_refused_and_not_left_out() {
+    let interfaces = "    networkInterfaces: [{interface: eth0, dhcp: true}]\n";
+    for (rest, word) in [
+        (interfaces, "networkInterfaces"),
+        ("    extraManifests: [a.yaml]\n", "extraManifests"),
+        ("    nodeLabels: {a: '{{ .X }}'}\n", "Go template"),
+        ("    patches: ['machine: {type: \"{{ .X }}\"}']\n", "Go template"),
+    ] {
+        let problems = render(&format!("{BASE}{NODE}{rest}")).unwrap_err();
+        assert!(
+            problems[0].contains(word) && problems[0].contains("not rendered yet"),
+            "{problems:?}"
+        );
+    }
+}
+
+#[test]
+fn a_patch_is_complained_about_in_its_own_file() {
+    let problems = render(&format!("{BASE}{NODE}    patches: ['@typo.yaml']\n")).unwrap_err();
+    assert!(problems[0].starts_with("typo.yaml:2:3 unknown key `sysctl`"), "{problems:?}");
+    let problems = render(&format!("{BASE}{NODE}    patches: ['@none.yaml']\n")).unwrap_err();
+    assert!(problems[0].starts_with("talconfig.yaml:10:15 the patch `none.yaml`"), "{problems:?}");
+    let problems =
+        render(&format!("{BASE}{NODE}    patches: ['machine: {{typo: 1}}']\n")).unwrap_err();
+    assert!(problems[0].starts_with("talconfig.yaml:10:15 line 1 of this patch"), "{problems:?}");
+}

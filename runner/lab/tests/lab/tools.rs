@@ -164,6 +164,15 @@ fn a_call_to_several_nodes_lists_each() {
         "talosctl --talosconfig talosconfig -e 10.0.0.11 -n 10.0.0.11,10.0.0.12 etcd snapshot x",
     );
     assert_eq!(said.err, "command \"etcd snapshot\" is not supported with multiple nodes\n");
+    bench.break_("node-offline", Some("cp-1"));
+    let said = bench.run("talosctl --talosconfig talosconfig -e 10.0.0.11,10.0.0.12 -n 10.0.0.11,10.0.0.12 etcd status");
+    assert_eq!(
+        (said.code, said.out.lines().count()),
+        (0, 2),
+        "the second endpoint answers: {}",
+        said.err
+    );
+    assert!(said.err.starts_with("WARNING: 1 error occurred:\n\t* 10.0.0.11: "), "{}", said.err);
 }
 
 #[test]

@@ -444,7 +444,7 @@ impl<'p> Decoder<'p> {
     }
 }
 
-pub(super) fn slot<'v>(values: &'v mut [Value], path: &[usize]) -> Option<&'v mut Value> {
+pub(crate) fn slot<'v>(values: &'v mut [Value], path: &[usize]) -> Option<&'v mut Value> {
     let (first, rest) = path.split_first()?;
     let value = values.get_mut(*first)?;
     match (rest, value) {

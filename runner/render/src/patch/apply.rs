@@ -2,6 +2,7 @@
 //! on the text. How each part works is decided in its own file.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 
 use super::document::{self, Document, Identity, LEGACY, Part};
 use super::input::{Kind, Patch};
@@ -59,6 +60,19 @@ pub fn patch(
         };
     }
     Ok(Patched { text: state.text(profile), warnings })
+}
+
+/// Merges documents into a config, as a strategic patch of them does.
+pub(crate) fn merge_into(
+    documents: Vec<Document>,
+    added: Vec<Document>,
+    file: &Rc<str>,
+    profile: &Profile,
+) -> Result<Vec<Document>, Vec<Diagnostic>> {
+    let parts = added.into_iter().map(Part::Merge).collect();
+    let patch = Patch { file: Rc::clone(file), kind: Kind::Strategic(parts) };
+    let Kind::Strategic(parts) = &patch.kind else { return Ok(documents) };
+    strategic(documents, parts, &patch, profile, &mut Vec::new())
 }
 
 /// The config between two patches.

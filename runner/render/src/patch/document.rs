@@ -39,9 +39,9 @@ impl std::fmt::Display for Identity {
 
 /// A typed document and where it came from.
 #[derive(Clone, Debug)]
-pub(super) struct Document {
-    pub(super) type_id: TypeId,
-    pub(super) value: Value,
+pub(crate) struct Document {
+    pub(crate) type_id: TypeId,
+    pub(crate) value: Value,
     pub(super) file: Rc<str>,
     pub(super) node: Rc<Node>,
     /// Set for the empty document that the original leaves behind when a
@@ -74,6 +74,15 @@ impl Document {
         }
     }
 
+    /// An empty document of a kind, made at a place of some file.
+    pub(crate) fn new(kind: &str, file: &Rc<str>, mark: Mark, profile: &Profile) -> Document {
+        let type_id = profile.document(kind).map_or(profile.any_type(), |known| known.type_id);
+        let data = Data::Mapping(Vec::new());
+        let node = Rc::new(Node { mark, span: (0, 0), tag: None, data });
+        let value = Value::zero(profile, type_id);
+        Document { type_id, value, file: Rc::clone(file), node, ghost: None }
+    }
+
     pub(super) fn identity(&self, profile: &Profile) -> Identity {
         if let Some(identity) = &self.ghost {
             return identity.clone();
@@ -98,13 +107,13 @@ impl Document {
         }
     }
 
-    pub(super) fn is_legacy(&self, profile: &Profile) -> bool {
+    pub(crate) fn is_legacy(&self, profile: &Profile) -> bool {
         profile.document("").is_some_and(|legacy| legacy.type_id == self.type_id)
     }
 }
 
 /// Reads a config. A text without documents gives none.
-pub(super) fn config(
+pub(crate) fn config(
     source: Source<'_>,
     profile: &Profile,
 ) -> Result<Vec<Document>, Vec<Diagnostic>> {
@@ -165,7 +174,7 @@ pub(super) fn in_order(documents: Vec<Document>, profile: &Profile) -> Vec<Docum
 }
 
 /// Writes documents as Talos does.
-pub(super) fn write(documents: &[Document], profile: &Profile) -> String {
+pub(crate) fn write(documents: &[Document], profile: &Profile) -> String {
     let texts: Vec<String> = documents
         .iter()
         .map(|document| {

@@ -1,12 +1,16 @@
 //! A talconfig.yaml: read by the types of talhelper, variables replaced,
 //! groups merged into nodes. Unlike talhelper it refuses keys it does not
-//! know. It reads no file, and does not render configs.
+//! know. It reads no file: callers bring bases and patches.
 
 mod check;
 mod node;
+mod patches;
+mod render;
 mod schematic;
 mod sha256;
 mod substitute;
+
+use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, Mark};
 use crate::machinery::decode::decode;
@@ -18,6 +22,7 @@ use crate::yaml::node::Node as YamlNode;
 use crate::yaml::read::{Source, read};
 
 pub use node::{Node, Role};
+pub use render::ReadFile;
 pub use substitute::Variables;
 
 /// The types of a talconfig, as talhelper v3.1.16 has them.
@@ -56,6 +61,11 @@ pub struct Talconfig {
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
     patches: Vec<PatchText>,
+    file: render::FileName,
+    /// Every setting of the whole file, by its key.
+    settings: BTreeMap<String, Value>,
+    /// Texts of `imageFactory`.
+    factory: BTreeMap<String, String>,
 }
 
 impl Talconfig {
@@ -107,6 +117,14 @@ impl Talconfig {
             endpoint: text("endpoint"),
             nodes: node::nodes(schema, &root, &value),
             patches: patch_texts(&root),
+            file: source.name.into(),
+            settings: (profile.get(type_id).keys.iter())
+                .filter_map(|key| Some((key.name.clone(), at(value.fields(), &key.path)?.clone())))
+                .collect(),
+            factory: root.get("imageFactory").map_or_else(BTreeMap::new, |factory| {
+                let text = |node: &YamlNode| node.resolved().text().to_owned();
+                factory.resolved().pairs().iter().map(|(k, v)| (text(k), text(v))).collect()
+            }),
         })
     }
 

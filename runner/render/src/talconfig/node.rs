@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::render::Settings;
 use super::{PatchText, Schema, patch_texts, schematic};
 use crate::diagnostic::Mark;
 use crate::machinery::profile::{Shape, TypeId};
@@ -37,6 +38,8 @@ pub struct Node {
     pub schematic_id: String,
     /// The patches of its group, then its own.
     pub(super) patches: Vec<PatchText>,
+    /// Every setting in force, by its key.
+    pub(super) settings: Settings,
 }
 
 /// The nodes of a file, groups merged into them.
@@ -77,19 +80,35 @@ fn one(
 ) -> Node {
     let item_node = item.resolved();
     let group_node = root.get(group).map(|node| node.resolved());
-    let own = schema.flag(node_type, value, "overridePatches");
+    // An override without patches of its own overrides nothing.
+    let given = matches!(schema.field(node_type, value, "patches"), Some((_, Value::List(_))));
+    let own = given && schema.flag(node_type, value, "overridePatches");
     let mut patches = group_node.filter(|_| !own).map(patch_texts).unwrap_or_default();
     patches.extend(patch_texts(item_node));
     // A node's setting replaces its group's as a whole, unless it is zero.
     let in_force = |key: &str| -> Option<(TypeId, Value)> {
         let (field_type, field) = schema.field(node_type, value, key)?;
-        if !field.is_zero() {
-            return Some((field_type, field.clone()));
+        let of_group = || {
+            let found = group_node?.get(key)?.resolved();
+            crate::machinery::decode::decode(&schema.0, "", found, field_type).ok()
+        };
+        let added = match key {
+            "certSANs" => !schema.flag(node_type, value, "overrideMachineCertSANs"),
+            "extraManifests" => !schema.flag(node_type, value, "overrideExtraManifests"),
+            _ => false,
+        };
+        match (field, added) {
+            (Value::List(own), true) => {
+                let mut items = own.clone();
+                if let Some(Value::List(more)) = of_group() {
+                    items.extend(more);
+                }
+                Some((field_type, Value::List(items)))
+            }
+            (field, _) if !field.is_zero() => Some((field_type, field.clone())),
+            // What only the node adds to is still taken from the group when the node has none.
+            _ => Some((field_type, of_group()?)),
         }
-        let group_value = group_node?.get(key)?;
-        let decoded =
-            crate::machinery::decode::decode(&schema.0, "", group_value.resolved(), field_type);
-        Some((field_type, decoded.ok()?))
     };
     let text = |key: &str| match in_force(key) {
         Some((_, Value::Text(text))) => text,
@@ -108,6 +127,7 @@ fn one(
         (None, _) => String::new(),
     };
     let addresses = schema.text(node_type, value, "ipAddress");
+    let keys = schema.0.get(node_type).keys.iter();
     Node {
         hostname: schema.text(node_type, value, "hostname"),
         addresses: addresses.split(',').map(|address| address.trim().to_owned()).collect(),
@@ -117,5 +137,6 @@ fn one(
         image: text("talosImageURL"),
         schematic_id,
         patches,
+        settings: keys.filter_map(|key| Some((key.name.clone(), in_force(&key.name)?))).collect(),
     }
 }

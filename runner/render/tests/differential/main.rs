@@ -153,3 +153,58 @@ fn fresh_bases_are_patched_alike() {
         }
     }
 }
+
+/// Corners of YAML itself that the generator does not write.
+#[test]
+fn anchors_merge_keys_and_markers_are_read_alike() {
+    const CONFIG: &str =
+        "version: v1alpha1\nmachine:\n  type: worker\n  sysctls: {a: \"1\"}\ncluster: {}\n";
+    const PATCHES: &[&str] = &[
+        "machine:\n  nodeLabels: &l {zone: a}\n  nodeAnnotations: *l\n",
+        "machine:\n  nodeLabels: &l {zone: a, b: c}\n  nodeAnnotations:\n    <<: *l\n    b: d\n",
+        "machine:\n  nodeLabels: &l {zone: a}\n  env: &m {b: c}\n  nodeAnnotations:\n    <<: [*l, *m]\n",
+        "machine:\n  nodeAnnotations:\n    <<: {a: b}\n",
+        "machine: &m\n  env: {a: b}\n<<: *m\n",
+        "machine:\n  kubelet:\n    extraConfig:\n      a: &x {b: [1, 2]}\n      c:\n        <<: *x\n        d: *x\n",
+        "machine:\n  install: {diskSelector: {type: &t ssd}, disk: *t}\n",
+        "machine:\n  kubelet: &k {image: a, typo: 1}\n",
+        "machine:\r\n  type: controlplane\r\n  files:\r\n    - content: |\r\n        a\r\n        b\r\n      permissions: 0o644\r\n      path: /x\r\n      op: create\r\n",
+        "\u{feff}machine:\n  type: init\n",
+        "%YAML 1.1\n---\nmachine:\n  type: init\n...\n",
+        "---\n---\nmachine: {type: a}\n---\n",
+        "machine: !!map\n  type: !!str 1\n  sysctls: {b: !!int \"3\", c: !!binary aGk=}\n",
+        "machine:\n  type: >\n    folded\n    text\n\n  token: >-\n    a\n     b\n\n    c\n",
+        "machine:\n  type: \"a\\\n    b\\tc \\u00e9\"\n  token: 'it''s\n    two'\n",
+        "machine:\n  ? type\n  : x\n",
+        "? machine\n: {type: x}\n",
+        "machine: {type: x, sysctls: {a: b, }, }\n",
+        "machine:\n  certSANs:\n  - a\n  - - b\n",
+        "machine:\n  certSANs:\n  - a\n  -\n  - ~\n",
+        "machine:\n  sysctls:\n    a: |2\n       x\n    b: |+\n      y\n\n",
+        "[{\"op\": \"add\", \"path\": \"/machine/env\", \"value\": {\"a\": \"<&>\", \"b\": 1.0, \"c\": 1e3, \"d\": 12345678901234567890}}]",
+        "[{\"op\": \"add\", \"path\": \"/machine/env\", \"value\": null}, {\"op\": \"test\", \"path\": \"/machine/nope\", \"value\": null}]",
+        "- {op: copy, from: /machine/sysctls, path: /machine/env}\n- {op: move, from: /machine/type, path: /machine/a~1b~0}\n",
+        "null\n",
+        "",
+        "machine: null\n",
+        "- op: replace\n  path: \"\"\n  value: {version: v1alpha1, machine: {type: x}}\n",
+        "- op: test\n  path: \"\"\n  value: {}\n",
+        "x",
+        "- 1\n",
+        "machine\n",
+    ];
+    for version in ["1.13.0", "1.14.0-alpha.2"] {
+        let Some(program) = oracle(version) else { return };
+        let profile = Profile::load(version).unwrap();
+        let mut oracle = Oracle::start(&program);
+        for (at, first) in PATCHES.iter().enumerate() {
+            for second in [None, Some(PATCHES[(at + 7) % PATCHES.len()])] {
+                let patches: Vec<String> =
+                    [Some(*first), second].into_iter().flatten().map(str::to_owned).collect();
+                let case = Case { config: CONFIG.to_owned(), patches };
+                let theirs = oracle.ask(&case.config, &case.patches);
+                compare(&case, &profile, &theirs).unwrap();
+            }
+        }
+    }
+}

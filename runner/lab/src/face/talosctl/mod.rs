@@ -262,33 +262,41 @@ impl Ctl {
     /// Asks every node at once, as one call with a list of nodes does: answers, and the error that
     /// the client makes of the rest.
     pub(crate) async fn fan_out(&self, request: Request) -> (Vec<(String, Reply)>, Option<String>) {
-        let mut replies = Vec::new();
-        let mut troubles = Vec::new();
-        let first = self.endpoints.first().cloned();
-        let together = self.nodes.len() > 1 && !self.insecure();
-        let sent: Vec<_> = self
-            .nodes
-            .iter()
-            .map(|node| {
-                first
-                    .as_ref()
-                    .filter(|_| together)
-                    .map(|endpoint| self.io.send(self.route(endpoint, node), request.clone()))
-            })
-            .collect();
-        for (node, waiting) in self.nodes.iter().zip(sent) {
-            let result = match (waiting, &first) {
-                (Some(waiting), Some(endpoint)) => self.judge(endpoint, node, waiting.await),
-                _ => self.ask(node, request.clone()).await,
-            };
+        let (mut replies, mut errors) = (Vec::new(), Vec::new());
+        for (node, result) in self.nodes.iter().zip(self.ask_all(request).await) {
             match result {
                 Ok(reply) => replies.push((node.label.clone(), reply)),
                 Err(trouble) if trouble.whole => return (replies, Some(trouble.text)),
-                Err(trouble) => troubles.push(format!("{}: {}", node.label, trouble.text)),
+                Err(trouble) => errors.push(format!("{}: {}", node.label, trouble.text)),
             }
         }
-        let error = (!troubles.is_empty()).then(|| multierror(&troubles));
+        let error = (!errors.is_empty()).then(|| multierror(&errors));
         (replies, error)
+    }
+
+    /// Every node's answer, through the first endpoint that can be dialled.
+    async fn ask_all(&self, request: Request) -> Vec<Result<Reply, Trouble>> {
+        // Without certificates the nodes themselves are the endpoints, and any one answers.
+        if self.nodes.len() == 1 || self.insecure() {
+            return vec![self.ask(&self.nodes[0], request).await];
+        }
+        let mut results = Vec::new();
+        for endpoint in &self.endpoints {
+            let sent: Vec<_> = self
+                .nodes
+                .iter()
+                .map(|node| self.io.send(self.route(endpoint, node), request.clone()))
+                .collect();
+            results.clear();
+            for (node, waiting) in self.nodes.iter().zip(sent) {
+                results.push(self.judge(endpoint, node, waiting.await));
+            }
+            let failed = |result: &Result<Reply, Trouble>| matches!(result, Err(trouble) if trouble.whole && undialled(trouble.refusal));
+            if !results.iter().all(failed) {
+                break;
+            }
+        }
+        results
     }
 
     /// One node's answer, with the error as a call with a list of nodes shows it.

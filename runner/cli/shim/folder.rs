@@ -1,0 +1,92 @@
+//! The private folder of a run's children: `bin` with a link to this program under each tool's name, and the client configs of the pinned
+//! cluster. Made when the first of them starts, gone with the run.
+
+use std::cell::OnceCell;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use ops_core::shim;
+use tempfile::TempDir;
+
+use super::pinned::{self, Pinned};
+use crate::sys::environment::{Inside, Shims, inode};
+
+const PREFIX: &str = "shims-";
+
+/// The shims of this run.
+#[derive(Debug)]
+pub(in crate::cli) struct Folder {
+    /// Where it is made: the state folder, which is the user's alone.
+    state: PathBuf,
+    pinned: Pinned,
+    made: OnceCell<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    dir: TempDir,
+    /// Locked as long as the run lives: who finds it free may clear up behind a run that was killed.
+    _lock: File,
+}
+
+impl Folder {
+    /// Shims below this state folder, for children that may read this cluster.
+    pub(in crate::cli) fn new(state: PathBuf, pinned: Pinned) -> Folder {
+        Folder { state, pinned, made: OnceCell::new() }
+    }
+
+    fn make(&self) -> io::Result<Made> {
+        clear(&self.state);
+        let dir = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(fs::Permissions::from_mode(0o700))
+            .tempdir_in(&self.state)?;
+        let lock = File::open(dir.path())?;
+        lock.try_lock()?;
+        let bin = dir.path().join("bin");
+        fs::create_dir(&bin)?;
+        let own = std::env::current_exe()?;
+        for tool in shim::tools() {
+            link(&own, &bin.join(tool))?;
+        }
+        self.pinned.write(dir.path())?;
+        Ok(Made { dir, _lock: lock })
+    }
+}
+
+impl Shims for Folder {
+    fn ready(&self) -> io::Result<Inside> {
+        let made = if let Some(made) = self.made.get() {
+            made
+        } else {
+            let made = self.make()?;
+            self.made.get_or_init(|| made)
+        };
+        let private = made.dir.path();
+        // A recipe may have made or renewed them since the last start.
+        self.pinned.refresh(private)?;
+        Ok(Inside { folder: private.join("bin"), vars: pinned::variables(private).into() })
+    }
+}
+
+/// A hard link where the file system allows one: it still stands when this program's file is replaced while the run goes on. A link that
+/// leads nowhere would be passed over, and the real tool found behind it.
+fn link(own: &Path, shim: &Path) -> io::Result<()> {
+    fs::hard_link(own, shim).or_else(|_| symlink(own, shim))?;
+    match inode(shim) {
+        Some(_) => Ok(()),
+        None => Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is gone", own.display()))),
+    }
+}
+
+/// Removes what runs left behind that were killed. What cannot be removed is nobody's obstacle.
+fn clear(state: &Path) {
+    for entry in fs::read_dir(state).into_iter().flatten().flatten() {
+        let own = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if own && File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Ways around the shims, as a script that means no harm would take them: what is refused, and what no shim can see.
+
+use crate::shim_tools::Tools;
+
+#[test]
+fn a_write_is_refused_however_the_shell_comes_to_it() {
+    let tools = Tools::new();
+    let ways = [
+        "kubectl delete node w-1",
+        "command kubectl delete node w-1",
+        "exec kubectl delete node w-1",
+        "(kubectl delete node w-1)",
+        "x=$(kubectl delete node w-1)",
+        "kubectl delete node w-1 & wait $!",
+        "eval 'kubectl delete node w-1'",
+        "k=kubectl; $k delete node w-1",
+        "k() { kubectl \"$@\"; }; k delete node w-1",
+        "shopt -s expand_aliases; alias k=kubectl; eval 'k delete node w-1'",
+        "bash -c 'kubectl delete node w-1'",
+        "sh -c 'kubectl delete node w-1'",
+        "bash -lc 'PATH=\"'\"$PATH\"'\"; kubectl delete node w-1'",
+        "env kubectl delete node w-1",
+        "env -u OPS_SHIMS -u KUBECONFIG kubectl delete node w-1",
+        "env -i PATH=\"$PATH\" kubectl delete node w-1",
+        "PATH=\"$PATH:/other\" kubectl delete node w-1",
+        "cd / && kubectl delete node w-1",
+        "timeout 60 kubectl delete node w-1",
+        "nice kubectl delete node w-1",
+        "\"$(command -v kubectl)\" delete node w-1",
+        "k=$(command -v kubectl); unset PATH; \"$k\" delete node w-1",
+        "exec -a kubectl \"$(command -v helm)\" delete node w-1",
+        "exec -a /elsewhere/kubectl \"$(command -v kubectl)\" delete node w-1",
+        // Another program's links are no shims of a run.
+        "mkdir own; ln \"$(command -v kubectl)\" own/ || ln -s \"$(command -v kubectl)\" own/; PATH=own:$PATH kubectl delete node w-1",
+        "kubectl get nodes $'\\xff'",
+    ];
+    for way in ways {
+        let ran = tools.shell(&["run"], way).exit(0);
+        assert!(ran.stdout().contains("exit=3"), "{way}\n{}", ran.all());
+        assert!(ran.all().contains("OPS0360"), "{way}\n{}", ran.all());
+        assert_eq!(tools.started(), [""; 0], "{way}");
+    }
+}
+
+#[test]
+fn a_write_reaches_nothing_by_other_ways_to_a_shim() {
+    let tools = Tools::new();
+    let ways = [
+        // `xargs` and `find` end with codes of their own.
+        "echo node w-1 | xargs kubectl delete",
+        "find . -maxdepth 0 -exec kubectl delete node w-1 ';' | grep .",
+        "unset PATH; kubectl delete node w-1",
+        // Under any other name it is `ops`, which has no such recipe.
+        "ln -sf \"$(command -v kubectl)\" k; ./k delete node w-1",
+        "exec -a tool \"$(command -v kubectl)\" delete node w-1",
+    ];
+    for way in ways {
+        let ran = tools.shell(&["run"], way).exit(0);
+        assert!(!ran.stdout().contains("exit=0"), "{way}\n{}", ran.all());
+        assert_eq!(tools.started(), [""; 0], "{way}");
+    }
+}
+
+#[test]
+fn a_path_of_the_scripts_own_is_not_seen() {
+    let tools = Tools::new();
+    // `docs/architecture.md` says so; a shim that learns to see one of them moves it to the table above.
+    let unseen = [
+        "fakes/kubectl delete node w-1",
+        "\"$PWD/fakes/kubectl\" delete node w-1",
+        "PATH=\"$PWD/fakes:$PATH\" kubectl delete node w-1",
+        "PATH=\"$PWD/fakes\"; kubectl delete node w-1",
+        "hash -p \"$PWD/fakes/kubectl\" kubectl; kubectl delete node w-1",
+        "env PATH=\"$PWD/fakes:$PATH\" kubectl delete node w-1",
+    ];
+    for way in unseen {
+        let _ = tools.shell(&["run"], way).exit(0);
+        assert_eq!(tools.started(), ["kubectl [delete] [node] [w-1]"], "{way}");
+    }
+}
