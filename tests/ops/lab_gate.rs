@@ -101,8 +101,8 @@ fn no_call_writes_or_reads_a_file_outside_the_repository() {
             r#"local to = "{target}"
                return ops.recipe {{ desc = "Outside", run = function(cx)
                  local function no(call, fields)
-                   local ok, err = pcall(call, fields)
-                   cx:require(not ok and err.kind == "invalid", "%s", tostring(err))
+                   local ok = pcall(call, fields)
+                   cx:require(not ok, "a file outside was accepted: %s", to)
                  end
                  no(talos.kubeconfig, {{ path = to }})
                  no(talos.client_config, {{ path = to }})
@@ -117,4 +117,18 @@ fn no_call_writes_or_reads_a_file_outside_the_repository() {
         let _ = space.run(["--lab", "run", "outside"]).exit(0);
         assert!(!outside.join("new").exists(), "{target}");
     }
+}
+
+#[test]
+fn a_destroying_recipe_is_run_by_one_that_says_so_or_not_at_all() {
+    let space = healthy();
+    space.write(
+        "recipes/wrap.lua",
+        r#"return ops.recipe { desc = "Wrap", run = function(cx)
+             pcall(cx.run, cx, "cluster:" .. "safe-reset", { nodes = { "w-1" }, partitions = { "EPHEMERAL" } })
+           end }"#,
+    );
+    let ran = space.run(["--lab", "run", "wrap"]).exit(3);
+    assert!(ran.stderr().contains("OPS0350"), "{}", ran.all());
+    assert_eq!(writes(&space), 0, "not even the drain: {}", ran.all());
 }
