@@ -28,7 +28,8 @@ pub(super) fn run(start: &Start) -> Result<Exit, Fault> {
         let head = run.head.as_ref().ok();
         let cluster = globals.cluster.is_none()
             || head.is_some_and(|h| h.cluster.as_deref() == globals.cluster.as_deref());
-        cluster && (!globals.lab || head.is_some_and(|h| h.lab))
+        // Whose a damaged journal is nobody can say; it is never hidden.
+        head.is_none() || cluster && (!globals.lab || head.is_some_and(|h| h.lab))
     });
     let begun = |run: &Listed| run.head.as_ref().map_or(Time(0), |head| head.at);
     runs.sort_by(|a, b| (begun(a), &a.run).cmp(&(begun(b), &b.run)));

@@ -16,7 +16,7 @@ use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
-use super::resume::settled;
+use super::resume::{last_open, settled, still_unknown};
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
@@ -33,7 +33,7 @@ use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
 /// The journal's word for a run that was given up.
-const ABANDON: &str = "abandon";
+pub(super) const ABANDON: &str = "abandon";
 
 /// Runs the recipes.
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
@@ -59,7 +59,7 @@ pub(super) fn resume(
     let opened = Opened::new(settings.clone(), globals, out)?;
     let run = match &args.run {
         Some(run) => RunId(run.clone()),
-        None => last_open(&opened)?,
+        None => last_open(&opened.runs)?,
     };
     let found = opened.runs.open(&run).map_err(|failure| failure.fault())?;
     let records = found.decoded.records;
@@ -84,6 +84,7 @@ pub(super) fn resume(
     let mut answers = BTreeMap::new();
     for text in &args.settle {
         let (call, happened) = settled(text)?;
+        still_unknown(&call, &records)?;
         answers.insert(call, happened);
     }
     let asked: Vec<Need> = head
@@ -273,25 +274,6 @@ fn changes(opened: &Opened, head: &RunHead) -> Vec<String> {
         changed.push(format!("time: it began {age} ago"));
     }
     changed
-}
-
-/// The last run of this cluster that did not come to a good end.
-fn last_open(opened: &Opened) -> Result<RunId, Fault> {
-    let unreadable =
-        |e: std::io::Error| Fault::new(Code::STATE_STORE, format!("cannot read past runs: {e}"));
-    let runs = opened.runs.list().map_err(unreadable)?;
-    for listed in runs.iter().rev() {
-        let Ok(decoded) = opened.runs.read(&listed.run) else { continue };
-        let over = decoded.records.iter().any(|record| match record {
-            Record::End { exit, .. } => *exit == Exit::Done,
-            Record::Decision { question, .. } => question == ABANDON,
-            _ => false,
-        });
-        if !over {
-            return Ok(listed.run.clone());
-        }
-    }
-    Err(Fault::new(Code::NO_RUN, "every run of this cluster is done").next("ops history"))
 }
 
 /// Plans the recipes; ends with 10 where changes pend and `exit_code` asks for it.

@@ -110,7 +110,7 @@ impl<'a> Gate<'a> {
             return stop(in_preconditions(&ready));
         }
         if effect == Effect::Destroys && !ready.destructive {
-            return stop(undeclared(&ready));
+            return stop(undeclared(&ready.request.call, ready.request.place.as_ref()));
         }
         if ready.request.call == "time.now" {
             let now = self.cx.world.now();

@@ -7,7 +7,7 @@ use ops_core::record::{Record, StepEnd};
 use ops_core::value::{Map, Value};
 
 use super::graph::full_name;
-use super::plan::no_body;
+use super::plan::{no_body, undeclared};
 use super::run::Run;
 use super::step::{From, StepRun, StepState};
 
@@ -28,9 +28,13 @@ impl Run<'_> {
             },
             |name| (self.cx.bind)(&name, given).map(|args| (name, args)),
         );
-        // A body may change the world: a function that only reads may not start one.
+        let destroys = |recipe: &str| self.cx.catalog.get(recipe).is_some_and(|h| h.destructive);
         let bound = if self.steps[at].only_reads() {
+            // A body may change the world: a function that only reads may not start one.
             Err(Box::new(no_body(&name, request)))
+        } else if destroys(&name) && !destroys(&self.steps[at].recipe) {
+            // Before its first call: a run of a recipe that says nothing was not judged as a whole beforehand.
+            Err(Box::new(undeclared(&format!("cx:run` of `{name}"), request.place.as_ref())))
         } else {
             bound
         };

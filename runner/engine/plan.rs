@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use ops_core::call::Request;
 use ops_core::effect::{Effect, Subject};
-use ops_core::error::{Code, Fault};
+use ops_core::error::{Code, Fault, Place};
 use ops_core::ident::CallId;
 use ops_core::record::Record;
 use ops_core::time::{Span, Time};
@@ -126,7 +126,10 @@ impl<'a> PlanBackend<'a> {
             };
         }
         if effect == Effect::Destroys && !ready.destructive {
-            return Finished::Stop(Box::new(undeclared(&ready)));
+            return Finished::Stop(Box::new(undeclared(
+                &ready.request.call,
+                ready.request.place.as_ref(),
+            )));
         }
         // What it depends on was written by this plan: that it changes something is all that can be said.
         if effect.changes_world() && (self.touched(&spec.reads()) || self.touched(&spec.writes())) {
@@ -193,16 +196,14 @@ impl Backend for PlanBackend<'_> {
 }
 
 /// A destroying call in a recipe that does not say that it destroys.
-pub(super) fn undeclared(ready: &Ready) -> Fault {
-    let mut fault = Fault::new(
-        Code::UNDECLARED,
-        format!("`{}` destroys, and the recipe does not say so", ready.request.call),
-    )
-    .help("add `destructive = true` to the recipe's head");
-    if let Some(place) = &ready.request.place {
-        fault = fault.at(place.clone());
+pub(super) fn undeclared(what: &str, place: Option<&Place>) -> Fault {
+    let fault =
+        Fault::new(Code::UNDECLARED, format!("`{what}` destroys, and the recipe does not say so"))
+            .help("add `destructive = true` to the recipe's head");
+    match place {
+        Some(place) => fault.at(place.clone()),
+        None => fault,
     }
-    fault
 }
 
 /// `cx:run` in preconditions and the functions of parameters: another recipe's body may change something.

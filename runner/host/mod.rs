@@ -98,9 +98,29 @@ pub fn perform<'a>(
     cx: &'a HostCx<'a>,
 ) -> Local<'a, Result<Value, CallError>> {
     Box::pin(async move {
-        let done = carry_out(call, common, cx).await;
+        let done = match named_files(call, cx) {
+            Ok(()) => carry_out(call, common, cx).await,
+            Err(error) => Err(error),
+        };
         done.map_err(|error| located(error, call))
     })
+}
+
+/// The files that a Talos call names lie in the repository, like those of `fs`: neither the user's own kubeconfig nor anything else outside
+/// is read or written.
+///
+/// # Errors
+/// The path that leads out.
+fn named_files(call: &Call, cx: &HostCx<'_>) -> Result<(), CallError> {
+    let path = match call {
+        Call::TalosGenSecrets(c) => Some(&c.output),
+        Call::TalosClientConfig(c) => Some(&c.path),
+        Call::TalosKubeconfig(c) => Some(&c.path),
+        Call::TalosEtcdSnapshot(c) => Some(&c.path),
+        Call::TalosBootstrap(c) => c.recover_from.as_ref(),
+        _ => None,
+    };
+    path.map_or(Ok(()), |path| cx.inside(path).map(drop))
 }
 
 /// Says of a failure which call it was, and of which node.

@@ -35,10 +35,11 @@ pub fn predict<'a>(
     cx: &'a HostCx<'a>,
 ) -> Local<'a, Result<Prediction, CallError>> {
     Box::pin(async move {
-        foreseen(call, common, cx)
-            .await
-            .map(Prediction::of)
-            .map_err(|error| super::located(error, call))
+        let foreseen = match super::named_files(call, cx) {
+            Ok(()) => foreseen(call, common, cx).await,
+            Err(error) => Err(error),
+        };
+        foreseen.map(Prediction::of).map_err(|error| super::located(error, call))
     })
 }
 

@@ -5,7 +5,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -230,7 +231,10 @@ pub fn save_lab(lab: &Lab, path: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let fresh = path.with_extension("new");
-    fs::write(&fresh, lab.save())?;
+    // It holds the lab's keys: nobody else's to read, as with a real cluster's.
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(lab.save().as_bytes())?;
     fs::rename(&fresh, path)
 }
 

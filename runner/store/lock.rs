@@ -87,9 +87,5 @@ fn locked(run: &str, holder: Option<&Holder>, now: Time) -> Box<Fault> {
         let (user, pid) = (&holder.user, holder.pid);
         fault = fault.detail(format!("{user}, process {pid}, since {since}"));
     }
-    Box::new(
-        fault
-            .detail("One run at a time may change a cluster.")
-            .next(format!("ops report {run}          shows how far it is")),
-    )
+    Box::new(fault.detail("One run at a time may change a cluster.").next("ops history"))
 }

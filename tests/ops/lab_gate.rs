@@ -1,5 +1,7 @@
 //! Recipes that try to get by the gate, in a healthy lab, through the real binary.
 
+use std::fs;
+
 use crate::space::Space;
 
 fn healthy() -> Space {
@@ -80,4 +82,53 @@ fn limits_and_pauses_do_not_end_a_plan() {
     assert!(planned.stdout().contains("w-1"), "{}", planned.all());
     let ran = space.run(["--lab", "run", "limits"]).exit(0);
     assert!(!ran.stdout().contains("2h"), "a step ends with its body: {}", ran.all());
+}
+
+#[test]
+fn no_call_writes_or_reads_a_file_outside_the_repository() {
+    let space = healthy();
+    let outside = space.state();
+    let path = |name: &str| outside.join(name).display().to_string();
+    fs::write(outside.join("there"), "secret").unwrap();
+    std::os::unix::fs::symlink(&outside, space.path("out")).unwrap();
+    for target in [
+        path("new"),
+        "../state/new".into(),
+        "out/new".into(),
+        space.path("out/new").display().to_string(),
+    ] {
+        let text = format!(
+            r#"local to = "{target}"
+               return ops.recipe {{ desc = "Outside", run = function(cx)
+                 local function no(call, fields)
+                   local ok = pcall(call, fields)
+                   cx:require(not ok, "a file outside was accepted: %s", to)
+                 end
+                 no(talos.kubeconfig, {{ path = to }})
+                 no(talos.client_config, {{ path = to }})
+                 no(talos.etcd.snapshot, {{ path = to }})
+                 no(talos.gen.secrets, {{ output = to }})
+                 no(talos.validate, {{ config = to, mode = "metal" }})
+                 no(fs.write, {{ to, content = "x" }})
+                 no(fs.read, {{ to }})
+               end }}"#
+        );
+        space.write("recipes/outside.lua", &text);
+        let _ = space.run(["--lab", "run", "outside"]).exit(0);
+        assert!(!outside.join("new").exists(), "{target}");
+    }
+}
+
+#[test]
+fn a_destroying_recipe_is_run_by_one_that_says_so_or_not_at_all() {
+    let space = healthy();
+    space.write(
+        "recipes/wrap.lua",
+        r#"return ops.recipe { desc = "Wrap", run = function(cx)
+             pcall(cx.run, cx, "cluster:" .. "safe-reset", { nodes = { "w-1" }, partitions = { "EPHEMERAL" } })
+           end }"#,
+    );
+    let ran = space.run(["--lab", "run", "wrap"]).exit(3);
+    assert!(ran.stderr().contains("OPS0350"), "{}", ran.all());
+    assert_eq!(writes(&space), 0, "not even the drain: {}", ran.all());
 }

@@ -29,7 +29,10 @@ pub(in crate::host) fn bytes(cx: &HostCx<'_>, source: &Source) -> Result<Vec<u8>
         CallError { kind, ..on_disk(what, error) }.before_effect()
     };
     match source {
-        Source::Path(path) => cx.files.read(path).map_err(|e| missing(path, &e)),
+        Source::Path(path) => {
+            cx.inside(path)?;
+            cx.files.read(path).map_err(|e| missing(path, &e))
+        }
         Source::Handle(Handle::Blob(blob)) => cx.blobs.get(blob).map_err(|e| missing("blob", &e)),
         Source::Handle(other) => {
             let message = format!("{} is no file", other.to_value());
