@@ -30,9 +30,11 @@ impl Disk {
     /// Where a path really is: links followed as far as it exists.
     fn resolve(&self, path: &str) -> io::Result<PathBuf> {
         let mut normal = normal(path)?;
-        if let Ok(inside) = Path::new(&normal).strip_prefix(&self.root) {
-            // Another name of a file inside, and held to the same: no link leads out.
-            inside.to_str().filter(|p| !p.is_empty()).unwrap_or(".").clone_into(&mut normal);
+        // Another name of a file inside, and held to the same: no link leads out.
+        let inside = Path::new(&normal).strip_prefix(&self.root).ok();
+        let inside = inside.map(|p| p.to_str().filter(|p| !p.is_empty()).unwrap_or(".").to_owned());
+        if let Some(inside) = inside {
+            normal = inside;
         }
         if normal.starts_with('/') {
             return Ok(normal.into());
