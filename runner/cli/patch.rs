@@ -19,7 +19,7 @@ pub(crate) struct PatchArgs {
     #[arg(short, long = "patch", value_name = "PATCH", required = true)]
     pub patches: Vec<String>,
     /// Write here instead of to standard output
-    #[arg(short, long = "out", value_name = "FILE")]
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub file: Option<PathBuf>,
     /// Patch as this version of Talos does
     #[arg(long, value_name = "VERSION", default_value = "1.13.9")]
