@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use ops_core::call::CallInfo;
 use ops_core::call::table::INFOS;
 use ops_core::effect::Effect;
 use ops_core::error::Code;
@@ -17,14 +18,18 @@ fn document(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
+/// A table of three columns.
+fn table(head: &str, rows: impl Iterator<Item = String>) -> String {
+    let lines: Vec<String> =
+        [head.to_owned(), "|---|---|---|".to_owned()].into_iter().chain(rows).collect();
+    lines.join("\n")
+}
+
 #[test]
 fn every_error_code_stands_in_the_documents_with_its_exit_code() {
     let text = document("docs/errors.md");
-    let table: String = Code::ALL
-        .iter()
-        .map(|c| format!("| {c} | {} | {} |\n", c.exit.code(), c.meaning))
-        .collect();
-    let expected = format!("| code | exit | meaning |\n|---|---|---|\n{table}");
+    let row = |c: &Code| format!("| {c} | {} | {} |", c.exit.code(), c.meaning);
+    let expected = table("| code | exit | meaning |", Code::ALL.iter().map(row));
     assert!(text.contains(&expected), "docs/errors.md lacks this table:\n{expected}");
 }
 
@@ -34,11 +39,8 @@ fn word(effect: Effect) -> String {
 
 #[test]
 fn every_host_call_stands_in_the_guide_with_its_effect() {
-    let table: String = INFOS
-        .iter()
-        .map(|c| format!("| `{}` | {} | {} |\n", c.name, word(c.effect), c.summary))
-        .collect();
-    let expected = format!("| call | effect | what |\n|---|---|---|\n{table}");
+    let row = |c: &CallInfo| format!("| `{}` | {} | {} |", c.name, word(c.effect), c.summary);
+    let expected = table("| call | effect | what |", INFOS.iter().map(row));
     assert!(document("docs/guide.md").contains(&expected), "docs/guide.md lacks:\n{expected}");
 }
 

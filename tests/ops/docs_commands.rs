@@ -218,8 +218,8 @@ fn the_commands_of_the_example_end_as_it_says() {
 }
 
 #[test]
-fn the_recipes_of_the_guide_load_and_can_be_explained() {
-    let space = Space::example("home");
+fn the_recipes_of_the_guide_can_be_explained_and_planned() {
+    let (space, _) = space("healthy-lab");
     let mut names = Vec::new();
     for (number, block) in blocks(&document("docs/guide.md")).into_iter().enumerate() {
         if block.language == "lua" && block.text.contains("return ops.recipe {") {
@@ -230,6 +230,7 @@ fn the_recipes_of_the_guide_load_and_can_be_explained() {
     assert!(!names.is_empty());
     for name in &names {
         let _ = space.run(["show", name]).exit(0);
+        let _ = space.run(["--lab", "plan", name]).exit(0);
     }
 }
 
