@@ -97,6 +97,12 @@ impl Opened {
             .map_err(|error| unreadable("the system gives no randomness for a key", &error))?;
         let store =
             Store::open(&state, who(&settings), world.now(), || key).map_err(|fault| *fault)?;
+        if let Some(aside) = store.set_aside() {
+            let aside = aside.display();
+            out.remark(&format!(
+                "state.db was damaged and is now {aside}: grants, and what earlier runs left open, are forgotten; look at the cluster"
+            ));
+        }
         let runs = Runs::in_state(&state)
             .map_err(|error| unreadable(&state.display().to_string(), &error))?;
         let asker: Box<dyn Asker> =

@@ -132,3 +132,19 @@ fn a_destroying_recipe_is_run_by_one_that_says_so_or_not_at_all() {
     assert!(ran.stderr().contains("OPS0350"), "{}", ran.all());
     assert_eq!(writes(&space), 0, "not even the drain: {}", ran.all());
 }
+
+#[test]
+fn what_a_recipe_says_moves_no_cursor() {
+    let space = Space::example("home");
+    space.write(
+        "recipes/say.lua",
+        "return ops.recipe { desc = \"Say\", cluster = false, run = function(cx)\n\
+         log.info(\"a\\tb \\27[2J\\27]0;c\\7\")\n\
+         log.table({ { x = \"\\27[1m\" } }, { \"x\" })\n\
+         sh { \"true # \\27[2J\" }\n\
+         cx:fail(\"\\27[2Jboo\") end }",
+    );
+    let ran = space.run(["run", "say"]).exit(1);
+    assert!(!ran.all().contains('\u{1b}'), "{}", ran.all());
+    assert!(ran.stdout().contains("a\tb"), "{}", ran.all());
+}
