@@ -8,7 +8,7 @@ use ops_core::event::Events;
 use ops_core::guard::{Site, Who};
 use ops_core::ident::RunId;
 use ops_core::inventory::{Cluster, LockFile};
-use ops_core::value::{Digest, Map, Value};
+use ops_core::value::{Digest, Handle, Map, Value};
 
 use super::args::Globals;
 use super::ask::Terminal;
@@ -171,13 +171,27 @@ impl Opened {
         }
     }
 
-    /// Binds the arguments of a recipe given as data.
+    /// Binds the arguments of a recipe given as data. Secrets are looked up: which one it is belongs to the arguments, so that a resume with
+    /// another one is noticed.
     pub(super) fn bind(
         &self,
         recipe: &str,
         given: &Map<String, Value>,
     ) -> Result<Map<String, Value>, Box<Fault>> {
-        resolve(&self.settings, self.host.catalog(), recipe, given)
+        let mut args = resolve(&self.settings, self.host.catalog(), recipe, given)?;
+        for (name, value) in &mut args {
+            if let Some(Handle::Secret(secret)) = Handle::from_value(value) {
+                let found = self.secrets().find(&secret.provider, &secret.reference);
+                let found = found.map_err(|failure| {
+                    Box::new(Fault::new(
+                        Code::PARAM_VALUE,
+                        format!("`{name}` of {recipe}: {failure}"),
+                    ))
+                })?;
+                *value = Handle::Secret(found).to_value();
+            }
+        }
+        Ok(args)
     }
 
     /// Binds the words behind a recipe's name.
