@@ -161,10 +161,18 @@ fn a_secret_parameter_reaches_a_child_and_no_output() {
                log.info("it is %s", tostring(p.token))
                local said = sh { "echo \"got $T\"; test ${#T} = 12", env = { T = p.token } }
                log.info(said.stdout)
+               fs.write { "token", content = p.token }
+               log.info(sh { "cat token; rm token" }.stdout)
              end }"#,
     );
     let ran = space.run(["run", "secret", "--token", "@env:TOKEN"]).exit(0);
     assert!(!ran.all().contains("canary"), "{}", ran.all());
+    let kept = std::process::Command::new("grep")
+        .args(["-rl", "canary-5e9f1"])
+        .arg(space.state())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "", "the journal holds it");
     let missing = space.run(["run", "secret", "--token", "@env:NONE"]).exit(2);
     assert!(missing.stderr().contains("NONE"), "{}", missing.all());
 }
