@@ -8,7 +8,7 @@ use ops_core::event::Events;
 use ops_core::guard::{Site, Who};
 use ops_core::ident::RunId;
 use ops_core::inventory::{Cluster, LockFile};
-use ops_core::value::{Digest, Map, Value};
+use ops_core::value::{Digest, Handle, Map, Value};
 
 use super::args::Globals;
 use super::ask::Terminal;
@@ -97,6 +97,12 @@ impl Opened {
             .map_err(|error| unreadable("the system gives no randomness for a key", &error))?;
         let store =
             Store::open(&state, who(&settings), world.now(), || key).map_err(|fault| *fault)?;
+        if let Some(aside) = store.set_aside() {
+            let aside = aside.display();
+            out.remark(&format!(
+                "state.db was damaged and is now {aside}: grants, and what earlier runs left open, are forgotten; look at the cluster"
+            ));
+        }
         let runs = Runs::in_state(&state)
             .map_err(|error| unreadable(&state.display().to_string(), &error))?;
         let asker: Box<dyn Asker> =
@@ -165,13 +171,27 @@ impl Opened {
         }
     }
 
-    /// Binds the arguments of a recipe given as data.
+    /// Binds the arguments of a recipe given as data. Secrets are looked up: which one it is belongs to the arguments, so that a resume with
+    /// another one is noticed.
     pub(super) fn bind(
         &self,
         recipe: &str,
         given: &Map<String, Value>,
     ) -> Result<Map<String, Value>, Box<Fault>> {
-        resolve(&self.settings, self.host.catalog(), recipe, given)
+        let mut args = resolve(&self.settings, self.host.catalog(), recipe, given)?;
+        for (name, value) in &mut args {
+            if let Some(Handle::Secret(secret)) = Handle::from_value(value) {
+                let found = self.secrets().find(&secret.provider, &secret.reference);
+                let found = found.map_err(|failure| {
+                    Box::new(Fault::new(
+                        Code::PARAM_VALUE,
+                        format!("`{name}` of {recipe}: {failure}"),
+                    ))
+                })?;
+                *value = Handle::Secret(found).to_value();
+            }
+        }
+        Ok(args)
     }
 
     /// Binds the words behind a recipe's name.

@@ -56,6 +56,15 @@ pub(super) fn resume(
     globals: &Globals,
     out: &Output,
 ) -> Result<Exit, Fault> {
+    go_on(settings, args, globals, out).map_err(|fault| told(settings.lab, fault))
+}
+
+fn go_on(
+    settings: &Settings,
+    args: &ResumeArgs,
+    globals: &Globals,
+    out: &Output,
+) -> Result<Exit, Fault> {
     let opened = Opened::new(settings.clone(), globals, out)?;
     let run = match &args.run {
         Some(run) => RunId(run.clone()),

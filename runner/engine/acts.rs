@@ -237,12 +237,16 @@ impl<'a> Run<'a> {
                 Ok(value) => self.outcome_of(value),
                 Err(error) => Outcome::Failed(error.clone()),
             };
-            self.record(Record::Outcome {
+            let kept = self.record(Record::Outcome {
                 id: id.clone(),
                 outcome,
                 ms: now.since(waiting.since).0,
                 at: now,
             });
+            // What a resume could not deliver again is not delivered: the run is over, and the branch hears of its stop.
+            if !kept {
+                return;
+            }
         }
         if reply.is_err() {
             self.steps[at].failed_calls += 1;

@@ -71,6 +71,19 @@ pub(super) fn copy(call: &Copy, cx: &HostCx<'_>) -> Result<Value, CallError> {
     converge(&to, &content, mode, cx)
 }
 
+/// Pins and strictness of the guards are written by `ops adopt`, where a person confirms them.
+fn not_the_lock(path: &str) -> Result<(), CallError> {
+    let lock = path.starts_with("clusters/") && path.ends_with(".lock.toml")
+        || path.starts_with(".ops/lab/") && path.ends_with("/lock.toml");
+    if !lock {
+        return Ok(());
+    }
+    let message = format!("`{path}` says who the cluster is and how strict its guards are");
+    Err(CallError::new(ErrorKind::Forbidden, message)
+        .hint("`ops adopt` writes it; no recipe does")
+        .before_effect())
+}
+
 /// Makes a file have this content and mode, if it has not.
 fn converge(
     path: &str,
@@ -78,6 +91,7 @@ fn converge(
     mode: Option<u32>,
     cx: &HostCx<'_>,
 ) -> Result<Value, CallError> {
+    not_the_lock(path)?;
     let before = match stat_of(path, cx)? {
         Some(stat) if stat.dir => {
             let message = format!("`{path}` is a folder");
@@ -104,6 +118,8 @@ fn converge(
 
 pub(super) fn rename(call: &Move, cx: &HostCx<'_>) -> Result<Value, CallError> {
     let (from, to) = (cx.inside(&call.path)?, cx.inside(&call.to)?);
+    not_the_lock(&from)?;
+    not_the_lock(&to)?;
     if stat_of(&from, cx)?.is_none() {
         return Err(denied(&from, &std::io::ErrorKind::NotFound.into()));
     }
@@ -123,6 +139,7 @@ pub(super) fn mkdir(call: &Mkdir, cx: &HostCx<'_>) -> Result<Value, CallError> {
 
 pub(super) async fn remove(call: &Remove, cx: &HostCx<'_>) -> Result<Value, CallError> {
     let path = cx.inside(&call.path)?;
+    not_the_lock(&path)?;
     if path == "." {
         let message = "this is the repository itself";
         return Err(CallError::new(ErrorKind::Invalid, message).before_effect());

@@ -90,7 +90,7 @@ pub(super) fn predicted(call: &str, ok: Option<&[i32]>) -> Value {
 }
 
 async fn run(job: Job<'_>, common: &Common, cx: &HostCx<'_>) -> Result<Value, CallError> {
-    let secrets = Redactor::default();
+    let secrets = cx.secrets.masks();
     let argv = prepared(&job, &secrets, cx)?;
     let watcher = Redacted {
         inner: cx.watcher,

@@ -148,8 +148,9 @@ fn shown_char(c: char) -> String {
 }
 
 /// Text from outside cannot move the cursor or change colours.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '·' } else { c }).collect()
+pub(super) fn plain(text: &str) -> String {
+    let moves = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    text.chars().map(|c| if moves(c) { '·' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use ops_core::time::Time;
 use ops_core::value::Value;
 
 use super::children::Children;
+use super::fault::plain;
 use super::printer::{Mode, Output};
 use super::{json, wording};
 use crate::config::ChildOutput;
@@ -138,7 +139,7 @@ impl Reporter {
                 self.call_line(state, id, &format!("{text}{by}"), None);
             }
             Record::Stopped { branch, code, title, .. } => {
-                self.step_line(state, branch, &format!("stopped  {code}  {title}"));
+                self.step_line(state, branch, &format!("stopped  {code}  {}", plain(title)));
             }
             Record::Log { branch, level, body, .. } => self.log(state, branch, level, body),
             Record::Decision { question, yes, .. } => {
@@ -163,6 +164,7 @@ impl Reporter {
             return;
         }
         let (result, text) = wording::outcome(outcome);
+        let text = plain(&text);
         let effect = state.intents.get(id).map_or(Effect::Mutates, |i| i.effect);
         let label = state.label(id);
         if effect != Effect::Reads {
@@ -194,7 +196,8 @@ impl Reporter {
             return;
         }
         state.waits.insert(id.clone(), reason.to_owned());
-        let text = format!("{reason} ({} of {})", wording::took(ms), wording::limit(limit));
+        let text =
+            format!("{} ({} of {})", plain(reason), wording::took(ms), wording::limit(limit));
         self.call_line(state, id, &text, None);
     }
 
@@ -207,10 +210,14 @@ impl Reporter {
             }
             StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
             StepEnd::Skipped { reason } => {
-                self.step_line(state, branch, &format!("skipped  {reason}"));
+                self.step_line(state, branch, &format!("skipped  {}", plain(reason)));
             }
             StepEnd::Failed { code, title } => {
-                self.step_line(state, branch, &format!("{}  {code}  {title}", paint.bad("failed")));
+                self.step_line(
+                    state,
+                    branch,
+                    &format!("{}  {code}  {}", paint.bad("failed"), plain(title)),
+                );
             }
             // What stopped it has its own line; a step that said something needs no "done".
             StepEnd::Done { .. } | StepEnd::Stopped { .. } => {}
@@ -219,7 +226,7 @@ impl Reporter {
 
     fn log(&self, state: &mut State, branch: &Branch, level: &str, body: &Value) {
         let text = match body {
-            Value::String(text) => text.clone(),
+            Value::String(text) => plain(text),
             Value::Object(map) if map.contains_key("rows") => {
                 return self.log_table(state, branch, map);
             }
@@ -248,7 +255,7 @@ impl Reporter {
         branch: &Branch,
         map: &ops_core::value::Map<String, Value>,
     ) {
-        let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), plain);
         let names: Vec<String> = map
             .get("columns")
             .and_then(Value::as_array)
@@ -288,7 +295,7 @@ impl Reporter {
         let name = intent.map(|i| wording::call(&i.call)).unwrap_or_default();
         let about = intent.map(wording::about).unwrap_or_default();
         let subject = intent.map(|i| wording::subject(id, &i.args)).unwrap_or_default();
-        let call = format!("{name} {about}").trim_end().to_owned();
+        let (subject, call) = (plain(&subject), plain(format!("{name} {about}").trim_end()));
         let took = took.map(wording::took).unwrap_or_default();
         let line = if self.output.look().terminal {
             format!("{subject:<6} {call:<27} {text:<30}  {took}")

@@ -44,6 +44,11 @@ pub trait Secrets {
     /// # Errors
     /// See `SecretFailure`.
     fn reveal(&self, secret: &SecretRef) -> Result<Vec<u8>, SecretFailure>;
+
+    /// What masks every secret of this run that is known by now: a child may print one that it was not given, from a file say.
+    fn masks(&self) -> Redactor {
+        Redactor::default()
+    }
 }
 
 /// No secrets at all.
@@ -108,6 +113,10 @@ impl Secrets for EnvSecrets {
         } else {
             Err(SecretFailure::Changed { provider, reference })
         }
+    }
+
+    fn masks(&self) -> Redactor {
+        self.redactor.clone()
     }
 }
 

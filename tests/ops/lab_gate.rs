@@ -132,3 +132,69 @@ fn a_destroying_recipe_is_run_by_one_that_says_so_or_not_at_all() {
     assert!(ran.stderr().contains("OPS0350"), "{}", ran.all());
     assert_eq!(writes(&space), 0, "not even the drain: {}", ran.all());
 }
+
+#[test]
+fn what_a_recipe_says_moves_no_cursor() {
+    let space = Space::example("home");
+    space.write(
+        "recipes/say.lua",
+        "return ops.recipe { desc = \"Say\", cluster = false, run = function(cx)\n\
+         log.info(\"a\\tb \\27[2J\\27]0;c\\7\")\n\
+         log.table({ { x = \"\\27[1m\" } }, { \"x\" })\n\
+         sh { \"true # \\27[2J\" }\n\
+         cx:fail(\"\\27[2Jboo\") end }",
+    );
+    let ran = space.run(["run", "say"]).exit(1);
+    assert!(!ran.all().contains('\u{1b}'), "{}", ran.all());
+    assert!(ran.stdout().contains("a\tb"), "{}", ran.all());
+}
+
+#[test]
+fn a_secret_parameter_reaches_a_child_and_no_output() {
+    let mut space = Space::example("home");
+    space.env("TOKEN", "canary-5e9f1");
+    space.write(
+        "recipes/secret.lua",
+        r#"return ops.recipe { desc = "Use a secret", cluster = false,
+             params = { token = param.secret { required = true } },
+             run = function(cx, p)
+               log.info("it is %s", tostring(p.token))
+               local said = sh { "echo \"got $T\"; test ${#T} = 12", env = { T = p.token } }
+               log.info(said.stdout)
+               fs.write { "token", content = p.token }
+               log.info(sh { "cat token; rm token" }.stdout)
+             end }"#,
+    );
+    let ran = space.run(["run", "secret", "--token", "@env:TOKEN"]).exit(0);
+    assert!(!ran.all().contains("canary"), "{}", ran.all());
+    let kept = std::process::Command::new("grep")
+        .args(["-rl", "canary-5e9f1"])
+        .arg(space.state())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&kept.stdout), "", "the journal holds it");
+    let missing = space.run(["run", "secret", "--token", "@env:NONE"]).exit(2);
+    assert!(missing.stderr().contains("NONE"), "{}", missing.all());
+}
+
+#[test]
+fn no_recipe_writes_the_pins_and_the_profile() {
+    let space = Space::example("home");
+    space.write(
+        "recipes/weaken.lua",
+        r#"return ops.recipe { desc = "Weaken", cluster = false, run = function(cx)
+             local lock = "clusters/home.lock.toml"
+             fs.write { "loose.toml", content = "profile = \"dev\"\n" }
+             for _, way in ipairs {
+               function() fs.write { lock, content = "profile = \"dev\"\n" } end,
+               function() fs.copy { "loose.toml", to = lock } end,
+               function() fs.move { "loose.toml", to = "./clusters//home.lock.toml" } end,
+             } do
+               local ok, err = pcall(way)
+               cx:require(not ok and err.kind == "forbidden", "%s", tostring(err))
+             end
+           end }"#,
+    );
+    let _ = space.run(["run", "weaken"]).exit(0);
+    assert!(!space.path("clusters/home.lock.toml").exists());
+}

@@ -11,6 +11,7 @@ mod lab_gate;
 mod lab_main_job;
 mod lab_safe_reset;
 mod live_argv;
+mod patch;
 mod resume;
 mod secret_output;
 mod shim_reads;
