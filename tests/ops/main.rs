@@ -6,6 +6,7 @@ mod cli_config;
 mod cli_lab;
 mod cli_recipes;
 mod docs;
+mod kill_lab;
 mod lab_main_job;
 mod lab_safe_reset;
 mod resume;
