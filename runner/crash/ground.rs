@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ops_core::error::Fault;
 use ops_core::event::Silent;
@@ -36,7 +37,7 @@ const NOTES: usize = 700;
 
 /// The beginning of every run.
 pub(super) struct Ground {
-    pub(super) dir: tempfile::TempDir,
+    pub(super) dir: Arc<tempfile::TempDir>,
     pub(super) settings: Settings,
     pub(super) cluster: Cluster,
     pub(super) lock: LockFile,
@@ -75,12 +76,10 @@ impl Ground {
         let sources = Sources::embedded().with("recipes/crash.lua", include_str!("recipe.lua"));
         let host = Host::new(sources);
         assert!(host.faults().is_empty(), "{:?}", host.faults());
-        let args =
-            json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
-        let asked =
-            vec![Need { recipe: "crash".into(), args: args.as_object().unwrap().clone() }];
+        let args = json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
+        let asked = vec![Need { recipe: "crash".into(), args: args.as_object().unwrap().clone() }];
         let mut ground = Ground {
-            dir,
+            dir: Arc::new(dir),
             settings,
             cluster,
             lock: LockFile::default(),
@@ -107,13 +106,15 @@ impl Ground {
         let hands = self.hands(world.clone(), files(), blobs());
         self.lock = quick(async {
             let bind = |recipe: &str, given: &Map<String, Value>| self.bind(recipe, given);
-            let session = self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
+            let session =
+                self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
             session.adopt(None).await.unwrap().lock
         });
         let hands = self.hands(world.clone(), files(), blobs());
         let cleared = quick(async {
             let bind = |recipe: &str, given: &Map<String, Value>| self.bind(recipe, given);
-            let session = self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
+            let session =
+                self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
             let found = session.verify(&self.asked[0]).await.unwrap();
             session.issue(&found).unwrap();
             let graph = session.graph(&self.asked).unwrap();
@@ -123,6 +124,26 @@ impl Ground {
         self.claimed = cleared.claimed;
         self.held = books.held.take();
         self.lab = world.lab().save();
+    }
+
+    /// The same beginning with another text in the recipe: as if it had been edited.
+    pub(super) fn with(&self, old: &str, new: &str) -> Ground {
+        let text = include_str!("recipe.lua");
+        assert!(text.contains(old), "{old}");
+        let sources = Sources::embedded().with("recipes/crash.lua", &text.replacen(old, new, 1));
+        Ground {
+            host: Host::new(sources),
+            dir: self.dir.clone(),
+            settings: self.settings.clone(),
+            cluster: self.cluster.clone(),
+            lock: self.lock.clone(),
+            lab: self.lab.clone(),
+            held: self.held.clone(),
+            confirmed: self.confirmed.clone(),
+            claimed: self.claimed.clone(),
+            asked: self.asked.clone(),
+            run: self.run.clone(),
+        }
     }
 
     /// A process's view of the lab.

@@ -2,9 +2,11 @@
 
 use std::sync::Mutex;
 
+use ops_core::error::Code;
+
 use super::ground::Ground;
-use super::oracle::{Truth, survives};
-use super::place::Fate;
+use super::oracle::{Truth, survives, writes};
+use super::place::{Fate, Place, Way};
 use crate::journal::memory::{Fault, Faults};
 use crate::sys::fault::mutants;
 
@@ -45,7 +47,25 @@ fn all(ground: &Ground, truth: &Truth, fates: &[Vec<Fate>]) -> usize {
 fn a_run_that_nobody_kills_visits_the_boundaries() {
     let ground = Ground::new();
     let truth = Truth::of(&ground);
-    for point in ["b1", "b2.half", "b3", "b4", "b7.outcome", "b8", "b9.half", "b10", "b15"] {
+    for point in [
+        "b1",
+        "b2.first",
+        "b2.half",
+        "b2.line",
+        "b3",
+        "b4",
+        "b6",
+        "b7.outcome",
+        "b8",
+        "b9.first",
+        "b9.half",
+        "b9.line",
+        "b10",
+        "b11",
+        "b14",
+        "b15",
+        "b16",
+    ] {
         assert!(truth.visits.contains_key(point), "{point} is never visited");
     }
 }
@@ -85,8 +105,8 @@ fn a_journal_that_cannot_be_written_stops_the_run_and_a_resume_ends_it() {
         [Fault::full(n), Fault::full(n).torn(9), Fault::broken(n)]
             .map(|fault| failing(Faults { append: Some(fault), sync: None }))
     });
-    let syncs = (1..=truth.syncs)
-        .map(|n| failing(Faults { append: None, sync: Some(Fault::broken(n)) }));
+    let syncs =
+        (1..=truth.syncs).map(|n| failing(Faults { append: None, sync: Some(Fault::broken(n)) }));
     let fates: Vec<Vec<Fate>> = appends.chain(syncs).collect();
     all(&ground, &truth, &fates);
 }
@@ -133,4 +153,45 @@ fn a_faulty_ops_is_noticed() {
     ] {
         assert!(noticed(mutant, cut), "`{mutant}` goes unnoticed");
     }
+}
+
+#[test]
+fn a_recipe_that_makes_fewer_calls_than_its_journal_holds_is_a_divergence() {
+    let ground = Ground::new();
+    let fewer = ground.with("      talos.etcd.members {}\n", "");
+    let resumed = |mutant: &'static str| {
+        let place = Place::new(&ground);
+        assert!(matches!(place.process(&crash("b1", 22)), Way::Crashed));
+        let mut after = Place::new(&fewer);
+        after.blobs = place.blobs.clone();
+        after.journal.replace(place.journal.take());
+        after.lab.replace(place.lab.take());
+        mutants::switch(mutant);
+        let way = after.process(&Fate::default());
+        mutants::switch("");
+        matches!(way, Way::Ended { faults, .. } if faults.iter().any(|f| f.code == Code::DIVERGENCE))
+    };
+    assert!(resumed(""), "leftover calls go unnoticed");
+    assert!(!resumed("leftover calls accepted"), "the switch switches nothing");
+}
+
+#[test]
+fn a_reboot_that_took_too_long_is_settled_and_not_made_again() {
+    let ground = Ground::new();
+    let hasty =
+        ground.with("talos.reboot { p.other }", "talos.reboot { p.other, timeout = \"3s\" }");
+    let reboots = |mutant: &'static str| {
+        let place = Place::new(&hasty);
+        mutants::switch(mutant);
+        let mut fate = Fate::default();
+        for _ in 0..3 {
+            if let Way::Ended { unknown, .. } = place.process(&fate) {
+                fate.settled.extend(unknown.into_iter().map(|id| (id, true)));
+            }
+        }
+        mutants::switch("");
+        writes(&place).iter().filter(|(w, _)| w.contains("Reboot")).map(|(_, n)| n).sum::<usize>()
+    };
+    assert_eq!(reboots(""), 1);
+    assert!(reboots("timeout is failed") > 1, "`timeout is failed` goes unnoticed");
 }

@@ -8,6 +8,7 @@ mod cli_recipes;
 mod docs;
 mod docs_commands;
 mod lab_gate;
+mod kill_lab;
 mod lab_main_job;
 mod lab_safe_reset;
 mod live_argv;
