@@ -17,3 +17,6 @@ pub mod lua;
 pub mod output;
 
 pub mod cli;
+
+#[cfg(test)]
+mod crash;

@@ -12,10 +12,11 @@ function health.node(node)
   local stage, err = ops.try(unanswered, talos.stage, { node })
   if err then return area("node " .. node.name, "unknown", err.message) end
   if stage.stage == "running" and stage.ready then return area("node " .. node.name, "ok", "running") end
-  return area("node " .. node.name, "bad", stage.stage)
+  local lacks = ops.map(stage.unmet, function(unmet) return unmet.name .. ": " .. unmet.reason end)
+  return area("node " .. node.name, "bad", table.concat({ stage.stage, table.unpack(lacks) }, "; "))
 end
 
----etcd: every control plane a voter, nobody learning, one leader.
+---etcd: every control plane a voter whose own member answers without errors, nobody learning, one leader.
 function health.etcd(cx)
   local members, err = ops.try(unanswered, talos.etcd.members, {})
   if err then return area("etcd", "unknown", err.message) end
@@ -24,8 +25,20 @@ function health.etcd(cx)
     if not member.learner then voters = voters + 1 end
   end
   local wanted = #cx.cluster.nodes.controlplanes
-  local found = string.format("%d of %d voters", voters, wanted)
-  return area("etcd", voters == wanted and #members == wanted and "ok" or "bad", found)
+  local found, sound = { string.format("%d of %d voters", voters, wanted) }, voters == wanted and #members == wanted
+  local leader
+  for _, node in ipairs(cx.cluster.nodes.controlplanes) do
+    local status, silent = ops.try(unanswered, talos.etcd.status, { node = node })
+    local own = status and status[1]
+    local trouble = silent and silent.message or own.errors[1] or not own.leader and "no leader"
+      or leader and leader ~= own.leader and "follows another leader"
+    if trouble then
+      sound, found[#found + 1] = false, node.name .. ": " .. trouble
+    else
+      leader = own.leader
+    end
+  end
+  return area("etcd", sound and "ok" or "bad", table.concat(found, "; "))
 end
 
 ---Kubernetes: every node of the inventory is registered and Ready.

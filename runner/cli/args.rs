@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use ops_core::error::{Code, Fault};
 
+use super::patch::PatchArgs;
 use crate::config::{ChildOutput, Typed};
 use crate::output::{Colour, Mode};
 use crate::recipe::words::Outside;
@@ -131,6 +132,8 @@ pub(crate) enum Command {
     History,
     /// The simulated cluster, and faults to put into it
     Lab(LabArgs),
+    /// Patch a machine config as talosctl does, offline
+    Patch(PatchArgs),
     /// `ops RECIPE …`
     #[command(external_subcommand)]
     Recipe(Vec<String>),
@@ -258,6 +261,7 @@ impl Command {
             Command::Resume(_) => "resume",
             Command::History => "history",
             Command::Lab(_) => "lab",
+            Command::Patch(_) => "patch",
             Command::Recipe(_) => return None,
         })
     }

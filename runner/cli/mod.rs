@@ -9,6 +9,7 @@ mod invocation;
 mod lab;
 mod list;
 mod opened;
+mod patch;
 mod plan;
 mod recipes;
 mod resume;
@@ -122,6 +123,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::Resume(args)) => resume::run(start, &args),
         Some(Command::History) => history::run(start),
         Some(Command::Lab(args)) => lab::run(start, &args),
+        Some(Command::Patch(args)) => patch::run(start, &args),
     }
 }
 

@@ -3,7 +3,7 @@
 use futures_util::stream::AbortHandle;
 use ops_core::call::Request;
 use ops_core::call::table::{self, Call};
-use ops_core::error::{CallError, Code, Fault};
+use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::{Act, BranchEnd, Delivery, Entry, Failure, Machine, Stop, Turn};
@@ -14,6 +14,7 @@ use super::backend::{Finished, Ready};
 use super::run::{Arrival, Run};
 
 use super::step::{From, StepState, Waiting};
+use crate::sys::fault;
 use crate::sys::world::Local;
 
 impl<'a> Run<'a> {
@@ -40,6 +41,9 @@ impl<'a> Run<'a> {
     }
 
     fn turned(&mut self, at: usize, machine: Box<dyn Machine>, turn: Turn) {
+        if self.cx.backend.records() && !self.replaying() {
+            fault::point("b11");
+        }
         self.turning -= 1;
         self.cx.world.release();
         self.steps[at].turning = false;
@@ -149,6 +153,9 @@ impl<'a> Run<'a> {
         if (self.stopping.is_some() && !cleanup) || self.stop_waits(at, &ready.id) {
             return;
         }
+        if cleanup && self.cx.backend.records() {
+            fault::point("b14");
+        }
         let id = ready.id.clone();
         if ready.request.call.starts_with("cx.") {
             let work = self.cx.backend.engine_call(id.clone(), ready.request);
@@ -232,12 +239,16 @@ impl<'a> Run<'a> {
                 Ok(value) => self.outcome_of(value),
                 Err(error) => Outcome::Failed(error.clone()),
             };
-            self.record(Record::Outcome {
+            let kept = self.record(Record::Outcome {
                 id: id.clone(),
                 outcome,
                 ms: now.since(waiting.since).0,
                 at: now,
             });
+            // What a resume could not deliver again is not delivered: the run is over, and the branch hears of its stop.
+            if !kept {
+                return;
+            }
         }
         if reply.is_err() {
             self.steps[at].failed_calls += 1;
@@ -316,7 +327,7 @@ impl<'a> Run<'a> {
                 if on_failure && entry == Entry::Run && !stopped {
                     let error = match failure {
                         Failure::Call(error, _) => error,
-                        _ => CallError::new(ops_core::error::ErrorKind::Failed, fault.title),
+                        _ => CallError::new(ErrorKind::Failed, fault.title),
                     };
                     self.steps[at].failure = Some((end, error.clone()));
                     self.enter(at, Entry::OnFailure(error), Value::Null);
@@ -329,6 +340,14 @@ impl<'a> Run<'a> {
 
     /// Keeps a fault for the end of the run. That of a nested step is its caller's to tell: the caller may go on.
     fn told(&mut self, at: usize, branch: &Branch, failure: &Failure, fault: Fault) -> Fault {
+        let mut fault = fault;
+        if let Failure::Call(error, _) = failure {
+            match error.kind {
+                ErrorKind::MissingTool => fault.code = Code::TOOL_MISSING,
+                ErrorKind::Version => fault.code = Code::TOOL_OLD,
+                _ => {}
+            }
+        }
         let passed_on = matches!(failure, Failure::Call(error, _) if error.call == "cx.run");
         let nested = if passed_on { self.nested_fault.take() } else { None };
         let fault = nested.unwrap_or(fault);

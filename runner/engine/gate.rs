@@ -14,7 +14,7 @@ use ops_core::guard::{
     self, Asked, Case, Claims, Confirmed, Evidence, Facts, Guard, Permit, Refusal, Site, Verdict,
 };
 use ops_core::ident::{CallId, RunId};
-use ops_core::record::{Intent, Record};
+use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
@@ -291,6 +291,11 @@ impl<'a> Gate<'a> {
         }
         let attendant = Watch { gate: self, id: ready.id.clone() };
         let call = permit.into_call();
+        if fault::mutated("outcome before effect") && effect.changes_world() {
+            let outcome = Outcome::Done(serde_json::json!({"changed": true}));
+            let id = ready.id.clone();
+            let _ = self.record(Record::Outcome { id, outcome, ms: 0, at: self.cx.world.now() });
+        }
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
         if let Ok(reply) = &reply
@@ -329,8 +334,7 @@ impl<'a> Gate<'a> {
             at: self.cx.world.now(),
         });
         self.cx.events.event(&Event::Recorded(record.clone()));
-        let synced =
-            self.cx.synced && spec.effect().changes_world() && spec.scope().outlives_machine();
+        let synced = self.cx.synced && outlives(spec);
         let written = if synced {
             self.cx.journal.append_synced(&record).await
         } else {
@@ -467,4 +471,15 @@ impl Attendant for Watch<'_, '_> {
 
 pub(super) fn stop(fault: Fault) -> Finished {
     Finished::Stop(Box::new(fault))
+}
+
+/// Whether a call's effect is still there after a power cut, and could not simply be made again.
+fn outlives(spec: &dyn ops_core::call::CallSpec) -> bool {
+    match spec.effect() {
+        Effect::Reads => false,
+        Effect::Files => {
+            !matches!(spec.witness(), ops_core::call::Witness::None | ops_core::call::Witness::Repeatable)
+        }
+        Effect::Mutates | Effect::Destroys => spec.scope().outlives_machine(),
+    }
 }

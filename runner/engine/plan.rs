@@ -132,7 +132,7 @@ impl<'a> PlanBackend<'a> {
             )));
         }
         // What it depends on was written by this plan: that it changes something is all that can be said.
-        if effect.changes_world() && self.touched(&spec.reads()) {
+        if effect.changes_world() && (self.touched(&spec.reads()) || self.touched(&spec.writes())) {
             return self.plan(&ready, effect, true, json!({"changed": true}));
         }
         match self.hands.predict(&ready.call, &ready.common).await {

@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ops_core::call::Settled;
+use ops_core::call::{Settled, Witness};
+use ops_core::effect::Effect;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::BranchEnd;
 use ops_core::record::{Intent, Outcome, Record, RunHead, StepEnd};
 use ops_core::value::Value;
+
+use crate::sys::fault;
 
 /// A journal, read for a resume.
 #[derive(Clone, Debug)]
@@ -82,8 +85,7 @@ pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
     for (at, record) in records.iter().enumerate() {
         match record {
             Record::Intent(intent) if !dropped.contains(&intent.id) => {
-                let state =
-                    if intent.effect.changes_world() { State::Unknown } else { State::Again };
+                let state = if settles(intent) { State::Unknown } else { State::Again };
                 replay.calls.insert(
                     intent.id.clone(),
                     Known { intent: intent.clone(), state, child: None },
@@ -100,7 +102,8 @@ pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
                 let Some(known) = replay.calls.get_mut(id) else { continue };
                 known.state = match outcome {
                     Outcome::Failed(error) if !whole && !went_on(records, at, id, &ended) => {
-                        if error.before_effect || !known.intent.effect.changes_world() {
+                        let failed = error.before_effect || fault::mutated("timeout is failed");
+                        if failed || !known.intent.effect.changes_world() {
                             State::Again
                         } else {
                             State::Unknown
@@ -153,19 +156,56 @@ fn ended_branches(records: &[Record]) -> BTreeMap<Branch, bool> {
     ended
 }
 
-/// Calls of cleanups whose branch did not end well: they belong to an attempt that is over.
+/// Whether an unknown outcome is read back before the call is made again: what changes the world, and of what changes files only that
+/// which cannot be made twice, such as a move.
+fn settles(intent: &Intent) -> bool {
+    let told = |witness: &Witness| !matches!(witness, Witness::None | Witness::Repeatable);
+    match intent.effect {
+        Effect::Reads => false,
+        Effect::Files => intent.witness.as_ref().is_some_and(told),
+        Effect::Mutates | Effect::Destroys => true,
+    }
+}
+
+/// Calls of cleanups that belong to an attempt that is over: their branch failed or was stopped. A cleanup in whose midst the process died
+/// goes on like any other branch.
 fn given_up(records: &[Record], ended: &BTreeMap<Branch, bool>) -> BTreeSet<CallId> {
-    records
-        .iter()
-        .filter_map(|record| match record {
-            Record::Intent(intent) => Some(&intent.id),
-            _ => None,
-        })
-        .filter(|id| {
-            cleanup_owner(&id.path).is_some_and(|owner| !ended.get(&owner).is_some_and(|w| *w))
-        })
-        .cloned()
+    let begun =
+        records.iter().rposition(|r| matches!(r, Record::Resumed { .. })).unwrap_or_default();
+    let recent = ended_branches(&records[begun..]);
+    let mut last: BTreeMap<&CallId, usize> = BTreeMap::new();
+    for (at, record) in records.iter().enumerate() {
+        if let Record::Intent(intent) = record {
+            last.insert(&intent.id, at);
+        }
+    }
+    let over = |owner: &Branch, at: usize| match (ended.get(owner), recent.get(owner)) {
+        (Some(true), _) => false,
+        (_, Some(false)) => true,
+        _ => at < begun || broke_off(records, begun, owner, ended),
+    };
+    last.into_iter()
+        .filter(|(id, at)| cleanup_owner(&id.path).is_some_and(|owner| over(&owner, *at)))
+        .map(|(id, _)| id.clone())
         .collect()
+}
+
+/// Whether a branch without a recorded end came to its cleanups by a failure or a stop in this attempt.
+fn broke_off(
+    records: &[Record],
+    begun: usize,
+    owner: &Branch,
+    ended: &BTreeMap<Branch, bool>,
+) -> bool {
+    records.iter().enumerate().skip(begun).any(|(at, record)| match record {
+        Record::Stopped { branch, .. } => owner.contains(branch) || branch.contains(owner),
+        Record::Outcome { id, outcome: Outcome::Failed(_), .. } => {
+            owner.contains(&id.path)
+                && cleanup_owner(&id.path).is_none()
+                && !went_on(records, at, id, ended)
+        }
+        _ => false,
+    })
 }
 
 /// The branch whose end a cleanup branch belongs to.

@@ -15,6 +15,7 @@ use super::backend::{Ready, Settlement};
 use super::replay::State;
 use super::run::Run;
 use super::step::{From, StepState};
+use crate::sys::fault;
 
 /// The key of a record that a replay makes again; such a record is written once.
 pub(super) fn written_key(record: &Record) -> Option<String> {
@@ -54,7 +55,12 @@ impl Run<'_> {
         if replaying.live {
             return Some(From::Backend);
         }
-        Some(if known.state == State::Answered { From::Journal } else { From::Parked })
+        let live = fault::mutated("live call in a replay");
+        Some(if live {
+            From::Backend
+        } else if known.state == State::Answered {
+            From::Journal
+        } else { From::Parked })
     }
 
     fn diverge(&mut self, _at: usize, fault: Fault) {
@@ -71,6 +77,9 @@ impl Run<'_> {
         let id = delivered.id;
         let holder = self.step_of(&id).filter(|at| self.steps[*at].waits.contains_key(&id));
         let Some(at) = holder else {
+            if fault::mutated("leftover calls accepted") {
+                return;
+            }
             let call = self
                 .replay
                 .as_ref()
@@ -124,7 +133,7 @@ impl Run<'_> {
             .map(|(id, known)| (id.clone(), known.clone()));
         if let Some((id, known)) = missing {
             let over = self.was_dropped(&id);
-            if !over && known.intent.call != "cx.run" {
+            if !over && !fault::mutated("leftover calls accepted") && known.intent.call != "cx.run" {
                 let fault = divergence(
                     "the journal holds a call that the recipe no longer makes",
                     &format!(

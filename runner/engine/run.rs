@@ -433,18 +433,22 @@ impl<'a> Run<'a> {
             .map(|(_, at)| *at)
     }
 
-    /// Writes a record, unless a replay has it already. A journal that cannot be written stops the run.
-    pub(super) fn record(&mut self, record: Record) {
+    /// Writes a record, unless a replay has it already. A journal that cannot be written stops the run; then the answer is no.
+    pub(super) fn record(&mut self, record: Record) -> bool {
         if let Some(replaying) = &self.replay {
             let known =
                 super::resume::written_key(&record).is_some_and(|k| replaying.written.contains(&k));
             if known || replaying.proof {
-                return;
+                return true;
             }
         }
         self.cx.events.event(&Event::Recorded(record.clone()));
-        if let Err(fault) = self.cx.backend.record(record) {
-            self.halt(*fault);
+        match self.cx.backend.record(record) {
+            Ok(()) => true,
+            Err(fault) => {
+                self.halt(*fault);
+                false
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Settling: deciding whether a call whose outcome is unknown has happened. By its type's own read-back, by a person, or not at all.
 
 use ops_core::call::Settled;
+use ops_core::effect::Effect;
 use ops_core::error::{Code, Fault};
 use ops_core::event::Event;
 use ops_core::record::Record;
@@ -45,6 +46,10 @@ impl Gate<'_> {
     }
 
     fn settle_as(&self, known: &Known, ready: &Ready, how: Settled, by: &str) -> Settlement {
+        // Nothing tells, and nothing but files of this machine is touched: it is made again, as where there is no witness.
+        if matches!(how, Settled::Ask { .. }) && known.intent.effect == Effect::Files {
+            return Settlement::Again;
+        }
         let mut how = how;
         let mut by = by.to_owned();
         if let Settled::Ask { question } = &how {
@@ -78,6 +83,12 @@ impl Gate<'_> {
         self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
         let record =
             Record::Settled { id: ready.id.clone(), how: how.clone(), by, at: self.cx.world.now() };
+        // First the slot: once the record stands nobody settles again, and a slot kept by a crash in between would be lost.
+        if !matches!(how, Settled::Done { .. })
+            && let Err(fault) = self.free_slot(known)
+        {
+            return Settlement::Stop(fault);
+        }
         if let Err(fault) = self.note(record) {
             return Settlement::Stop(fault);
         }
@@ -85,10 +96,7 @@ impl Gate<'_> {
             Settled::Done { reply, .. } => Settlement::Done(reply),
             // The remedy of every type so far is to make the same call again: what is done already it leaves alone.
             Settled::NotDone { .. } | Settled::Partial { .. } | Settled::Ask { .. } => {
-                match self.free_slot(known) {
-                    Ok(()) => Settlement::Again,
-                    Err(fault) => Settlement::Stop(fault),
-                }
+                Settlement::Again
             }
         }
     }

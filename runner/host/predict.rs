@@ -7,7 +7,7 @@ use ops_core::error::{CallError, ErrorKind};
 use ops_core::value::{Handle, LaterRef, Value};
 use serde_json::json;
 
-use super::talos::{access, config, node};
+use super::talos::{access, config, node, standing};
 use super::{HostCx, kube, sh};
 use crate::sys::world::Local;
 
@@ -105,15 +105,26 @@ async fn apply(
     cx: &HostCx<'_>,
     later: &dyn Fn(&str) -> Value,
 ) -> Result<Value, CallError> {
-    let compared = config::compare(call, cx).await?;
-    if compared.diff.is_empty() {
+    let (bare, diff) = match config::compare(call, cx).await {
+        Ok(compared) => (compared.bare, compared.diff),
+        // Before the first run there is no talosconfig: the plan writes it only in its overlay. Then the maintenance channel alone tells.
+        Err(error) if !access::exists(cx, &cx.cluster()?.talosconfig)? => {
+            let shown = standing::maintenance(cx, cx.node(&call.node)?).await?;
+            if !(shown.without_config && shown.stage.is_some_and(|s| s.stage == "maintenance")) {
+                return Err(error);
+            }
+            (true, vec![config::FIRST.into()])
+        }
+        Err(error) => return Err(error),
+    };
+    if diff.is_empty() {
         return Ok(json!({"changed": false, "diff": "", "reboot": "none"}));
     }
-    let mut reply = json!({"changed": true, "diff": compared.diff.join("\n")});
+    let mut reply = json!({"changed": true, "diff": diff.join("\n")});
     reply["reboot"] = match call.mode {
         ApplyMode::NoReboot | ApplyMode::Try => "none".into(),
         ApplyMode::Staged => "staged".into(),
-        ApplyMode::Reboot if !compared.bare => "now".into(),
+        ApplyMode::Reboot if !bare => "now".into(),
         ApplyMode::Auto | ApplyMode::Reboot => later("reboot"),
     };
     if call.mode == ApplyMode::Try {

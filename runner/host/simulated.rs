@@ -5,7 +5,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -19,6 +20,7 @@ use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput 
 use serde_json::Value;
 
 use crate::sys::environment::THROUGH_SHIMS;
+use crate::sys::fault;
 use crate::sys::files::Files;
 use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
 
@@ -115,10 +117,14 @@ impl Simulated {
         let requests = lab.requests().len();
         drop(lab);
         // What a request did is on disk before anybody hears of it.
-        if !tools.is_empty() || !answers.is_empty() || requests != self.saved_requests.get() {
-            self.saved_requests.set(requests);
+        let before = self.saved_requests.replace(requests);
+        if !tools.is_empty() || !answers.is_empty() || requests != before {
             // A lab that cannot be kept is still a lab; the next command says that it is gone.
             let _ = self.save();
+        }
+        let wrote = self.lab.borrow().requests()[before..].iter().any(|reached| reached.writes);
+        if wrote {
+            fault::point("b6");
         }
         for (client, output) in tools {
             ready(&mut self.tools.borrow_mut(), client, output);
@@ -225,7 +231,10 @@ pub fn save_lab(lab: &Lab, path: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let fresh = path.with_extension("new");
-    fs::write(&fresh, lab.save())?;
+    // It holds the lab's keys: nobody else's to read, as with a real cluster's.
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(lab.save().as_bytes())?;
     fs::rename(&fresh, path)
 }
 

@@ -111,7 +111,7 @@ pub(super) fn unfinished(failure: &ToolFailure) -> CallError {
     let message = failure.to_string();
     match failure {
         ToolFailure::Missing(tool) => CallError::new(ErrorKind::MissingTool, message)
-            .hint(format!("install `{tool}`, or see `ops doctor`"))
+            .hint(format!("install `{tool}` and put it on PATH"))
             .before_effect(),
         ToolFailure::Start { .. } => CallError::new(ErrorKind::Failed, message).before_effect(),
         ToolFailure::Timeout { .. } => CallError::new(ErrorKind::Timeout, message),

@@ -82,6 +82,36 @@ pub mod rehearsal {
     }
 }
 
+/// Faults of `ops` itself, switched on for one thread: the crash tests prove by them that they would notice.
+#[cfg(test)]
+pub mod mutants {
+    use std::cell::Cell;
+
+    thread_local! {
+        static HERE: Cell<&'static str> = const { Cell::new("") };
+    }
+
+    /// Switches one on for this thread; an empty name switches it off.
+    pub fn switch(name: &'static str) {
+        HERE.set(name);
+    }
+
+    pub(super) fn on(name: &str) -> bool {
+        HERE.get() == name
+    }
+}
+
+/// Whether this fault of `ops` is switched on. Outside of the tests of this package there are none.
+pub fn mutated(name: &str) -> bool {
+    #[cfg(test)]
+    return mutants::on(name);
+    #[cfg(not(test))]
+    {
+        let _ = name;
+        false
+    }
+}
+
 /// Arms a point: `b3:2` dies at the second visit of `b3`.
 ///
 /// # Errors

@@ -62,6 +62,15 @@ fn a_write_reaches_nothing_by_other_ways_to_a_shim() {
 }
 
 #[test]
+fn without_its_shims_no_further_shell_starts() {
+    let tools = Tools::new();
+    let body = "sh 'rm \"$(command -v kubectl)\"' sh 'kubectl delete node w-1'";
+    let ran = tools.body(&["run"], body).exit(1);
+    assert!(ran.all().contains("the shims: that of `kubectl` is gone"), "{}", ran.all());
+    assert_eq!(tools.started(), [""; 0]);
+}
+
+#[test]
 fn a_path_of_the_scripts_own_is_not_seen() {
     let tools = Tools::new();
     // `docs/architecture.md` says so; a shim that learns to see one of them moves it to the table above.

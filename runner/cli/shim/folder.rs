@@ -49,7 +49,9 @@ impl Folder {
         fs::create_dir(&bin)?;
         let own = std::env::current_exe()?;
         for tool in shim::tools() {
-            link(&own, &bin.join(tool))?;
+            // A hard link where the file system allows one: it still stands when this program's file is replaced while the run goes on.
+            let shim = bin.join(tool);
+            fs::hard_link(&own, &shim).or_else(|_| symlink(&own, &shim))?;
         }
         self.pinned.write(dir.path())?;
         Ok(Made { dir, _lock: lock })
@@ -65,19 +67,17 @@ impl Shims for Folder {
             self.made.get_or_init(|| made)
         };
         let private = made.dir.path();
+        let bin = private.join("bin");
+        // A link that leads nowhere is passed over by a shell, and the real tool found behind it.
+        if let Some(tool) = shim::tools().find(|tool| inode(&bin.join(tool)).is_none()) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("that of `{tool}` is gone"),
+            ));
+        }
         // A recipe may have made or renewed them since the last start.
         self.pinned.refresh(private)?;
-        Ok(Inside { folder: private.join("bin"), vars: pinned::variables(private).into() })
-    }
-}
-
-/// A hard link where the file system allows one: it still stands when this program's file is replaced while the run goes on. A link that
-/// leads nowhere would be passed over, and the real tool found behind it.
-fn link(own: &Path, shim: &Path) -> io::Result<()> {
-    fs::hard_link(own, shim).or_else(|_| symlink(own, shim))?;
-    match inode(shim) {
-        Some(_) => Ok(()),
-        None => Err(io::Error::new(io::ErrorKind::NotFound, format!("{} is gone", own.display()))),
+        Ok(Inside { folder: bin, vars: pinned::variables(private).into() })
     }
 }
 

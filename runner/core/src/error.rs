@@ -127,6 +127,7 @@ codes! {
     PARAM_VALUE = 211, Usage, "a parameter's value is wrong";
     PARAM_MISSING = 212, Usage, "a required parameter is missing";
     API_VERSION = 213, Usage, "the configuration asks for another version of the Lua API";
+    PATCH_REFUSED = 230, Usage, "a machine config or a patch of it is refused";
     GUARD_PARTITIONS = 301, Refused, "guard partitions";
     GUARD_ORDER = 310, Refused, "guard order";
     GUARD_IDENTITY = 320, Refused, "guard identity";

@@ -106,6 +106,9 @@ impl Live {
     }
 }
 
+/// The difference where a node has no config at all.
+pub(in crate::host) const FIRST: &str = "+ config (the node is in maintenance mode)";
+
 /// A config held against a node.
 pub(in crate::host) struct Compared {
     /// Its bytes.
@@ -142,7 +145,7 @@ pub(in crate::host) async fn compare(
             Ok(Compared { bytes, wanted, bare: false, diff })
         }
         Standing::Bare(_) => {
-            let diff = vec!["+ config (the node is in maintenance mode)".into()];
+            let diff = vec![FIRST.into()];
             Ok(Compared { bytes, wanted, bare: true, diff })
         }
         Standing::Away(why) => Err(CallError::new(ErrorKind::Unreachable, why).before_effect()),

@@ -12,37 +12,37 @@ pub struct Mark {
     pub column: usize,
 }
 
-/// A stable name for one kind of finding, for example `OPS0505`.
+/// A stable name for one kind of finding, for example `OPS0905`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Code(pub &'static str);
 
 impl Code {
     /// The file is not YAML that can be read: broken, not UTF-8, too large or too deep.
-    pub const UNREADABLE: Code = Code("OPS0501");
+    pub const UNREADABLE: Code = Code("OPS0901");
     /// A key that the document's type does not have.
-    pub const UNKNOWN_KEY: Code = Code("OPS0502");
+    pub const UNKNOWN_KEY: Code = Code("OPS0902");
     /// A document whose kind the machinery does not know.
-    pub const UNKNOWN_KIND: Code = Code("OPS0503");
+    pub const UNKNOWN_KIND: Code = Code("OPS0903");
     /// A value that cannot be read as the type its field has.
-    pub const WRONG_TYPE: Code = Code("OPS0504");
+    pub const WRONG_TYPE: Code = Code("OPS0904");
     /// The same key or the same document twice.
-    pub const DUPLICATE: Code = Code("OPS0505");
+    pub const DUPLICATE: Code = Code("OPS0905");
     /// Documents that may not stand together.
-    pub const CONFLICT: Code = Code("OPS0506");
+    pub const CONFLICT: Code = Code("OPS0906");
     /// Two values that cannot be merged.
-    pub const MERGE: Code = Code("OPS0507");
+    pub const MERGE: Code = Code("OPS0907");
     /// A `$patch: delete` that names nothing or stands in the wrong place.
-    pub const DELETE: Code = Code("OPS0508");
+    pub const DELETE: Code = Code("OPS0908");
     /// An RFC 6902 operation that does not apply.
-    pub const JSON_PATCH: Code = Code("OPS0509");
+    pub const JSON_PATCH: Code = Code("OPS0909");
     /// A patch file that could not be read, or a text that is no patch.
-    pub const NO_PATCH: Code = Code("OPS0510");
+    pub const NO_PATCH: Code = Code("OPS0910");
     /// An edit whose place is not in the file, or cannot be edited.
-    pub const NO_PLACE: Code = Code("OPS0512");
+    pub const NO_PLACE: Code = Code("OPS0912");
     /// A setting that a talconfig lacks, or that cannot be meant.
-    pub const TALCONFIG: Code = Code("OPS0513");
+    pub const TALCONFIG: Code = Code("OPS0913");
     /// A warning: the merge drops a value that the patch does not mention.
-    pub const LOST_VALUE: Code = Code("OPS0511");
+    pub const LOST_VALUE: Code = Code("OPS0911");
 }
 
 impl fmt::Display for Code {

@@ -29,40 +29,40 @@ fn refused(text: impl AsRef<[u8]>, expected: &[&str]) -> Vec<Diagnostic> {
 
 #[test]
 fn truncated_yaml_is_refused_where_it_was_opened() {
-    refused("machine:\n  env: {a: \"b", &["patch.yaml:2:12 OPS0501"]);
+    refused("machine:\n  env: {a: \"b", &["patch.yaml:2:12 OPS0901"]);
 }
 
 #[test]
 fn bytes_that_are_not_utf8_are_refused_at_the_first_of_them() {
-    refused(b"machine:\n  type: \xff\n", &["patch.yaml:2:9 OPS0501"]);
+    refused(b"machine:\n  type: \xff\n", &["patch.yaml:2:9 OPS0901"]);
 }
 
 #[test]
 fn control_characters_are_refused() {
-    refused("machine:\n  type: a\u{1}b\n", &["patch.yaml:2:10 OPS0501"]);
+    refused("machine:\n  type: a\u{1}b\n", &["patch.yaml:2:10 OPS0901"]);
 }
 
 #[test]
 fn tabs_are_no_indentation() {
-    refused("machine:\n\ttype: x\n", &["patch.yaml:2:2 OPS0501"]);
-    refused("machine:\n  \ttype: x\n", &["patch.yaml:2:4 OPS0501"]);
-    refused("machine:\n  certSANs:\n  -\t- x\n", &["patch.yaml:3:5 OPS0501"]);
+    refused("machine:\n\ttype: x\n", &["patch.yaml:2:2 OPS0901"]);
+    refused("machine:\n  \ttype: x\n", &["patch.yaml:2:4 OPS0901"]);
+    refused("machine:\n  certSANs:\n  -\t- x\n", &["patch.yaml:3:5 OPS0901"]);
 }
 
 #[test]
 fn duplicate_keys_are_refused_at_the_second() {
-    refused("machine:\n  type: a\nmachine:\n  type: b\n", &["patch.yaml:3:1 OPS0505"]);
+    refused("machine:\n  type: a\nmachine:\n  type: b\n", &["patch.yaml:3:1 OPS0905"]);
 }
 
 #[test]
 fn ten_thousand_levels_are_refused() {
     let flow = format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000));
     let problems = apply(CONFIG.as_bytes(), flow.as_bytes()).unwrap_err();
-    assert_eq!(problems[0].code.0, "OPS0501");
+    assert_eq!(problems[0].code.0, "OPS0901");
     let levels: Vec<String> = (0..2_000).map(|level| format!("{:level$}a:\n", "")).collect();
     let block = levels.concat();
     let problems = apply(CONFIG.as_bytes(), block.as_bytes()).unwrap_err();
-    assert_eq!(places(&problems), ["patch.yaml:201:201 OPS0501"], "{problems:?}");
+    assert_eq!(places(&problems), ["patch.yaml:201:201 OPS0901"], "{problems:?}");
 }
 
 #[test]
@@ -73,26 +73,26 @@ fn a_billion_laughs_are_refused() {
         writeln!(text, "x{level}: &x{level} [{before}]").unwrap();
     }
     let problems = apply(CONFIG.as_bytes(), text.as_bytes()).unwrap_err();
-    assert_eq!(problems[0].code.0, "OPS0501");
+    assert_eq!(problems[0].code.0, "OPS0901");
 }
 
 #[test]
 fn an_alias_inside_its_own_anchor_is_refused() {
-    refused("machine: &m\n  env: *m\n", &["patch.yaml:2:8 OPS0501"]);
+    refused("machine: &m\n  env: *m\n", &["patch.yaml:2:8 OPS0901"]);
 }
 
 #[test]
 fn a_file_of_fifty_megabytes_is_refused_before_it_is_read() {
     let text = vec![b'#'; 50 * 1024 * 1024];
     assert!(text.len() > MAX_BYTES);
-    refused(&text, &["patch.yaml:0:0 OPS0501"]);
+    refused(&text, &["patch.yaml:0:0 OPS0901"]);
 }
 
 #[test]
 fn every_unknown_key_and_wrong_type_is_found_in_one_go() {
     let problems = refused(
         "machine:\n  netwrk: {}\n  type: [1]\n  install:\n    wipe: maybe\n",
-        &["patch.yaml:2:3 OPS0502", "patch.yaml:3:9 OPS0504", "patch.yaml:5:11 OPS0504"],
+        &["patch.yaml:2:3 OPS0902", "patch.yaml:3:9 OPS0904", "patch.yaml:5:11 OPS0904"],
     );
     assert_eq!(problems[0].hint.as_deref(), Some("did you mean `network`?"));
 }
@@ -100,21 +100,21 @@ fn every_unknown_key_and_wrong_type_is_found_in_one_go() {
 #[test]
 fn an_unknown_kind_is_refused_with_the_nearest_one() {
     let problems =
-        refused("apiVersion: v1alpha1\nkind: HostnamConfig\n", &["patch.yaml:2:7 OPS0503"]);
+        refused("apiVersion: v1alpha1\nkind: HostnamConfig\n", &["patch.yaml:2:7 OPS0903"]);
     assert_eq!(problems[0].hint.as_deref(), Some("did you mean `HostnameConfig`?"));
 }
 
 #[test]
 fn a_clash_of_types_is_placed_in_the_patch() {
     let text = "machine:\n  kubelet:\n    extraConfig:\n      maxPods: \"200\"\n";
-    refused(text, &["patch.yaml:4:7 OPS0507"]);
+    refused(text, &["patch.yaml:4:7 OPS0907"]);
 }
 
 #[test]
 fn a_deletion_that_names_nothing_is_placed_in_the_patch() {
-    refused("machine:\n  sysctls:\n    a:\n      $patch: delete\n", &["patch.yaml:4:7 OPS0508"]);
+    refused("machine:\n  sysctls:\n    a:\n      $patch: delete\n", &["patch.yaml:4:7 OPS0908"]);
     let document = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: x\n$patch: delete\n";
-    refused(document, &["patch.yaml:4:1 OPS0508"]);
+    refused(document, &["patch.yaml:4:1 OPS0908"]);
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn an_operation_that_fails_is_placed_in_the_patch() {
     let text =
         b"- op: add\n  path: /machine/type\n  value: worker\n- op: remove\n  path: /no/such\n";
     let problems = apply(config, text).unwrap_err();
-    assert_eq!(places(&problems), ["patch.yaml:4:3 OPS0509"], "{problems:?}");
+    assert_eq!(places(&problems), ["patch.yaml:4:3 OPS0909"], "{problems:?}");
 }
 
 #[test]
 fn a_broken_config_is_reported_under_its_own_name() {
     let problems = apply(b"version: v1alpha1\nmachine: {typo: 1}\n", b"machine: {}\n").unwrap_err();
-    assert_eq!(places(&problems), ["config.yaml:2:11 OPS0502"], "{problems:?}");
+    assert_eq!(places(&problems), ["config.yaml:2:11 OPS0902"], "{problems:?}");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn values_that_the_patch_does_not_repeat_are_lost_with_a_warning() {
     let text = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: local\nprovisioning:\n  maxSize: 50GB\n";
     let patched = apply(CONFIG.as_bytes(), text.as_bytes()).unwrap();
     assert!(!patched.text.contains("minSize"), "{}", patched.text);
-    let expected = ["patch.yaml:5:3 OPS0511", "patch.yaml:5:3 OPS0511"];
+    let expected = ["patch.yaml:5:3 OPS0911", "patch.yaml:5:3 OPS0911"];
     assert_eq!(places(&patched.warnings), expected, "{:#?}", patched.warnings);
 }
 
@@ -168,7 +168,7 @@ fn a_percentage_over_bytes_is_warned_about() {
     let text = "apiVersion: v1alpha1\nkind: UserVolumeConfig\nname: local\nprovisioning:\n  diskSelector:\n    match: system_disk\n  minSize: 10GB\n  maxSize: 50%\n";
     let patched = apply(CONFIG.as_bytes(), text.as_bytes()).unwrap();
     assert!(patched.text.contains("maxSize: 20GB"), "{}", patched.text);
-    assert_eq!(places(&patched.warnings), ["patch.yaml:8:3 OPS0511"]);
+    assert_eq!(places(&patched.warnings), ["patch.yaml:8:3 OPS0911"]);
 }
 
 #[test]

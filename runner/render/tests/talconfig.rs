@@ -118,7 +118,7 @@ fn missing_and_empty_variables_are_refused_where_they_stand() {
     for (text, why) in [("${NONE}", "not set"), ("$EMPTY", "empty"), ("${NAME", "not closed")] {
         let text = format!("{BASE}{NODE}").replace("demo", text);
         let problems = load(&text, &[("NAME", "x"), ("EMPTY", "")]).unwrap_err();
-        assert!(problems[0].starts_with("1:14 OPS0513"), "{problems:?}");
+        assert!(problems[0].starts_with("1:14 OPS0913"), "{problems:?}");
         assert!(problems[0].contains(why), "{problems:?}");
     }
 }
@@ -130,18 +130,18 @@ fn variables_in_comments_are_left_alone() {
 
 #[test]
 fn unknown_keys_are_refused_at_their_place() {
-    refused(&format!("{BASE}domian: x\n{NODE}"), &["5:1 OPS0502 unknown key `domian`"]);
+    refused(&format!("{BASE}domian: x\n{NODE}"), &["5:1 OPS0902 unknown key `domian`"]);
     refused(
         &format!(
             "{BASE}{NODE}    networkInterfaces:\n      - interface: eth0\n        dhpc: true\n"
         ),
-        &["12:9 OPS0502 unknown key `dhpc` in `nodes[0].networkInterfaces[0]`"],
+        &["12:9 OPS0902 unknown key `dhpc` in `nodes[0].networkInterfaces[0]`"],
     );
 }
 
 #[test]
 fn wrong_types_are_refused_at_their_place() {
-    refused(&format!("{BASE}{NODE}    nodeLabels: [a]\n"), &["10:17 OPS0504"]);
+    refused(&format!("{BASE}{NODE}    nodeLabels: [a]\n"), &["10:17 OPS0904"]);
 }
 
 #[test]
@@ -149,11 +149,11 @@ fn what_is_missing_is_named() {
     refused(
         "clusterName: demo\nnodes:\n  - controlPlane: true\n",
         &[
-            "1:1 OPS0513 `kubernetesVersion`",
-            "1:1 OPS0513 `endpoint`",
-            "3:5 OPS0513 the node has no `hostname`",
-            "3:5 OPS0513 node `` has no `ipAddress`",
-            "3:5 OPS0513 node `` has no `installDisk`",
+            "1:1 OPS0913 `kubernetesVersion`",
+            "1:1 OPS0913 `endpoint`",
+            "3:5 OPS0913 the node has no `hostname`",
+            "3:5 OPS0913 node `` has no `ipAddress`",
+            "3:5 OPS0913 node `` has no `installDisk`",
         ],
     );
 }
@@ -161,11 +161,11 @@ fn what_is_missing_is_named() {
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let twice = NODE.strip_prefix("nodes:\n").unwrap();
-    refused(&format!("{BASE}{NODE}{twice}"), &["10:15 OPS0513 node `cp-1` is in line 6"]);
-    refused(&format!("{BASE}{NODE}").replace("10.0.0.11", "10.0.0.999"), &["7:16 OPS0513"]);
-    refused(&format!("{BASE}{NODE}").replace("https:", "http:"), &["4:11 OPS0513"]);
-    refused(&format!("{BASE}{NODE}").replace("cp-1", "cp_1"), &["6:15 OPS0513"]);
-    refused("", &["0:0 OPS0513 the talconfig is empty"]);
+    refused(&format!("{BASE}{NODE}{twice}"), &["10:15 OPS0913 node `cp-1` is in line 6"]);
+    refused(&format!("{BASE}{NODE}").replace("10.0.0.11", "10.0.0.999"), &["7:16 OPS0913"]);
+    refused(&format!("{BASE}{NODE}").replace("https:", "http:"), &["4:11 OPS0913"]);
+    refused(&format!("{BASE}{NODE}").replace("cp-1", "cp_1"), &["6:15 OPS0913"]);
+    refused("", &["0:0 OPS0913 the talconfig is empty"]);
 }
 
 const GENERATED: &str = "version: v1alpha1\nmachine:\n  type: controlplane\n  install: {}\ncluster:\n  controlPlane: {endpoint: https://10.0.0.10:6443}\n---\napiVersion: v1alpha1\nkind: HostnameConfig\nauto: stable\n";

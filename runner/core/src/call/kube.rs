@@ -150,6 +150,9 @@ impl CallSpec for Cordon {
     fn scope(&self) -> Scope {
         Scope::Cluster
     }
+    fn reads(&self) -> Vec<Subject> {
+        vec![kube_node(&self.node)]
+    }
     fn writes(&self) -> Vec<Subject> {
         vec![kube_node(&self.node)]
     }
@@ -179,6 +182,9 @@ impl CallSpec for Uncordon {
     }
     fn scope(&self) -> Scope {
         Scope::Cluster
+    }
+    fn reads(&self) -> Vec<Subject> {
+        vec![kube_node(&self.node)]
     }
     fn writes(&self) -> Vec<Subject> {
         vec![kube_node(&self.node)]

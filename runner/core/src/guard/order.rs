@@ -93,8 +93,11 @@ pub(super) fn empty_handed(deed: &Deed<'_>, case: &Case<'_>) -> bool {
     }
     let settings = &case.site.cluster.guards;
     let etcd = fresh(case.facts.etcd.as_ref(), EvidenceCode::Etcd.limit(settings), case.now);
+    // A member that starts again waits as one that starts for the first time; the others know it, and its data is there.
+    let listed = |said: &EtcdSaid| matches!(said, EtcdSaid::Members { members, .. } if members.iter().any(|m| m.name == node));
     let without = etcd.is_ok_and(|view| {
         view.answers.iter().any(|answer| answer.node == node && answer.said == EtcdSaid::NoEtcd)
+            && !view.answers.iter().any(|answer| listed(&answer.said))
     });
     let maintenance = case.facts.node(node).and_then(|facts| facts.maintenance.as_ref());
     let proven = fresh(maintenance, EvidenceCode::Maint.limit(settings), case.now);

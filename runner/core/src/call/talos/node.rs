@@ -36,6 +36,9 @@ impl CallSpec for Bootstrap {
     fn scope(&self) -> Scope {
         Scope::Cluster
     }
+    fn reads(&self) -> Vec<Subject> {
+        vec![of_node(&self.node, "stage")]
+    }
     fn writes(&self) -> Vec<Subject> {
         vec![Subject::of(&["etcd"]), Subject::of(&["kube"]), of_node(&self.node, "stage")]
     }

@@ -132,6 +132,24 @@ fn a_joining_control_plane_may_be_configured_while_the_first_one_runs_alone() {
 }
 
 #[test]
+fn a_member_that_starts_again_still_holds_its_vote() {
+    let mut scene = Scene::healthy(3);
+    // Its service waits as before a first start, and the other two list it.
+    for answer in scene.etcd_mut().answers.iter_mut().filter(|a| a.node == "cp-2") {
+        answer.said = EtcdSaid::NoEtcd;
+    }
+    let sequence = [Deed::Away("cp-2"), Deed::Away("cp-1")];
+    assert_eq!(judge(&scene, &sequence), NO);
+    assert_eq!(judge(&scene, &[Deed::Away("cp-1")]), NO, "two of three must stay");
+    scene.silence("cp-3");
+    assert_eq!(
+        judge(&scene, &[Deed::Away("cp-2")]),
+        NO,
+        "its data may be the only copy beside cp-1's"
+    );
+}
+
+#[test]
 fn a_sick_member_may_be_rebooted_while_the_others_hold_quorum() {
     let mut scene = Scene::healthy(3);
     scene.member_mut("cp-2").healthy = false;
