@@ -75,10 +75,8 @@ impl Ground {
         let sources = Sources::embedded().with("recipes/crash.lua", include_str!("recipe.lua"));
         let host = Host::new(sources);
         assert!(host.faults().is_empty(), "{:?}", host.faults());
-        let args =
-            json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
-        let asked =
-            vec![Need { recipe: "crash".into(), args: args.as_object().unwrap().clone() }];
+        let args = json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
+        let asked = vec![Need { recipe: "crash".into(), args: args.as_object().unwrap().clone() }];
         let mut ground = Ground {
             dir,
             settings,
@@ -107,13 +105,15 @@ impl Ground {
         let hands = self.hands(world.clone(), files(), blobs());
         self.lock = quick(async {
             let bind = |recipe: &str, given: &Map<String, Value>| self.bind(recipe, given);
-            let session = self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
+            let session =
+                self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
             session.adopt(None).await.unwrap().lock
         });
         let hands = self.hands(world.clone(), files(), blobs());
         let cleared = quick(async {
             let bind = |recipe: &str, given: &Map<String, Value>| self.bind(recipe, given);
-            let session = self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
+            let session =
+                self.session(&*world, (&hands, &hands), &bind, &books, &person, &self.host);
             let found = session.verify(&self.asked[0]).await.unwrap();
             session.issue(&found).unwrap();
             let graph = session.graph(&self.asked).unwrap();

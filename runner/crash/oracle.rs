@@ -9,8 +9,8 @@ use ops_lab::Lab;
 use serde_json::Value;
 
 use super::ground::Ground;
-use crate::sys::fault::mutants;
 use super::place::{Fate, Heard, Place, Way};
+use crate::sys::fault::mutants;
 
 /// How often a run may be resumed before it counts as stuck.
 const RESUMES: usize = 4;
@@ -163,10 +163,7 @@ fn nothing_twice(place: &Place<'_>, truth: &Truth) -> Result<(), String> {
 fn prefix(before: &[Heard], after: &[Heard]) -> Result<(), String> {
     for (at, one) in before.iter().enumerate() {
         if after.get(at) != Some(one) {
-            return Err(format!(
-                "delivery {at} was {one:?} and is {:?}",
-                after.get(at)
-            ));
+            return Err(format!("delivery {at} was {one:?} and is {:?}", after.get(at)));
         }
     }
     Ok(())

@@ -18,6 +18,7 @@ use ops_core::record::{JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::time::{Span, Time};
 use ops_core::value::{Digest, Map, Value};
 
+use super::bent::{Bent, Late};
 use super::books::{Books, Person};
 use super::ground::Ground;
 use crate::engine::gate::{Gate, GateContext};
@@ -25,7 +26,6 @@ use crate::engine::run::Bodies;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
-use super::bent::{Bent, Late};
 use crate::journal::memory::{Faults, MemoryStore};
 use crate::lua::Host;
 use crate::sys::blobs::{Blobs, MemoryBlobs};

@@ -85,8 +85,8 @@ fn a_journal_that_cannot_be_written_stops_the_run_and_a_resume_ends_it() {
         [Fault::full(n), Fault::full(n).torn(9), Fault::broken(n)]
             .map(|fault| failing(Faults { append: Some(fault), sync: None }))
     });
-    let syncs = (1..=truth.syncs)
-        .map(|n| failing(Faults { append: None, sync: Some(Fault::broken(n)) }));
+    let syncs =
+        (1..=truth.syncs).map(|n| failing(Faults { append: None, sync: Some(Fault::broken(n)) }));
     let fates: Vec<Vec<Fate>> = appends.chain(syncs).collect();
     all(&ground, &truth, &fates);
 }

@@ -477,9 +477,10 @@ pub(super) fn stop(fault: Fault) -> Finished {
 fn outlives(spec: &dyn ops_core::call::CallSpec) -> bool {
     match spec.effect() {
         Effect::Reads => false,
-        Effect::Files => {
-            !matches!(spec.witness(), ops_core::call::Witness::None | ops_core::call::Witness::Repeatable)
-        }
+        Effect::Files => !matches!(
+            spec.witness(),
+            ops_core::call::Witness::None | ops_core::call::Witness::Repeatable
+        ),
         Effect::Mutates | Effect::Destroys => spec.scope().outlives_machine(),
     }
 }

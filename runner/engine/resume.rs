@@ -60,7 +60,9 @@ impl Run<'_> {
             From::Backend
         } else if known.state == State::Answered {
             From::Journal
-        } else { From::Parked })
+        } else {
+            From::Parked
+        })
     }
 
     fn diverge(&mut self, _at: usize, fault: Fault) {
@@ -133,7 +135,8 @@ impl Run<'_> {
             .map(|(id, known)| (id.clone(), known.clone()));
         if let Some((id, known)) = missing {
             let over = self.was_dropped(&id);
-            if !over && !fault::mutated("leftover calls accepted") && known.intent.call != "cx.run" {
+            if !over && !fault::mutated("leftover calls accepted") && known.intent.call != "cx.run"
+            {
                 let fault = divergence(
                     "the journal holds a call that the recipe no longer makes",
                     &format!(

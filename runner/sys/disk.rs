@@ -32,7 +32,8 @@ impl Disk {
         let mut normal = normal(path)?;
         if let Ok(inside) = Path::new(&normal).strip_prefix(&self.root) {
             // Another name of a file inside, and held to the same: no link leads out.
-            inside.to_str().filter(|p| !p.is_empty()).unwrap_or(".").clone_into(&mut normal);
+            let inside = inside.to_str().filter(|p| !p.is_empty()).unwrap_or(".").to_owned();
+            normal = inside;
         }
         if normal.starts_with('/') {
             return Ok(normal.into());

@@ -98,7 +98,7 @@ impl UserData for Opaque {
         methods.add_meta_method(
             MetaMethod::Index,
             |lua, this, key: Value| -> mlua::Result<Value> {
-                let key = key.as_string().map(|key| key.to_string_lossy());
+                let key = key.as_string().map(mlua::LuaString::to_string_lossy);
                 Err(this.closed(lua, key.as_deref()))
             },
         );
