@@ -222,6 +222,8 @@ impl<'a> Run<'a> {
                 self.steps[at].waits.remove(&id);
                 if fault.code == Code::OUTCOME_UNKNOWN {
                     self.ended.unknown.push(id.clone());
+                    // Told whatever else stops the step: a person must answer it.
+                    self.ended.faults.push((id.path.clone(), (*fault).clone()));
                 }
                 self.stop_branch(at, id.path, *fault);
             }

@@ -325,6 +325,21 @@ fn a_looked_at_unknown_is_a_frontier_and_the_other_branches_are_planned_on() {
 }
 
 #[test]
+fn a_reply_of_which_nothing_is_known_is_a_frontier_however_it_is_looked_at() {
+    for look in ["v.boot_id", "v.boot_id == 'running'", "#v", "v .. ''", "v < 1"] {
+        let code = format!("local v = talos.reboot {{ 'a' }}\nlocal _ = {look}\nfs.read {{ 'x' }}");
+        let ran = run(&body(&code), spec("t"), |_| {
+            Ok(json!({ "$later": { "call": "t{0}/1", "field": "" } }))
+        });
+        assert_eq!(
+            (ran.calls(), ran.fault().code),
+            (vec!["talos.reboot".to_owned()], Code::FRONTIER),
+            "{look}"
+        );
+    }
+}
+
+#[test]
 fn stages_are_nested_steps_in_order() {
     let text = "return ops.recipes { { name = 'all', desc = 'd', stages = { 'one', { 'other:two', x = 1 } } } }";
     let host = host(&[("recipes/g.lua", text)]);

@@ -4,7 +4,6 @@ use ops_core::error::{CallError, ErrorKind};
 use ops_core::ident::CallId;
 use ops_core::machine::{Act, Delivery, Failure};
 use ops_core::value::Value;
-use proptest::prelude::{ProptestConfig, proptest};
 use serde_json::json;
 
 use super::{body, note, spec, stop};
@@ -116,14 +115,14 @@ fn again(host: &Host, recorded: &History) -> History {
 #[test]
 fn shuffled_deliveries_are_replayed_with_the_same_acts() {
     let host = body(TANGLED);
-    let ends = std::cell::RefCell::new(std::collections::BTreeSet::new());
-    proptest!(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() }, |(seed: u64)| {
-        let recorded = live(&host, seed);
+    let mut ends = std::collections::BTreeSet::new();
+    // Fixed seeds, far apart: some of these histories come to their end, and they are the same ones each time.
+    for round in 1..=96_u64 {
+        let recorded = live(&host, round.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let replayed = again(&host, &recorded);
         assert_eq!(replayed, recorded);
-        ends.borrow_mut().insert((format!("{:?}", recorded.turns), recorded.end.is_some_and(|end| end.is_ok())));
-    });
-    let ends = ends.into_inner();
+        ends.insert((format!("{:?}", recorded.turns), recorded.end.is_some_and(|end| end.is_ok())));
+    }
     assert!(ends.len() > 20, "orders differ, so there is something to replay: {}", ends.len());
     assert!(ends.iter().any(|(_, ok)| *ok), "some come to their end");
 }

@@ -4,6 +4,7 @@ use mlua::{AnyUserData, Lua, MetaMethod, UserData, UserDataMethods, Value};
 use ops_core::error::{Code, Fault};
 use ops_core::value::{Digest, Handle, SecretRef};
 
+use crate::lua::body::Body;
 use crate::lua::raised;
 
 /// An opaque handle.
@@ -31,7 +32,12 @@ impl Opaque {
         }
     }
 
-    fn closed(&self, lua: &Lua) -> mlua::Error {
+    /// Nobody looks inside. Whoever looks at what only apply will know ends the plan of this branch there.
+    fn closed(&self, lua: &Lua, key: Option<&str>) -> mlua::Error {
+        if let (Handle::Later(later), Ok(body)) = (&self.0, Body::of(lua)) {
+            let field = if later.field.is_empty() { key.unwrap_or("reply") } else { &later.field };
+            return body.frontier(lua, field, later);
+        }
         let mut fault = Fault::new(
             Code::VALUE,
             format!("{} cannot be looked into; hand it on to a call", self.word()),
@@ -65,6 +71,14 @@ fn parts(value: &Value) -> Option<Vec<serde_json::Value>> {
 /// A secret made of texts and secrets, in order: provider `joined`, its reference the JSON list of the parts.
 fn join(lua: &Lua, left: &Value, right: &Value) -> mlua::Result<AnyUserData> {
     let (Some(mut all), Some(more)) = (parts(left), parts(right)) else {
+        for side in [left, right] {
+            if let Value::UserData(data) = side
+                && let Ok(opaque) = data.borrow::<Opaque>()
+                && let Handle::Later(_) = opaque.0
+            {
+                return Err(opaque.closed(lua, None));
+            }
+        }
         let fault = Fault::new(Code::VALUE, "only texts and secrets can be joined to a secret");
         return Err(raised::located(lua, fault));
     };
@@ -81,11 +95,15 @@ fn join(lua: &Lua, left: &Value, right: &Value) -> mlua::Result<AnyUserData> {
 impl UserData for Opaque {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.shown()));
-        methods.add_meta_method(MetaMethod::Index, |lua, this, _: Value| -> mlua::Result<Value> {
-            Err(this.closed(lua))
-        });
+        methods.add_meta_method(
+            MetaMethod::Index,
+            |lua, this, key: Value| -> mlua::Result<Value> {
+                let key = key.as_string().map(mlua::LuaString::to_string_lossy);
+                Err(this.closed(lua, key.as_deref()))
+            },
+        );
         methods.add_meta_method(MetaMethod::Len, |lua, this, ()| -> mlua::Result<Value> {
-            Err(this.closed(lua))
+            Err(this.closed(lua, None))
         });
         methods
             .add_meta_function(MetaMethod::Concat, |lua, (a, b): (Value, Value)| join(lua, &a, &b));
@@ -103,7 +121,7 @@ fn compare(lua: &Lua, a: &Value, b: &Value) -> mlua::Result<bool> {
         if let Value::UserData(data) = side
             && let Ok(opaque) = data.borrow::<Opaque>()
         {
-            return Err(opaque.closed(lua));
+            return Err(opaque.closed(lua, None));
         }
     }
     Ok(false)
