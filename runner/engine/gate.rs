@@ -5,8 +5,8 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use ops_core::call::Request;
 use ops_core::call::table::Call;
+use ops_core::call::{Request, Witness};
 use ops_core::effect::{Effect, Scope};
 use ops_core::error::{Code, Fault};
 use ops_core::event::{Event, Events};
@@ -87,6 +87,8 @@ pub struct Gate<'a> {
     pub(super) confirmed: RefCell<Option<Confirmed>>,
     locked: Cell<bool>,
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
+    /// Calls of this run whose outcome is unknown, by digest, with what their witness showed before.
+    pub(super) doubts: RefCell<BTreeMap<Digest, (Witness, Value)>>,
     /// What this run does to nodes.
     pub(super) nodes: Nodes,
 }
@@ -99,6 +101,7 @@ impl<'a> Gate<'a> {
             confirmed: RefCell::new(confirmed),
             locked: Cell::new(false),
             groups: RefCell::default(),
+            doubts: RefCell::default(),
             nodes: Nodes::default(),
         }
     }
@@ -136,6 +139,9 @@ impl<'a> Gate<'a> {
                 Ok(()) => Finished::Reply(Ok(reply)),
                 Err(finished) => finished,
             };
+        }
+        if let Some(finished) = self.doubted(&ready).await {
+            return finished;
         }
         let permit = match self.admit(&ready).await {
             Ok(permit) => permit,
@@ -280,7 +286,7 @@ impl<'a> Gate<'a> {
         }
         let slot = permit.slot().map(|(grant, slot)| (grant.to_owned(), slot));
         let seen = before.map(|before| (witness, before));
-        self.intend(&ready, seen, slot.clone()).await?;
+        self.intend(&ready, seen.clone(), slot.clone()).await?;
         if let Some((grant, slot)) = slot {
             fault::point("b15");
             if let Err(fault) =
@@ -303,6 +309,9 @@ impl<'a> Gate<'a> {
         {
             return Ok(Finished::Stop(fault));
         }
+        if let (Err(error), Some(seen)) = (&reply, seen) {
+            self.doubt(&ready, error, seen);
+        }
         Ok(Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
                 error.call.clone_from(&ready.request.call);
@@ -312,10 +321,10 @@ impl<'a> Gate<'a> {
     }
 
     /// Writes the intent; on disk before the effect where the effect outlives this machine.
-    async fn intend(
+    pub(super) async fn intend(
         &self,
         ready: &Ready,
-        seen: Option<(ops_core::call::Witness, Value)>,
+        seen: Option<(Witness, Value)>,
         slot: Option<(String, u32)>,
     ) -> Result<(), Finished> {
         let spec = ready.call.spec();

@@ -1,14 +1,14 @@
 //! Settling: deciding whether a call whose outcome is unknown has happened. By its type's own read-back, by a person, or not at all.
 
-use ops_core::call::Settled;
+use ops_core::call::{Settled, Witness};
 use ops_core::effect::Effect;
-use ops_core::error::{Code, Fault};
+use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::record::Record;
 use ops_core::value::Value;
 use serde_json::json;
 
-use super::backend::{Ready, Settlement};
+use super::backend::{Finished, Ready, Settlement};
 use super::gate::Gate;
 use super::replay::Known;
 use crate::sys::fault;
@@ -43,6 +43,40 @@ impl Gate<'_> {
             }
         };
         self.settle_as(&known, &ready, how, by)
+    }
+
+    /// A call failed after it may have begun: before the same call is made again in this run, it is settled.
+    pub(super) fn doubt(&self, ready: &Ready, error: &CallError, seen: (Witness, Value)) {
+        let silent = matches!(
+            error.kind,
+            ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::NotApplied
+        );
+        let tells = !matches!(seen.0, Witness::None | Witness::Repeatable);
+        if ready.call.spec().effect().changes_world() && !error.before_effect && silent && tells {
+            self.doubts.borrow_mut().insert(ready.request.digest(ready.info.version), seen);
+        }
+    }
+
+    /// The end of a call that this run has made before without learning what became of it; nothing where it is to be made.
+    pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
+        let digest = ready.request.digest(ready.info.version);
+        let (witness, before) = self.doubts.borrow_mut().remove(&digest)?;
+        let now = self.cx.hands.witness(&witness).await;
+        match ready.call.spec().settle(&before, &now) {
+            Settled::Done { reply, because } => {
+                let text = format!("{because}: it had happened. Going on after it.");
+                self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
+                Some(match self.intend(ready, None, None).await {
+                    Ok(()) => Finished::Reply(Ok(reply)),
+                    Err(finished) => finished,
+                })
+            }
+            Settled::NotDone { .. } | Settled::Partial { .. } => None,
+            Settled::Ask { question } => {
+                self.doubts.borrow_mut().insert(digest, (witness, before));
+                Some(Finished::Stop(Box::new(unknown(ready, &question))))
+            }
+        }
     }
 
     fn settle_as(&self, known: &Known, ready: &Ready, how: Settled, by: &str) -> Settlement {

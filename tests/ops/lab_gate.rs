@@ -198,3 +198,18 @@ fn no_recipe_writes_the_pins_and_the_profile() {
     let _ = space.run(["run", "weaken"]).exit(0);
     assert!(!space.path("clusters/home.lock.toml").exists());
 }
+
+#[test]
+fn a_retried_call_of_unknown_outcome_is_settled_before_it_is_made_again() {
+    let space = healthy();
+    space.write(
+        "recipes/again.lua",
+        r#"return ops.recipe { desc = "Reboot, impatiently", run = function(cx)
+             cx:retry({ times = 3, backoff = "90s", kinds = { "not_applied", "timeout" } }, function()
+               talos.reboot { "w-1", timeout = "1s" }
+             end)
+           end }"#,
+    );
+    let ran = space.run(["--lab", "run", "again"]).exit(0);
+    assert_eq!(writes(&space), 1, "one reboot was sent: {}", ran.all());
+}
