@@ -1,6 +1,7 @@
 //! The state folder in memory: grants, claims, slots and the lock. Survives the crash of a process, as the real one does.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use ops_core::error::{Code, Fault};
 use ops_core::guard::{Grant, Held, Open, Who};
@@ -45,7 +46,7 @@ impl Keep for Books {
         Ok(self.held.borrow().clone())
     }
     fn issue(&self, grant: &Grant) -> Result<(), Box<Fault>> {
-        let fresh = Held { grant: grant.clone(), claimed: None, used: Default::default() };
+        let fresh = Held { grant: grant.clone(), claimed: None, used: BTreeMap::new() };
         self.held.borrow_mut().push(fresh);
         Ok(())
     }

@@ -100,7 +100,7 @@ impl Ground {
         let disk: Rc<dyn Files> = Rc::new(Disk::new(self.dir.path()).unwrap());
         let books = Books::default();
         let person = Person::default();
-        let world = self.world(&self.lab, disk.clone());
+        let world = world(&self.lab, disk.clone());
         let blobs = || Rc::new(MemoryBlobs::new([3; 32]));
         let files = || Rc::new(Overlay::over(disk.clone()));
         let hands = self.hands(world.clone(), files(), blobs());
@@ -144,11 +144,6 @@ impl Ground {
             asked: self.asked.clone(),
             run: self.run.clone(),
         }
-    }
-
-    /// A process's view of the lab.
-    pub(super) fn world(&self, lab: &str, files: Rc<dyn Files>) -> Rc<Simulated> {
-        Rc::new(Simulated::new(Lab::load(lab).unwrap(), None, files, Rc::new(NoTools)))
     }
 
     /// What carries calls out.
@@ -225,6 +220,11 @@ impl Ground {
             keep_going: false,
         }
     }
+}
+
+/// A process's view of the lab.
+pub(super) fn world(lab: &str, files: Rc<dyn Files>) -> Rc<Simulated> {
+    Rc::new(Simulated::new(Lab::load(lab).unwrap(), None, files, Rc::new(NoTools)))
 }
 
 fn spec(cluster: &Cluster) -> LabSpec {

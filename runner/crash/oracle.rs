@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::ground::Ground;
 use super::place::{Fate, Heard, Place, Way};
+use crate::journal::memory::Faults;
 use crate::sys::fault::mutants;
 
 /// How often a run may be resumed before it counts as stuck.
@@ -76,7 +77,7 @@ pub(super) fn survives(
         match way {
             Way::Crashed => came = true,
             Way::SetAside => {
-                let cut = fates.iter().any(|f| f.cut.is_some() || f.faults != Default::default());
+                let cut = fates.iter().any(|f| f.cut.is_some() || f.faults != Faults::default());
                 if !cut {
                     return Err("the journal is damaged, and no power was cut".into());
                 }
@@ -91,9 +92,7 @@ pub(super) fn survives(
             Way::Ended { exit: Exit::Unknown, unknown, .. } => {
                 next.settled.extend(unknown.into_iter().map(|id| (id, true)));
             }
-            Way::Ended { faults, .. }
-                if planned.is_some_and(|f| f.faults != Default::default()) =>
-            {
+            Way::Ended { faults, .. } if planned.is_some_and(|f| f.faults != Faults::default()) => {
                 came = true;
                 let stopped = faults.iter().any(|f| f.title.starts_with("the journal cannot be"));
                 if !stopped {
@@ -101,7 +100,7 @@ pub(super) fn survives(
                 }
             }
             Way::Ended { exit, faults, .. } => {
-                let told: Vec<String> = faults.iter().map(|f| f.to_string()).collect();
+                let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
                 return Err(format!("exit {exit:?}: {}", told.join("; ")));
             }
         }

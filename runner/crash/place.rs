@@ -20,7 +20,7 @@ use ops_core::value::{Digest, Map, Value};
 
 use super::bent::{Bent, Late};
 use super::books::{Books, Person};
-use super::ground::Ground;
+use super::ground::{self, Ground};
 use crate::engine::gate::{Gate, GateContext};
 use crate::engine::run::Bodies;
 use crate::engine::session::Session;
@@ -114,7 +114,7 @@ impl<'g> Place<'g> {
         } else {
             MemoryStore::holding(bytes[..decoded.good].to_vec())
         };
-        let world = self.ground.world(&self.lab.borrow(), self.files.clone());
+        let world = ground::world(&self.lab.borrow(), self.files.clone());
         let spy = Spy { host: &self.ground.host, heard: Arc::default() };
         rehearsal::begin(fate.at.as_ref().map(|(point, n)| (point.as_str(), *n)));
         let ended = catch_unwind(AssertUnwindSafe(|| {
@@ -237,7 +237,7 @@ impl<'g> Place<'g> {
     /// The continuous proof over the journal as it is.
     pub(super) fn prove(&self) -> Result<(), Box<Fault>> {
         let ground = self.ground;
-        let world = ground.world(&self.lab.borrow(), self.files.clone());
+        let world = ground::world(&self.lab.borrow(), self.files.clone());
         let blobs: Rc<dyn Blobs> = self.blobs.clone();
         let hands = ground.hands(world.clone(), self.files.clone(), blobs);
         let bind = |recipe: &str, given: &Map<String, Value>| ground.bind(recipe, given);
