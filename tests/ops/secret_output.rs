@@ -14,7 +14,7 @@ fn what_a_child_prints_of_it_is_masked_although_it_was_not_given_to_that_child()
 }
 
 /// Every file below a folder that holds the text.
-fn holding(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
+pub(crate) fn holding(folder: &std::path::Path, text: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
