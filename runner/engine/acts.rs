@@ -1,8 +1,8 @@
 //! What the loop does with arrivals: a body's acts, replies, ends of steps. Every change of a step's state is here or in `run`.
 
 use futures_util::stream::AbortHandle;
-use ops_core::call::Request;
 use ops_core::call::table::{self, Call};
+use ops_core::call::{Interrupt, Request};
 use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
@@ -148,8 +148,7 @@ impl<'a> Run<'a> {
 
     /// Hands a call to the backend.
     pub(super) fn start(&mut self, at: usize, ready: Ready) {
-        let cleanup =
-            ready.id.path.0.contains("/defer[") || ready.id.path.0.contains("/on_failure");
+        let cleanup = is_cleanup(&ready.id.path);
         if (self.stopping.is_some() && !cleanup) || self.stop_waits(at, &ready.id) {
             return;
         }
@@ -183,12 +182,15 @@ impl<'a> Run<'a> {
         }));
     }
 
-    /// Whether a stop waits to be delivered to the branch: while it does, the gate starts no call there.
+    /// Whether a stop waits to be delivered to the branch: while it does, the gate starts no call there. A stop from further up does not
+    /// reach a cleanup that has begun.
     fn stop_waits(&self, at: usize, id: &CallId) -> bool {
+        let cleanup = is_cleanup(&id.path);
+        let reaches = |branch: &Branch| branch.contains(&id.path) && cleanup == is_cleanup(branch);
         self.steps[at]
             .mail
             .iter()
-            .any(|mail| matches!(mail, Delivery::Stop { branch, .. } if branch.contains(&id.path)))
+            .any(|mail| matches!(mail, Delivery::Stop { branch, .. } if reaches(branch)))
     }
 
     fn dropped(&mut self, at: usize, id: &CallId) {
@@ -381,8 +383,9 @@ impl<'a> Run<'a> {
     pub(super) fn interrupt(&mut self) {
         self.interrupts += 1;
         if self.interrupts == 1 {
-            let names: Vec<String> =
-                self.changing.iter().map(|id| id.path.leaf().to_owned()).collect();
+            let ends = self.signalled_first();
+            let stays = self.changing.iter().filter(|id| !ends.contains(id));
+            let names: Vec<String> = stays.map(|id| id.path.leaf().to_owned()).collect();
             let left = if names.is_empty() {
                 String::new()
             } else {
@@ -391,14 +394,25 @@ impl<'a> Run<'a> {
             let text = format!("no new calls{left}        (again: signal it)");
             self.cx.events.event(&Event::Note { branch: None, text });
             self.drop_reads();
+            self.cx.backend.signal(Some(&ends), false);
             self.stopping.get_or_insert_with(|| Fault::new(Code::INTERRUPTED, "interrupted"));
             if self.ended.faults.is_empty() {
                 let fault = Fault::new(Code::INTERRUPTED, "interrupted");
                 self.ended.faults.push((Branch(String::new()), fault));
             }
         } else {
-            self.cx.backend.signal(self.interrupts > 2);
+            self.cx.backend.signal(None, self.interrupts > 2);
         }
+    }
+
+    /// Running calls whose type says that the first Ctrl-C ends them.
+    fn signalled_first(&self) -> Vec<CallId> {
+        let signals = |id: &CallId| {
+            let request = self.steps.iter().find_map(|step| step.waits.get(id)).map(|w| &w.request);
+            let call = request.and_then(|request| Call::decode(request).ok());
+            call.is_some_and(|(call, _)| call.spec().interrupt() == Interrupt::Signal)
+        };
+        self.changing.iter().filter(|id| signals(id)).cloned().collect()
     }
 
     fn drop_reads(&mut self) {
@@ -410,4 +424,9 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Whether a branch is a cleanup, or lies within one.
+fn is_cleanup(path: &Branch) -> bool {
+    path.0.contains("/defer[") || path.0.contains("/on_failure")
 }

@@ -65,8 +65,8 @@ pub trait Backend {
     /// Where the blob is missing or damaged.
     fn load(&self, blob: &Blob) -> Result<Value, Box<Fault>>;
 
-    /// Signals every running child's process group: asks it to end, or ends it.
-    fn signal(&self, hard: bool);
+    /// Signals the process groups of these calls, or of every call: asks them to end, or ends them.
+    fn signal(&self, calls: Option<&[CallId]>, hard: bool);
 
     /// Settles a call whose outcome is unknown.
     fn settle(&self, known: super::replay::Known, ready: Ready) -> Local<'_, Settlement>;

@@ -419,9 +419,11 @@ impl Backend for Gate<'_> {
         serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))
     }
 
-    fn signal(&self, hard: bool) {
-        for (group, _) in self.groups.borrow().values() {
-            (self.cx.end_group)(*group, hard);
+    fn signal(&self, calls: Option<&[CallId]>, hard: bool) {
+        for (id, (group, _)) in self.groups.borrow().iter() {
+            if calls.is_none_or(|calls| calls.contains(id)) {
+                (self.cx.end_group)(*group, hard);
+            }
         }
     }
 

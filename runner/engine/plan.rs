@@ -176,7 +176,7 @@ impl Backend for PlanBackend<'_> {
         Err(Box::new(Fault::new(Code::BUG, "a plan stores nothing")))
     }
 
-    fn signal(&self, _: bool) {}
+    fn signal(&self, _: Option<&[CallId]>, _: bool) {}
 
     fn settle(&self, _: Known, _: Ready) -> Local<'_, Settlement> {
         Box::pin(async { Settlement::Again })

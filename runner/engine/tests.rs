@@ -207,7 +207,7 @@ impl Backend for Table {
     fn load(&self, _: &Blob) -> Result<Value, Box<Fault>> {
         Ok(Value::Null)
     }
-    fn signal(&self, _: bool) {}
+    fn signal(&self, _: Option<&[CallId]>, _: bool) {}
     fn settle(&self, known: Known, _: Ready) -> Local<'_, Settlement> {
         self.settled.borrow_mut().push(known.intent.id);
         Box::pin(async { Settlement::Again })

@@ -62,13 +62,24 @@ pub(super) fn make(path: &Path) -> Result<(), Box<Fault>> {
 /// The key of the folder; made from `random` where there is none.
 pub(super) fn key(path: &Path, random: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], Box<Fault>> {
     let file = path.join("key");
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
-        Ok(mut new) => {
-            let key = random();
-            new.write_all(&key)
-                .and_then(|()| new.sync_all())
-                .and_then(|()| File::open(path)?.sync_all())
-                .map_err(|e| cannot(&file, &e))?;
+    if file.exists() {
+        return read_key(&file);
+    }
+    let key = random();
+    // Whole before it has its name: another process that comes at the same time must never see half of it.
+    let thread = std::thread::current().id();
+    let fresh = path.join(format!("key.{}.{thread:?}", std::process::id()));
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&fresh)
+        .and_then(|mut new| new.write_all(&key).and_then(|()| new.sync_all()))
+        .and_then(|()| fs::hard_link(&fresh, &file));
+    let _ = fs::remove_file(&fresh);
+    match made {
+        Ok(()) => {
+            File::open(path).and_then(|folder| folder.sync_all()).map_err(|e| cannot(path, &e))?;
             Ok(key)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => read_key(&file),

@@ -1,0 +1,37 @@
+//! Ctrl-C while a shell line runs: it is signalled at once, the journal is kept, and a resume asks what became of it.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::space::Space;
+
+const SLOW: &str = r#"
+return ops.recipe {
+  desc = "Take long", cluster = false,
+  run = function(cx)
+    cx:defer(function() sh { "echo cleaned >> log" } end)
+    sh { "echo one >> log" }
+    sh { "echo started; sleep 600; echo two >> log" }
+    sh { "echo three >> log" }
+  end,
+}
+"#;
+
+#[test]
+fn a_first_ctrl_c_ends_the_shell_line_cleans_up_and_keeps_the_journal() {
+    let space = Space::new();
+    space.write("ops.toml", "api = 1\n").write("recipes/t/slow.lua", SLOW);
+    let mut command = space.command(["--output", "interleave", "run", "t:slow"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let screen = BufReader::new(child.stdout.take().unwrap());
+    let mut lines = screen.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("started")), "the shell line runs");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(space.read("log"), "one\ncleaned\n", "nothing was begun behind it");
+    let asked = space.run(["resume"]).exit(8);
+    assert!(asked.stderr().contains("--settle"), "{}", asked.all());
+}
