@@ -63,10 +63,16 @@ impl Host {
         let (deliver, deliveries) = sync_channel::<Delivery>(0);
         let (answer, turns) = sync_channel::<Turn>(1);
         let (host, watched) = (self.clone(), deadline.clone());
+        #[cfg(test)]
+        let mutant = crate::sys::fault::mutants::current();
         let spawned = thread::Builder::new()
             .name(format!("lua {}", spec.recipe))
             .stack_size(STACK)
-            .spawn(move || run(&host, &spec, &watched, &deliveries, &answer));
+            .spawn(move || {
+                #[cfg(test)]
+                crate::sys::fault::mutants::switch(mutant);
+                run(&host, &spec, &watched, &deliveries, &answer);
+            });
         let fault = spawned
             .err()
             .map(|error| Fault::new(Code::BUG, format!("no thread for a recipe's body: {error}")));

@@ -96,6 +96,11 @@ pub mod mutants {
         HERE.set(name);
     }
 
+    /// The one that is on here: a thread that works for this one switches it on as well.
+    pub fn current() -> &'static str {
+        HERE.get()
+    }
+
     pub(super) fn on(name: &str) -> bool {
         HERE.get() == name
     }
