@@ -376,3 +376,40 @@ fn a_journal_that_holds_more_calls_than_the_recipe_makes_is_a_divergence() {
     let (ended, _) = run(&Scripts(vec![("a", 2)]), &Table::new(&[], &[]), Some(&journal), false);
     assert_eq!(ended.exit(), Exit::Stale, "{ended:?}");
 }
+
+#[test]
+fn more_steps_than_may_run_at_once_come_to_their_end_in_every_part() {
+    for part in [super::run::Part::Parameters, super::run::Part::Whole] {
+        let mut catalog = Catalog::default();
+        let names: Vec<String> = (0..50).map(|n| format!("t:r{n}")).collect();
+        for name in &names {
+            let head = Head { name: name.clone(), ..Head::default() };
+            catalog.recipes.insert(name.clone(), head);
+        }
+        let world = Still(RefCell::new(0));
+        let table = Table::new(&[], &[]);
+        let scripts = Scripts(vec![("a", 1)]);
+        let bind = |_: &str, args: &Map<String, Value>| Ok(args.clone());
+        let cx = Context {
+            world: &world,
+            backend: &table,
+            bodies: &scripts,
+            catalog: &catalog,
+            cluster: None,
+            run: RunId("test".into()),
+            bind: &bind,
+            events: &Silent,
+            jobs: 4,
+            keep_going: false,
+            part,
+        };
+        let asked: Vec<Need> =
+            names.iter().map(|n| Need { recipe: n.clone(), args: Map::new() }).collect();
+        let graph = Graph::build(&catalog, &asked, &bind, &|_, _| Ok(Vec::new())).expect("a graph");
+        let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let ended = runtime.block_on(Run::new(&cx, graph, signals).run());
+        assert_eq!((ended.exit(), ended.steps.len()), (Exit::Done, 50), "{part:?}");
+    }
+}
