@@ -4,6 +4,9 @@
 
 use std::sync::{Arc, RwLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// What is shown in place of a secret.
 pub const MASK: &str = "•••";
 
@@ -40,7 +43,7 @@ impl Redactor {
             let lines = text.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE);
             forms.extend(lines.map(|line| line.as_bytes().to_vec()));
         }
-        forms.push(base64(secret));
+        forms.push(STANDARD.encode(secret).into_bytes());
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for form in forms {
             if form.len() >= SHORTEST && !known.needles.contains(&form) {
@@ -125,20 +128,6 @@ impl Known {
         }
         (out, 0)
     }
-}
-
-fn base64(bytes: &[u8]) -> Vec<u8> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for i in 0..4 {
-            let letter = LETTERS[(word >> (18 - 6 * i) & 63) as usize];
-            out.push(if i <= chunk.len() { letter } else { b'=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,24 +1,14 @@
 //! Encodings that configs and snapshots need: base64, SHA-256, RFC 3339 times.
-//! Here because the lab is to have no dependency for a few dozen lines; the vectors are the standards' own.
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use base64::Engine as _;
+use base64::alphabet::STANDARD as ALPHABET;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 /// Standard base64 with padding.
 #[must_use]
 pub fn base64(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte))
-            << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            if place <= chunk.len() {
-                out.push(char::from(ALPHABET[(word >> (18 - 6 * place) & 63) as usize]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
+    STANDARD.encode(bytes)
 }
 
 /// Reads standard base64; none for anything else.
@@ -26,7 +16,7 @@ pub fn unbase64(text: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let (mut word, mut bits) = (0u32, 0);
     for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
-        let value = ALPHABET.iter().position(|&letter| letter == byte)? as u32;
+        let value = ALPHABET.as_str().bytes().position(|letter| letter == byte)? as u32;
         word = word << 6 | value;
         bits += 6;
         if bits >= 8 {
@@ -37,90 +27,10 @@ pub fn unbase64(text: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
-const ROUND: [u32; 64] = {
-    // Fractional parts of the cube roots of the first 64 primes, by integer arithmetic.
-    let mut table = [0; 64];
-    let mut count = 0;
-    let mut candidate: u128 = 2;
-    while count < 64 {
-        if is_prime(candidate) {
-            table[count] = (icbrt(candidate << 96) & 0xffff_ffff) as u32;
-            count += 1;
-        }
-        candidate += 1;
-    }
-    table
-};
-
-const fn is_prime(n: u128) -> bool {
-    let mut divisor = 2;
-    while divisor * divisor <= n {
-        if n.is_multiple_of(divisor) {
-            return false;
-        }
-        divisor += 1;
-    }
-    true
-}
-
-const fn icbrt(n: u128) -> u128 {
-    let (mut low, mut high) = (0u128, 1u128 << 42);
-    while low < high {
-        let middle = (low + high).div_ceil(2);
-        if middle * middle * middle <= n { low = middle } else { high = middle - 1 }
-    }
-    low
-}
-
 /// SHA-256.
 #[must_use]
-#[expect(clippy::many_single_char_names, reason = "the names of FIPS 180-4")]
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut state: [u32; 8] = [
-        0x6a09_e667,
-        0xbb67_ae85,
-        0x3c6e_f372,
-        0xa54f_f53a,
-        0x510e_527f,
-        0x9b05_688c,
-        0x1f83_d9ab,
-        0x5be0_cd19,
-    ];
-    let mut message = bytes.to_vec();
-    message.push(0x80);
-    while message.len() % 64 != 56 {
-        message.push(0);
-    }
-    message.extend_from_slice(&(bytes.len() as u64 * 8).to_be_bytes());
-    for block in message.chunks_exact(64) {
-        let mut w = [0u32; 64];
-        for (slot, word) in w.iter_mut().zip(block.chunks_exact(4)) {
-            *slot = u32::from_be_bytes([word[0], word[1], word[2], word[3]]);
-        }
-        for i in 16..64 {
-            let a = w[i - 15].rotate_right(7) ^ w[i - 15].rotate_right(18) ^ w[i - 15] >> 3;
-            let b = w[i - 2].rotate_right(17) ^ w[i - 2].rotate_right(19) ^ w[i - 2] >> 10;
-            w[i] = w[i - 16].wrapping_add(a).wrapping_add(w[i - 7]).wrapping_add(b);
-        }
-        let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = state;
-        for i in 0..64 {
-            let s1 = e.rotate_right(6) ^ e.rotate_right(11) ^ e.rotate_right(25);
-            let choice = e & f ^ !e & g;
-            let t1 =
-                h.wrapping_add(s1).wrapping_add(choice).wrapping_add(ROUND[i]).wrapping_add(w[i]);
-            let s0 = a.rotate_right(2) ^ a.rotate_right(13) ^ a.rotate_right(22);
-            let t2 = s0.wrapping_add(a & b ^ a & c ^ b & c);
-            (h, g, f, e, d, c, b, a) = (g, f, e, d.wrapping_add(t1), c, b, a, t1.wrapping_add(t2));
-        }
-        for (slot, value) in state.iter_mut().zip([a, b, c, d, e, f, g, h]) {
-            *slot = slot.wrapping_add(value);
-        }
-    }
-    let mut out = [0; 32];
-    for (slot, word) in out.chunks_exact_mut(4).zip(state) {
-        slot.copy_from_slice(&word.to_be_bytes());
-    }
-    out
+    Sha256::digest(bytes).into()
 }
 
 /// Second at which simulated time begins: 2026-01-01T00:00:00Z.

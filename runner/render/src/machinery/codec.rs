@@ -1,6 +1,9 @@
 //! Types that read and write themselves: text to value and value to text.
 //! What shape of YAML they accept is decided in `decode` and `encode`.
 
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
+
 use super::profile::Codec;
 use super::value::Value;
 use super::{address, quantity};
@@ -135,47 +138,18 @@ fn not_one_of(text: &str, names: &[(i128, String)]) -> String {
     format!("`{text}` is not one of {}", shown.join(", "))
 }
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// As Go's own decoder, which lets the last group hold bits of no byte.
+const LIKE_GO: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 /// Standard base64 with padding; line breaks are skipped, as Go does.
 pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    if !digits.len().is_multiple_of(4) {
-        return None;
-    }
-    let mut out = Vec::with_capacity(digits.len() / 4 * 3);
-    let groups = digits.len() / 4;
-    for (at, group) in digits.chunks(4).enumerate() {
-        let padding = group.iter().rev().take_while(|byte| **byte == b'=').count();
-        if padding > 2 || (padding > 0 && at + 1 < groups) {
-            return None;
-        }
-        let mut bits = 0u32;
-        for &byte in &group[..4 - padding] {
-            let value = ALPHABET.iter().position(|known| *known == byte)?;
-            bits = (bits << 6) | value as u32;
-        }
-        bits <<= 6 * padding as u32;
-        let bytes = bits.to_be_bytes();
-        out.extend_from_slice(&bytes[1..4 - padding]);
-    }
-    Some(out)
+    LIKE_GO.decode(text.replace(['\r', '\n'], "")).ok()
 }
 
 /// Standard base64 with padding.
 pub(crate) fn encode_base64(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let mut padded = [0; 3];
-        padded[..group.len()].copy_from_slice(group);
-        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
-        for at in 0..4 {
-            if at > group.len() {
-                out.push('=');
-            } else {
-                out.push(ALPHABET[(bits >> (18 - 6 * at)) as usize & 63] as char);
-            }
-        }
-    }
-    out
+    LIKE_GO.encode(bytes)
 }

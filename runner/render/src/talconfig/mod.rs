@@ -7,7 +7,6 @@ mod node;
 mod patches;
 mod render;
 mod schematic;
-mod sha256;
 mod substitute;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! The identity of an image: Image Factory hashes the schematic's own YAML.
 
+use sha2::{Digest as _, Sha256};
+
 use super::Schema;
-use super::sha256::sha256;
 use crate::machinery::encode::encode;
 use crate::machinery::profile::TypeId;
 use crate::machinery::value::Value;
@@ -11,5 +12,9 @@ use crate::yaml::scalar::Dialect;
 /// The ID that Image Factory gives a schematic, computed without asking it.
 pub(super) fn id(schema: &Schema, type_id: TypeId, schematic: &Value) -> String {
     let text = emit(&encode(&schema.0, type_id, schematic), Dialect::V4, true);
-    sha256(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+    Sha256::digest(text.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect::<Vec<_>>()
+        .concat()
 }
