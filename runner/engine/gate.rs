@@ -18,15 +18,17 @@ use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
-use super::hands::{Attendant, Hands};
+use super::hands::Hands;
 use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
+use super::refusals::{located, of_command};
 use super::replay::{Known, State};
+use super::watch::Watch;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
-use crate::sys::world::{Local, Watcher, World};
+use crate::sys::world::{Local, World};
 
 /// The recipe that a run was asked for, as guards and refusals name it.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +116,9 @@ impl<'a> Gate<'a> {
         }
         if effect == Effect::Destroys && !ready.destructive {
             return stop(undeclared(&ready.request.call, ready.request.place.as_ref()));
+        }
+        if let Some(fault) = of_command(&ready) {
+            return stop(fault);
         }
         if ready.request.call == "time.now" {
             let now = self.cx.world.now();
@@ -295,7 +300,7 @@ impl<'a> Gate<'a> {
                 return Err(Finished::Stop(fault));
             }
         }
-        let attendant = Watch { gate: self, id: ready.id.clone() };
+        let attendant = Watch::new(self, ready.id.clone());
         let call = permit.into_call();
         if fault::mutated("outcome before effect") && effect.changes_world() {
             let outcome = Outcome::Done(serde_json::json!({"changed": true}));
@@ -304,6 +309,10 @@ impl<'a> Gate<'a> {
         }
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
+        // Whatever else became of it: a shell cannot talk a refusal away.
+        if let Some(fault) = attendant.refused.take() {
+            return Ok(stop(located(fault, ready.request.place.as_ref())));
+        }
         if let Ok(reply) = &reply
             && let Err(fault) = self.seen(&call, reply)
         {
@@ -437,7 +446,7 @@ impl Backend for Gate<'_> {
     fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>> {
         Box::pin(async move {
             let Some(ready) = wait else { return Ok(()) };
-            let attendant = Watch { gate: self, id: ready.id.clone() };
+            let attendant = Watch::new(self, ready.id.clone());
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
                 Ok(reply) => self.seen(&ready.call, &reply),
                 Err(error) => Err(Box::new(
@@ -450,33 +459,6 @@ impl Backend for Gate<'_> {
 
     fn records(&self) -> bool {
         true
-    }
-}
-
-/// Passes what happens during a call to the journal and the reporter.
-pub(super) struct Watch<'g, 'a> {
-    pub(super) gate: &'g Gate<'a>,
-    pub(super) id: CallId,
-}
-
-impl Watcher for Watch<'_, '_> {
-    fn started(&self, group: i32, start: u64) {
-        self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
-        // The journal's own failure stops the run at its next record.
-        let _ = self.gate.record(Record::Started { id: self.id.clone(), group, started: start });
-        fault::point("b5");
-    }
-
-    fn output(&self, stderr: bool, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
-    }
-}
-
-impl Attendant for Watch<'_, '_> {
-    fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
-        let (id, reason) = (self.id.clone(), reason.to_owned());
-        self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
     }
 }
 

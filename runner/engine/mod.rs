@@ -14,6 +14,7 @@ mod nodes;
 mod own_calls;
 pub mod plan;
 pub mod proof;
+mod refusals;
 pub mod replay;
 mod resume;
 pub mod run;
@@ -22,6 +23,7 @@ mod settle;
 mod step;
 mod timers;
 pub mod verify;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::backend::{Backend, Finished, Ready};
 use super::graph::{Bind, Graph};
 use super::idle::Patience;
+use super::refusals::poll_stray;
 use super::replay::Replay;
 use super::step::{StepRun, StepState};
 use crate::recipe::Catalog;
@@ -109,6 +110,13 @@ pub(super) enum Arrival {
     Deadline { step: usize, limit: ops_core::time::Span },
     /// A body's thread died: a fault of ops.
     Lost { step: usize, message: String },
+}
+
+/// What wakes the loop.
+enum Heard {
+    Arrival(Option<Arrival>),
+    Signal,
+    Stray(Fault),
 }
 
 /// The loop's state.
@@ -255,21 +263,33 @@ impl<'a> Run<'a> {
             let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
                 if let Poll::Ready(Some(())) = signals.poll_recv(task) {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Heard::Signal);
                 }
                 loop {
+                    // Before any reply: what a shim says comes before its line's end.
+                    if let Poll::Ready(fault) = poll_stray(world, task) {
+                        return Poll::Ready(Heard::Stray(fault));
+                    }
                     match flying.poll_next_unpin(task) {
-                        Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
+                        Poll::Ready(arrival) => return Poll::Ready(Heard::Arrival(arrival)),
                         Poll::Pending if turning == 0 && backend.pass_time() => {}
                         Poll::Pending if patience.pass(world, task) => {}
-                        Poll::Pending => return Poll::Pending,
+                        // The channel was perhaps opened just now.
+                        Poll::Pending => match poll_stray(world, task) {
+                            Poll::Ready(fault) => return Poll::Ready(Heard::Stray(fault)),
+                            Poll::Pending => return Poll::Pending,
+                        },
                     }
                 }
             })
             .await;
             match heard {
-                Some(arrival) => return arrival,
-                None => self.interrupt(),
+                Heard::Arrival(arrival) => return arrival,
+                Heard::Signal => self.interrupt(),
+                Heard::Stray(fault) => {
+                    self.halt(fault);
+                    return Some(Arrival::Dropped);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::fs::Content;
 use ops_core::call::sh::{Declared, Exec, Sh};
 use ops_core::call::{CallSpec, Common};
-use ops_core::error::{CallError, ErrorKind};
+use ops_core::error::{CallError, ErrorKind, Fault};
 use ops_core::shim;
 use ops_core::value::{BLOB_FROM, Handle, LaterRef, Value};
 use serde_json::json;
@@ -227,6 +227,9 @@ impl Watcher for Redacted<'_> {
         if !shown.is_empty() {
             self.inner.output(stderr, &shown);
         }
+    }
+    fn refused(&self, fault: &Fault) {
+        self.inner.refused(fault);
     }
     fn ended(&self, code: i32) {
         self.code.set(Some(code));

@@ -7,6 +7,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::channel::{Printed, Said};
 
 /// A variable on an argv: what starts sees the shims first on its PATH, so that every tool inside is judged. Children see it too.
 pub const THROUGH_SHIMS: &str = "OPS_SHIMS";
@@ -63,6 +66,22 @@ pub trait Shims: std::fmt::Debug {
     /// # Errors
     /// As the system says. Then nothing starts: without shims it would find the tools themselves.
     fn ready(&self) -> io::Result<Inside>;
+
+    /// Asked behind each such start: that nobody has moved, replaced or removed them meanwhile.
+    ///
+    /// # Errors
+    /// What is no longer as it was made.
+    fn intact(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The next thing that one of them says.
+    fn poll_said(&self, _task: &mut Context<'_>) -> Poll<Said> {
+        Poll::Pending
+    }
+
+    /// Answers one with what its tool would have printed.
+    fn answer(&self, _said: Said, _printed: &Printed) {}
 }
 
 /// What a child finds that starts through the shims.
@@ -113,6 +132,11 @@ impl Environment {
     /// As the shims say.
     pub fn inside(&self) -> io::Result<Option<Inside>> {
         self.shims.as_ref().map(|shims| shims.ready()).transpose()
+    }
+
+    /// The shims, where this environment has some.
+    pub fn shims(&self) -> Option<&dyn Shims> {
+        self.shims.as_deref()
     }
 
     /// The program of that name; looked up once per run. A name with a `/` is a path from `root`. Inside the shims, a shim of that name wins.

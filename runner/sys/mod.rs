@@ -1,6 +1,7 @@
 //! The operating system behind small seams: processes, files, clock, randomness. Knows nothing of recipes or clusters.
 
 pub mod blobs;
+pub mod channel;
 pub mod clock;
 pub mod disk;
 pub mod environment;

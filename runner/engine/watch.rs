@@ -1,0 +1,65 @@
+//! What a live call's process says while it runs, on its way to the journal, the reporter and the audit log. Judges nothing.
+
+use ops_core::error::Fault;
+use ops_core::event::Event;
+use ops_core::ident::CallId;
+use ops_core::record::Record;
+use serde_json::json;
+
+use super::backend::Backend;
+use super::gate::Gate;
+use super::hands::Attendant;
+use super::refusals::Refusals;
+use crate::sys::fault;
+use crate::sys::world::Watcher;
+
+/// Passes what happens during a call to the journal and the reporter.
+pub(super) struct Watch<'g, 'a> {
+    pub(super) gate: &'g Gate<'a>,
+    pub(super) id: CallId,
+    /// What stops the call, whatever it replies.
+    pub(super) refused: Refusals,
+}
+
+impl<'g, 'a> Watch<'g, 'a> {
+    pub(super) fn new(gate: &'g Gate<'a>, id: CallId) -> Watch<'g, 'a> {
+        Watch { gate, id, refused: Refusals::default() }
+    }
+}
+
+impl Watcher for Watch<'_, '_> {
+    fn refused(&self, fault: &Fault) {
+        let cx = &self.gate.cx;
+        let what = json!({
+            "run": cx.run.0,
+            "call": self.id.to_string(),
+            "code": fault.code.to_string(),
+            "title": fault.title,
+            "details": fault.details,
+        });
+        let mut fault = fault.clone();
+        if let Err(unwritten) = cx.keep.audit(cx.world.now(), "shim.refused", &what) {
+            fault = fault.detail(format!("not in the audit log: {}", unwritten.title));
+        }
+        self.refused.keep(&fault);
+    }
+
+    fn started(&self, group: i32, start: u64) {
+        self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
+        // The journal's own failure stops the run at its next record.
+        let _ = self.gate.record(Record::Started { id: self.id.clone(), group, started: start });
+        fault::point("b5");
+    }
+
+    fn output(&self, stderr: bool, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
+    }
+}
+
+impl Attendant for Watch<'_, '_> {
+    fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
+        let (id, reason) = (self.id.clone(), reason.to_owned());
+        self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
+    }
+}
