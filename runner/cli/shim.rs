@@ -54,7 +54,11 @@ pub fn main(
         Err(fault) => fault,
     };
     let look = Look::of_process(Colour::Auto, &env);
-    Output::of_process(look, Mode::Human, Redactor::default()).fault(&fault);
+    // What is refused is told in full where the run stops.
+    let short = Fault::new(fault.code, fault.title.clone());
+    let shown =
+        if private.is_some() && fault.code.exit == Exit::Refused { &short } else { &*fault };
+    Output::of_process(look, Mode::Human, Redactor::default()).fault(shown);
     if fault.code.exit == Exit::Refused {
         let inside = env.named(THROUGH_SHIMS).is_some();
         report(tool, args, &fault, private.as_deref(), inside);

@@ -157,6 +157,7 @@ fn prepared(job: &Job<'_>, secrets: &Redactor, cx: &HostCx<'_>) -> Result<Argv, 
         argv.env.push((name.clone(), text));
     }
     argv.env.push((THROUGH_SHIMS.to_owned(), "1".to_owned()));
+    argv.only_reads = job.effect == Declared::Reads;
     argv.stdin = job.stdin.map(|content| known(content, secrets, cx)).transpose()?;
     argv.cwd = job.cwd.map(|cwd| cx.inside(cwd)).transpose()?;
     Ok(argv)

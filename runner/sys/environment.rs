@@ -91,6 +91,10 @@ pub struct Inside {
     pub folder: PathBuf,
     /// Variables beside the scrubbed environment.
     pub vars: Vec<(&'static str, PathBuf)>,
+    /// A folder for what they leave lying: what is declared to read only writes nowhere else.
+    pub scratch: PathBuf,
+    /// Variables that lead there, for those.
+    pub scratch_vars: Vec<(&'static str, PathBuf)>,
 }
 
 /// The environment of children, and the programs on its PATH.
@@ -237,7 +241,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let real = program(&dir.path().join("bin"), "talosctl");
         let shim = program(&dir.path().join("shims"), "talosctl");
-        let inside = Inside { folder: dir.path().join("shims"), vars: Vec::new() };
+        let inside = Inside { folder: dir.path().join("shims"), ..Inside::default() };
         let bin = dir.path().join("bin");
         let found = environment(&[("PATH", bin.to_str().unwrap())], None);
         assert_eq!(found.find("talosctl", dir.path(), None), Some(real));
@@ -247,7 +251,7 @@ mod tests {
     #[test]
     fn inside_the_shims_their_folder_is_first_on_path_and_their_variables_are_set() {
         let vars = vec![("KUBECONFIG", PathBuf::from("/private/kubeconfig"))];
-        let inside = Inside { folder: "/shims".into(), vars };
+        let inside = Inside { folder: "/shims".into(), vars, ..Inside::default() };
         let environment = environment(&[("PATH", "/usr/bin:/bin"), ("KUBECONFIG", "/other")], None);
         let left: Vec<_> = environment.vars(Some(&inside)).collect();
         assert!(left.contains(&(OsStr::new("PATH"), "/shims:/usr/bin:/bin".into())), "{left:?}");

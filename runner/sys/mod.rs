@@ -3,6 +3,7 @@
 pub mod blobs;
 pub mod channel;
 pub mod clock;
+mod confine;
 pub mod disk;
 pub mod environment;
 pub mod fault;

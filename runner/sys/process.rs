@@ -2,7 +2,7 @@
 //!
 //! The only place that starts processes. No `pre_exec`: it would fork the whole engine instead of spawning.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::channel::{Printed, Said, Waiting};
+use super::confine::Confined;
 use super::environment::{Environment, THROUGH_SHIMS};
 use super::world::{ToolFailure, Watcher};
 use super::{clock, fault, group};
@@ -35,6 +36,8 @@ pub struct Processes {
     environment: Environment,
     limits: ProcessLimits,
     running: RefCell<BTreeMap<i32, Rc<Running>>>,
+    /// Made for the first process that only reads.
+    confined: OnceCell<Confined>,
 }
 
 /// How patient and how roomy.
@@ -75,7 +78,13 @@ impl Running {
 impl Processes {
     /// Processes with this environment and root.
     pub fn new(root: PathBuf, environment: Environment, limits: ProcessLimits) -> Processes {
-        Processes { root, environment, limits, running: RefCell::default() }
+        Processes {
+            root,
+            environment,
+            limits,
+            running: RefCell::default(),
+            confined: OnceCell::new(),
+        }
     }
 
     /// Where a program is, as `run` would find it.
@@ -235,18 +244,33 @@ impl Processes {
             return Err(refused(format!("its working directory {} is no folder", cwd.display())));
         }
         let stdin = if argv.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(&argv.args)
             .current_dir(cwd)
             .env_clear()
             .envs(self.environment.vars(inside.as_ref()))
+            .envs(inside.iter().filter(|_| argv.only_reads).flat_map(|i| i.scratch_vars.clone()))
             .envs(argv.env.iter().map(|(name, value)| (name, value)))
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| refused(error.to_string()))
+            .process_group(0);
+        let started = match &inside {
+            Some(inside) if argv.only_reads => {
+                self.confined(&inside.scratch).and_then(|confined| confined.spawn(command))
+            }
+            _ => command.spawn(),
+        };
+        started.map_err(|error| refused(error.to_string()))
+    }
+
+    fn confined(&self, scratch: &Path) -> io::Result<&Confined> {
+        if let Some(confined) = self.confined.get() {
+            return Ok(confined);
+        }
+        let made = Confined::below(scratch)?;
+        Ok(self.confined.get_or_init(|| made))
     }
 }
 

@@ -24,7 +24,7 @@ fn a_read_passes_with_its_words_its_stdin_and_its_exit_code() {
 #[test]
 fn a_command_without_a_shell_passes_the_same_shim() {
     let tools = Tools::new();
-    let read = "sh.exec { 'helm', 'list', '-A', effect = 'reads' }";
+    let read = "sh.exec { 'helm', 'list', '-A' }";
     let _ = tools.body(&["run"], read).exit(0);
     assert_eq!(tools.started(), ["helm [list] [-A]"]);
     let write = tools.body(&["run"], "sh.exec { 'helm', 'uninstall', 'x' }").exit(3);
@@ -108,12 +108,56 @@ fn a_plan_runs_only_declared_reads_and_they_meet_the_shims() {
     let script = |effect: &str, line: &str| format!("sh {{ '{line}', effect = '{effect}' }}");
     let _ = tools.body(&["plan"], &script("mutates", "kubectl get nodes; touch reached")).exit(0);
     assert!(tools.started().is_empty() && !tools.space.path("reached").exists());
-    let _ = tools.body(&["plan"], &script("reads", "kubectl get nodes")).exit(0);
-    assert_eq!(tools.started(), ["kubectl [get] [nodes]"]);
+    let read =
+        format!("error({}.stdout)", script("reads", "kubectl get nodes; touch reached || true"));
+    let ran = tools.body(&["plan"], &read).exit(1);
+    assert!(ran.all().contains("KUBECONFIG="), "its output has arrived: {}", ran.all());
     let ran = tools.body(&["plan"], &script("reads", "kubectl delete node w-1"));
     assert!(ran.code() == 3 && ran.all().contains("OPS0360"), "{}", ran.all());
     assert!(ran.all().contains("recipes/probe.lua:1"), "{}", ran.all());
     assert!(tools.started().is_empty());
+}
+
+#[test]
+fn a_line_that_is_declared_to_read_writes_to_its_temporary_folder_alone() {
+    let tools = Tools::new();
+    let body = |line: &str| format!("sh {{ [==[{line}]==], effect = 'reads' }}");
+    let fine = "f=$(mktemp); kubectl get nodes | cat > $f; grep KUBECONFIG $f; case $f in */shims-*) ;; *) exit 1;; esac";
+    for words in [["run"], ["plan"]] {
+        let _ = tools.body(&words, &body(fine)).exit(0);
+        // The tool's own stand-in writes down that it was started, and may not.
+        assert_eq!(tools.started(), [""; 0]);
+        if !confines() {
+            eprintln!("skipped: this kernel has no Landlock");
+            continue;
+        }
+        for line in
+            ["touch reached", "echo x > ops.toml", "rm -r clusters", "touch \"$HOME/reached\""]
+        {
+            let ran = tools.body(&words, &body(line)).exit(1);
+            assert!(!tools.space.path("reached").exists(), "{line}\n{}", ran.all());
+            assert!(tools.space.path("clusters").exists() && tools.space.read("ops.toml") != "x\n");
+        }
+    }
+    let _ = tools.body(&["run"], "sh 'touch reached'").exit(0);
+    assert!(tools.space.path("reached").exists(), "what is not declared to read may write");
+}
+
+/// Whether this kernel has Landlock: since 5.13, where it is built in and not switched off.
+#[cfg(target_os = "linux")]
+fn confines() -> bool {
+    use landlock::{AccessFs, Ruleset, RulesetAttr, RulesetError, RulesetStatus};
+    let confined = || -> Result<_, RulesetError> {
+        let made = Ruleset::default().handle_access(AccessFs::MakeDir)?.create()?;
+        Ok(made.restrict_self()?.ruleset)
+    };
+    let status = std::thread::spawn(move || confined().unwrap()).join().unwrap();
+    status != RulesetStatus::NotEnforced
+}
+
+#[cfg(not(target_os = "linux"))]
+fn confines() -> bool {
+    false
 }
 
 #[test]

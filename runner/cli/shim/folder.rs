@@ -62,7 +62,9 @@ impl Folder {
         }
         self.pinned.write(dir.path())?;
         let talk = super::talk(dir.path());
-        fs::create_dir(&talk)?;
+        for folder in [&talk, &scratch(dir.path())] {
+            fs::create_dir(folder)?;
+        }
         let channel = Channel::open(&talk, self.redactor.clone())?;
         let stamp = stamp(&bin, &talk)?;
         Ok(Made { dir, channel, stamp, _lock: lock })
@@ -98,7 +100,12 @@ impl Shims for Folder {
         Folder::unmoved(made)?;
         // A recipe may have made or renewed them since the last start.
         self.pinned.refresh(private)?;
-        Ok(Inside { folder: bin, vars: pinned::variables(private).into() })
+        let scratch = scratch(private);
+        // kubectl would keep what it learns of an API below the user's home.
+        let scratch_vars =
+            vec![("TMPDIR", scratch.clone()), ("KUBECACHEDIR", scratch.join("kube"))];
+        let vars = pinned::variables(private).into();
+        Ok(Inside { folder: bin, vars, scratch, scratch_vars })
     }
 
     fn intact(&self) -> io::Result<()> {
@@ -114,6 +121,11 @@ impl Shims for Folder {
             made.channel.answer(said, printed);
         }
     }
+}
+
+/// Where children leave temporary files; gone with the run.
+fn scratch(private: &Path) -> PathBuf {
+    private.join("tmp")
 }
 
 /// Removes what runs left behind that were killed. What cannot be removed is nobody's obstacle.
