@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
+use ops_core::guard::unanswered;
 use ops_core::ident::{CallId, RunId};
 use ops_core::inventory::{LockFile, Profile};
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
@@ -392,8 +393,7 @@ pub(super) fn adopt(
             Some(true) => {}
             Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
             None => {
-                return Err(Fault::new(Code::DECLINED, "there is no terminal to confirm on")
-                    .next("ops adopt --yes"));
+                return Err(unanswered().next("ops adopt --yes"));
             }
         }
     }
