@@ -4,7 +4,7 @@ use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
 
 use super::data::Data;
 use super::from_json;
-use crate::lua::{freeze, text};
+use crate::lua::freeze;
 
 /// What the branches of a loop gave, in the order of the list.
 #[derive(Clone, Debug, Default)]
