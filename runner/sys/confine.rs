@@ -111,7 +111,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let mut command = Command::new("/bin/sh");
-            command.args(["-c", line]).current_dir(folder).stderr(Stdio::null());
+            command.args(["-c", line]).current_dir(folder);
+            command.stdout(Stdio::piped()).stderr(Stdio::null());
             let confined = Confined::below(&folder.join("own")).unwrap();
             confined.spawn(command).unwrap().wait().await.unwrap().success()
         })
