@@ -118,7 +118,7 @@ impl<'a> Gate<'a> {
             return stop(undeclared(&ready.request.call, ready.request.place.as_ref()));
         }
         if let Some(fault) = of_command(&ready) {
-            return stop(fault);
+            return stop(self.audited(Some(&ready.id), fault));
         }
         if ready.request.call == "time.now" {
             let now = self.cx.world.now();
@@ -458,6 +458,10 @@ impl Backend for Gate<'_> {
                 )),
             }
         })
+    }
+
+    fn stray(&self, fault: Fault) -> Fault {
+        self.audited(None, fault)
     }
 
     fn records(&self) -> bool {

@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
                 Heard::Arrival(arrival) => return arrival,
                 Heard::Signal => self.interrupt(),
                 Heard::Stray(fault) => {
-                    self.halt(fault);
+                    self.halt(self.cx.backend.stray(fault));
                     return Some(Arrival::Dropped);
                 }
             }

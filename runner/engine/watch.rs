@@ -27,21 +27,26 @@ impl<'g, 'a> Watch<'g, 'a> {
     }
 }
 
-impl Watcher for Watch<'_, '_> {
-    fn refused(&self, fault: &Fault) {
-        let cx = &self.gate.cx;
+impl Gate<'_> {
+    /// Writes a shim's refusal into the audit log: of a call, or of something that belongs to none. It stands even where that fails.
+    pub(super) fn audited(&self, id: Option<&CallId>, fault: Fault) -> Fault {
         let what = json!({
-            "run": cx.run.0,
-            "call": self.id.to_string(),
+            "run": self.cx.run.0,
+            "call": id.map(CallId::to_string),
             "code": fault.code.to_string(),
             "title": fault.title,
             "details": fault.details,
         });
-        let mut fault = fault.clone();
-        if let Err(unwritten) = cx.keep.audit(cx.world.now(), "shim.refused", &what) {
-            fault = fault.detail(format!("not in the audit log: {}", unwritten.title));
+        match self.cx.keep.audit(self.cx.world.now(), "shim.refused", &what) {
+            Ok(()) => fault,
+            Err(unwritten) => fault.detail(format!("not in the audit log: {}", unwritten.title)),
         }
-        self.refused.keep(&fault);
+    }
+}
+
+impl Watcher for Watch<'_, '_> {
+    fn refused(&self, fault: &Fault) {
+        self.refused.keep(&self.gate.audited(Some(&self.id), fault.clone()));
     }
 
     fn started(&self, group: i32, start: u64) {

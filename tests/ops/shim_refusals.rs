@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::secret_output::holding;
 use crate::shim_tools::Tools;
 use crate::space::Ran;
 
@@ -163,13 +164,31 @@ fn a_refused_line_is_asked_about_when_the_run_is_resumed() {
     drop(ran);
     let resumed = tools.space.run(["resume"]).exit(8);
     assert!(resumed.all().contains("nobody knows whether `sh` happened"), "{}", resumed.all());
-    let found = fs::read_dir(tools.space.state().join("ops")).unwrap().flat_map(|cluster| {
-        fs::read_dir(cluster.unwrap().path().join("runs")).unwrap().map(|run| run.unwrap().path())
-    });
-    let journals: Vec<_> =
-        found.filter(|path| path.extension().is_some_and(|e| e == "journal")).collect();
-    let journal = fs::read_to_string(&journals[0]).unwrap();
-    assert!(journal.contains("\"code\":\"OPS0360\""), "{journal}");
+    let journals = holding(&tools.space.state(), "\"code\":\"OPS0360\"");
+    assert!(journals.iter().any(|path| path.extension().is_some_and(|e| e == "journal")));
+}
+
+#[test]
+fn every_refusal_stands_in_the_audit_log() {
+    let tools = Tools::new();
+    let lines = [
+        format!("sh '{DELETE} || true'"),
+        "sh.exec { 'kubectl', 'delete', 'node', 'w-1' }".to_owned(),
+        format!(
+            "sh {{ [==[setsid bash -c 'sleep 0.3; {DELETE}' >/dev/null 2>&1 &]==] }} sh 'sleep 5'"
+        ),
+    ];
+    for (at, body) in lines.iter().enumerate() {
+        let _ = tools.body(&["run"], body).exit(3);
+        let written = holding(&tools.space.state(), "shim.refused");
+        assert!(!written.is_empty(), "{body}");
+        let count: usize = written
+            .iter()
+            .map(|path| fs::read(path).unwrap())
+            .map(|bytes| String::from_utf8_lossy(&bytes).matches("shim.refused").count())
+            .sum();
+        assert!(count > at, "{body}: {count} in {written:?}");
+    }
 }
 
 #[test]
@@ -181,4 +200,8 @@ fn a_secret_on_a_refused_command_line_stays_secret() {
         .exit(3);
     assert!(ran.stderr().contains("--from-literal=a=•••"), "{}", ran.all());
     assert!(!ran.all().contains("canary-of-the-shims"), "{}", ran.all());
+    assert_eq!(
+        holding(&tools.space.state(), "canary-of-the-shims"),
+        Vec::<std::path::PathBuf>::new()
+    );
 }
