@@ -123,11 +123,18 @@ async fn run(job: Job<'_>, common: &Common, cx: &HostCx<'_>) -> Result<Value, Ca
     let (stdout, stderr) = (hidden(&secrets, &output.stdout), hidden(&secrets, &output.stderr));
     if !job.ok.map_or(output.code == 0, |ok| ok.contains(&output.code)) {
         let message = format!("`{}` ended with {}", job.about, output.code);
-        return Err(CallError {
+        let error = CallError {
             tool: Some(tool),
             exit: Some(output.code),
             stderr: tail(&stderr),
             ..CallError::new(ErrorKind::Exit, message)
+        };
+        // What the kernel says to a line that is confined.
+        let denied = job.effect == Declared::Reads && error.stderr.contains("ermission denied");
+        return Err(if denied {
+            error.hint("what is declared to read writes below $TMPDIR only; a line that writes files says `effect = \"files\"`")
+        } else {
+            error
         });
     }
     Ok(json!({

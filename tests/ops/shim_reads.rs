@@ -135,6 +135,7 @@ fn a_line_that_is_declared_to_read_writes_to_its_temporary_folder_alone() {
             ["touch reached", "echo x > ops.toml", "rm -r clusters", "touch \"$HOME/reached\""]
         {
             let ran = tools.body(&words, &body(line)).exit(1);
+            assert!(ran.all().contains("writes below $TMPDIR only"), "{line}\n{}", ran.all());
             assert!(!tools.space.path("reached").exists(), "{line}\n{}", ran.all());
             assert!(tools.space.path("clusters").exists() && tools.space.read("ops.toml") != "x\n");
         }
