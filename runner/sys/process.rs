@@ -59,7 +59,9 @@ impl Default for ProcessLimits {
 struct Running {
     interrupts: Cell<u32>,
     changed: Notify,
+    /// The first refusal, until the watcher has it.
     refused: RefCell<Option<Fault>>,
+    ending: Cell<bool>,
     /// Groups between the one that was started and a shim that refused: a shell with job control, `setsid`.
     further: RefCell<BTreeSet<i32>>,
     /// Shims that refused wait until all of it is over, so that the line does not go on behind them.
@@ -67,6 +69,21 @@ struct Running {
 }
 
 impl Running {
+    /// A shim inside refused: the first ends all of it, further ones only add what is between them and the line.
+    fn refuse(&self, fault: Fault, said: Said, between: &[i32]) {
+        self.further.borrow_mut().extend(between);
+        self.waiting.borrow_mut().push(said.keep_waiting());
+        if self.ending.replace(true) {
+            for group in between {
+                group::signal(*group, Signal::TERM);
+            }
+            return;
+        }
+        *self.refused.borrow_mut() = Some(fault);
+        self.interrupts.set(self.interrupts.get().max(1));
+        self.changed.notify_one();
+    }
+
     /// Hands the first refusal on.
     fn tell(&self, watcher: &dyn Watcher) {
         if let Some(fault) = self.refused.take() {
@@ -121,11 +138,7 @@ impl Processes {
                 }
                 return Poll::Ready((group, said));
             };
-            running.further.borrow_mut().extend(&ancestry[..line.unwrap_or_default()]);
-            running.refused.borrow_mut().get_or_insert(fault);
-            running.waiting.borrow_mut().push(said.keep_waiting());
-            running.interrupts.set(running.interrupts.get().max(1));
-            running.changed.notify_one();
+            running.refuse(fault, said, &ancestry[..line.unwrap_or_default()]);
         }
     }
 

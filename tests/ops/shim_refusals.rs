@@ -96,6 +96,16 @@ fn a_line_that_ignores_the_signal_is_killed() {
 }
 
 #[test]
+fn a_line_with_several_refusals_has_its_grace_to_clean_up() {
+    let tools = Tools::new();
+    let line = format!(
+        "trap 'sleep 0.5; touch cleaned; exit 1' TERM; for n in 1 2 3 4; do {DELETE} & done; wait; wait"
+    );
+    let _ = stopped(&tools, &line);
+    assert!(tools.space.path("cleaned").exists());
+}
+
+#[test]
 fn a_recipe_cannot_catch_it() {
     let tools = Tools::new();
     for body in [
