@@ -34,6 +34,7 @@ use crate::sys::files::Files;
 use crate::sys::secrets::Secrets;
 use crate::sys::world::{Local, Watcher, World};
 
+pub use fs::glob::find as find_files;
 pub use predict::{Prediction, predict};
 pub use tool::Memo;
 
