@@ -25,6 +25,7 @@ use crate::engine::run::Ended;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
+use crate::output::views::Judged;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
 use crate::store::{folder_name, rename_folder};
@@ -141,8 +142,9 @@ async fn carry_out(
     let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let session =
-        session(opened, &hands, &plan_hands, &bind, &reporter, globals, start.run.clone());
+    let skip = opened.skip(start.run.clone(), globals.force);
+    let run = start.run.clone();
+    let session = session(opened, &hands, &plan_hands, &bind, &reporter, globals, run, &skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -191,6 +193,7 @@ async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
+            skip: Some(&skip),
         },
         confirmed,
     );
@@ -293,6 +296,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -301,6 +305,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
@@ -317,6 +322,35 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
     })
 }
 
+/// Says of each recipe whether it is up to date, and what made its last run run. Runs nothing.
+pub(super) fn why(invocation: Invocation) -> Result<Exit, Fault> {
+    let Invocation { settings, globals, asked, out, .. } = invocation;
+    let opened = Opened::new(settings, &globals, &out)?;
+    block_on(async {
+        let plan_hands = opened.plan_hands();
+        let bind =
+            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let run = opened.fresh_run();
+        let skip = opened.skip(run.clone(), globals.force);
+        let hands = (&plan_hands, &plan_hands);
+        let session = session(&opened, hands.0, hands.1, &bind, &Silent, &globals, run, &skip);
+        let judged = passing_time(&*opened.world, session.whether_up_to_date(&asked)).await;
+        let judged = judged.map_err(|fault| *fault)?;
+        let steps: Vec<Judged> = judged
+            .into_iter()
+            .map(|(step, verdict)| Judged {
+                last: skip.last(&step.recipe, &step.args),
+                step,
+                verdict,
+            })
+            .collect();
+        let now = opened.world.now();
+        out.result(&views::why(&steps, now, globals.verbose, out.look()));
+        out.document("ops.why", 1, &views::why_json(&steps));
+        Ok(Exit::Done)
+    })
+}
+
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
@@ -325,6 +359,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -333,6 +368,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
@@ -419,8 +455,9 @@ async fn read_identity(
 ) -> Result<Adopted, Fault> {
     let plan_hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let session =
-        session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
+    let skip = opened.skip(opened.fresh_run(), false);
+    let run = opened.fresh_run();
+    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run, &skip);
     session.adopt(node).await.map_err(|fault| *fault)
 }
 

@@ -45,7 +45,7 @@ pub fn reason(reason: &Reason) -> String {
         Why::NotLocal => format!("{what} reaches more than files of this machine"),
         Why::Result => "its result belongs to the run that made it".into(),
         Why::Recovered => "a call failed, and the recipe went on".into(),
-        Why::Resumed => "it was resumed half way".into(),
+        Why::Itself => "it skipped itself".into(),
         Why::MovedMeanwhile => format!("{what} changed while it ran"),
         Why::Status => "its `status` says that it is not up to date".into(),
         Why::Fresh => "it ran too long ago".into(),

@@ -205,7 +205,8 @@ fn print(stat: &Stat, hash: Hash, now: Option<i64>) -> Print {
     Print { size: stat.size, mtime, ctime: nanos(stat.ctime), inode: stat.inode, hash, racy }
 }
 
-fn same(stat: &Stat, print: &Print) -> bool {
+/// Whether a stat is that of a fingerprint in every field.
+pub fn same(stat: &Stat, print: &Print) -> bool {
     !stat.dir
         && stat.size == print.size
         && nanos(stat.mtime) == print.mtime

@@ -316,8 +316,8 @@ pub enum Why {
     Result,
     /// A call failed, and the recipe went on.
     Recovered,
-    /// It was resumed: the part before was not traced.
-    Resumed,
+    /// It skipped itself.
+    Itself,
     /// An input moved while it ran.
     MovedMeanwhile,
     /// Its `status` says no.
