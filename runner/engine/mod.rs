@@ -13,6 +13,7 @@ pub mod keep;
 mod nested;
 mod nodes;
 mod own_calls;
+mod parts;
 pub mod plan;
 pub mod proof;
 pub mod replay;
@@ -24,6 +25,7 @@ pub mod skip;
 mod step;
 mod timers;
 pub mod verify;
+mod watch;
 
 #[cfg(test)]
 mod tests;
