@@ -256,6 +256,7 @@ fn sample(call: &str) -> Map<String, Value> {
     let value = match call {
         "talos.validate" => json!({"config": "a", "mode": "metal"}),
         "talos.render" => json!({"node": "w-1"}),
+        "talos.client_config" | "talos.kubeconfig" => json!({"path": "a"}),
         "talos.gen.secrets" => json!({"output": "a"}),
         "fs.glob" => json!({"pattern": "a"}),
         "fs.write" => json!({"path": "a", "content": ""}),
