@@ -155,7 +155,7 @@ proptest! {
         let disk = Disk::new(&root).unwrap();
         let mut catalog = Catalog::default();
         let head = Head { name: "t:look".into(), ..Head::default() };
-        catalog.recipes.insert(head.name.clone(), head);
+        catalog.insert(head);
         let cluster = no_cluster();
         let site = Site { cluster: &cluster, lock: None, lab: false };
         let traces = Traces::new(&state, disk.root());
