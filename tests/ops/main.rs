@@ -26,3 +26,4 @@ mod skip_ways;
 mod space;
 mod terminal;
 mod tidy;
+mod why;

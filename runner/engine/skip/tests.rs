@@ -21,6 +21,9 @@ impl Around for Bare {
     fn sources(&self, _: &str) -> Vec<Input> {
         Vec::new()
     }
+    fn names_the_run(&self, _: &str) -> bool {
+        false
+    }
     fn place(&self, _: &Head, _: &str) -> Option<Place> {
         None
     }
