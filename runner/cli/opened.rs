@@ -61,9 +61,12 @@ pub(super) struct Opened {
     pub asker: Box<dyn Asker>,
     state: PathBuf,
     /// What each recipe file is made of, once it has been asked for.
-    made_of: RefCell<BTreeMap<(String, Option<String>), (Vec<Input>, bool)>>,
+    made_of: RefCell<BTreeMap<Made, (Vec<Input>, bool)>>,
     redactor: Redactor,
 }
+
+/// The file of a recipe, and the one that it overrides.
+type Made = (String, Option<String>);
 
 impl Opened {
     /// Opens everything for these settings. What turns out to be a secret is masked in this output.

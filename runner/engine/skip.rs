@@ -380,7 +380,7 @@ impl<'a> Skip<'a> {
             (self.prints.clone(), self.disk.clone(), open.recorder.known_prints());
         Some(Box::new(move || {
             let place = complete::Place { prints, disk, known };
-            complete::complete(trace, found, &generates, &place, &traces)
+            complete::complete(trace, &found, &generates, &place, &traces)
         }))
     }
 
