@@ -12,7 +12,11 @@ fn shown(text: &str) -> String {
     let word = |word: &str| {
         let bare = word.trim_end_matches(',');
         let hash = bare.len() == 8 && bare.bytes().all(|b| b.is_ascii_hexdigit());
-        if hash { word.replace(bare, "HASH") } else { word.to_owned() }
+        match word {
+            _ if hash => word.replace(bare, "HASH"),
+            env!("CARGO_PKG_VERSION") => "VERSION".to_owned(),
+            other => other.to_owned(),
+        }
     };
     let line = |line: &str| {
         let words: Vec<String> = line.split(' ').map(word).collect();
@@ -89,12 +93,12 @@ fn everything_that_moved_with_its_old_and_new_fingerprint() {
     assert_snapshot!(why(&space, &["t:join"]), @r"
     t:title   up to date (2 inputs)
     t:join   would run
-      recipes/t/join.lua has changed             HASH → HASH
-      extra was not there                        absent → a file
-      parts/a.json has changed                   HASH, 13 bytes → HASH, 13 bytes
-      parts/b.json is gone                       HASH, 13 bytes → gone
-      parts/*.json has other members             2 members → 2 members (-parts/b.json, +parts/c.json)
-      the output out/list is not as it was left  HASH, 8 bytes → HASH, 7 bytes
+      recipes/t/join.lua has changed              HASH → HASH
+      extra was not there                         absent → a file
+      parts/a.json has changed                    HASH, 13 bytes → HASH, 13 bytes
+      parts/b.json is gone                        HASH, 13 bytes → gone
+      parts/*.json has other members              2 members → 2 members (-parts/b.json, +parts/c.json)
+      the output out/list is not as it was left   HASH, 8 bytes → HASH, 7 bytes
       last run RUN, just now; it ran because
         it has not run here with these parameters
     ");
@@ -122,6 +126,13 @@ fn all_inputs_on_demand() {
       last run RUN, just now; it ran because
         it has not run here with these parameters
         source    recipes/t/join.lua   HASH
+        ops       ops                  VERSION
+        need      t:title              HASH
+        absent    extra
+        file      parts/a.json         HASH, 13 bytes
+        file      parts/b.json         HASH, 13 bytes
+        pattern   parts/*.json         2 files
+        output    out/list             HASH, 8 bytes
     ");
 }
 
