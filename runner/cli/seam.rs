@@ -8,12 +8,13 @@ use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::guard::unanswered;
 use ops_core::ident::{CallId, RunId};
-use ops_core::inventory::{LockFile, Profile};
+use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::adopt::profile_of;
+use super::args::{AdoptArgs, Globals, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
@@ -33,6 +34,8 @@ use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
+/// The journal's word for a run that was asked for with `--force`.
+const FORCE: &str = "force";
 /// The journal's word for a run that was given up.
 pub(super) const ABANDON: &str = "abandon";
 
@@ -142,8 +145,12 @@ async fn carry_out(
     let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let session =
-        session(opened, &hands, &plan_hands, &bind, &reporter, globals, start.run.clone());
+    let forced =
+        |record: &Record| matches!(record, Record::Decision { question, .. } if question == FORCE);
+    let force = globals.force || start.records.iter().any(forced);
+    let skip = opened.skip(start.run.clone(), force);
+    let run = start.run.clone();
+    let session = session(opened, &hands, &plan_hands, &bind, &reporter, globals, run, &skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -161,6 +168,11 @@ async fn carry_out(
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
         journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if force {
+            let at = opened.world.now();
+            let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
+            journal.append(&record).map_err(|failure| failure.fault())?;
+        }
         if let Some(grant) = cleared.claimed {
             let record = Record::GrantClaimed { grant, at: opened.world.now() };
             journal.append(&record).map_err(|failure| failure.fault())?;
@@ -192,6 +204,7 @@ async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
+            skip: Some(&skip),
         },
         confirmed,
     );
@@ -286,7 +299,7 @@ fn changes(opened: &Opened, head: &RunHead) -> Vec<String> {
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(looking(&opened, &globals, async |session| {
+    block_on(looking(&opened, &globals, globals.force, async |session| {
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
@@ -306,7 +319,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(looking(&opened, &globals, async |session| {
+    block_on(looking(&opened, &globals, globals.force, async |session| {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
@@ -389,20 +402,24 @@ async fn read_identity(
     globals: &Globals,
     node: Option<&str>,
 ) -> Result<Adopted, Fault> {
-    looking(opened, globals, async |session| session.adopt(node).await.map_err(|fault| *fault))
-        .await
+    looking(opened, globals, false, async |session| {
+        session.adopt(node).await.map_err(|fault| *fault)
+    })
+    .await
 }
 
 /// Works with a session that writes no file, keeps no journal and tells nobody.
 async fn looking<T>(
     opened: &Opened,
     globals: &Globals,
+    force: bool,
     work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let run = opened.fresh_run();
-    work(&session(opened, &hands, &hands, &bind, &Silent, globals, run)).await
+    let skip = opened.skip(opened.fresh_run(), force);
+    work(&session(opened, &hands, &hands, &bind, &Silent, globals, run, &skip)).await
 }
 
 /// Journals, grants and audit stay with the cluster when its identity becomes known.
@@ -449,7 +466,8 @@ fn signals() -> UnboundedReceiver<()> {
     receiver
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+/// Runs the engine's one thread to the end of some work.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -458,12 +476,4 @@ fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault>
     // A body that was abandoned still holds its thread: nobody waits for it.
     runtime.shutdown_background();
     done
-}
-
-fn profile_of(typed: ProfileArg) -> Profile {
-    match typed {
-        ProfileArg::Dev => Profile::Dev,
-        ProfileArg::Standard => Profile::Standard,
-        ProfileArg::Production => Profile::Production,
-    }
 }

@@ -24,6 +24,7 @@ use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::refusals::{located, of_command};
 use super::replay::{Known, State};
+use super::skip::Skip;
 use super::watch::Watch;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
@@ -75,6 +76,8 @@ pub struct GateContext<'a> {
     pub synced: bool,
     /// Carries out the `safety.*` calls.
     pub safety: &'a dyn Safety,
+    /// Records what steps read and write; nothing where no step is ever skipped.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// Carries out `safety.evidence`, `safety.current` and `safety.issue`.
@@ -109,6 +112,7 @@ impl<'a> Gate<'a> {
     }
 
     async fn carry(&self, ready: Ready) -> Finished {
+        self.trace(&ready).await;
         let spec = ready.call.spec();
         let effect = spec.effect();
         if ready.reads_only && effect > Effect::Reads {
@@ -303,7 +307,7 @@ impl<'a> Gate<'a> {
                 return Err(Finished::Stop(fault));
             }
         }
-        let attendant = Watch::new(self, ready.id.clone());
+        let attendant = Watch::new(self, &ready.id);
         let call = permit.into_call();
         if fault::mutated("outcome before effect") && effect.changes_world() {
             let outcome = Outcome::Done(serde_json::json!({"changed": true}));
@@ -449,7 +453,7 @@ impl Backend for Gate<'_> {
     fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>> {
         Box::pin(async move {
             let Some(ready) = wait else { return Ok(()) };
-            let attendant = Watch::new(self, ready.id.clone());
+            let attendant = Watch::new(self, &ready.id);
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
                 Ok(reply) => self.seen(&ready.call, &reply),
                 Err(error) => Err(Box::new(

@@ -1,4 +1,7 @@
-//! What a live call's process says while it runs, on its way to the journal, the reporter and the audit log. Judges nothing.
+//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, its reads and writes
+//! to the trace of its step, and what a shim in it refuses to the audit log. Judges nothing.
+
+use std::rc::Rc;
 
 use ops_core::error::Fault;
 use ops_core::event::Event;
@@ -10,20 +13,24 @@ use super::backend::Backend;
 use super::gate::Gate;
 use super::hands::Attendant;
 use super::refusals::Refusals;
+use crate::host::recorder::Recorder;
 use crate::sys::fault;
 use crate::sys::world::Watcher;
 
 /// Passes what happens during a call to the journal and the reporter.
 pub(super) struct Watch<'g, 'a> {
-    pub(super) gate: &'g Gate<'a>,
-    pub(super) id: CallId,
+    gate: &'g Gate<'a>,
+    id: CallId,
+    recorder: Option<Rc<Recorder>>,
     /// What stops the call, whatever it replies.
     pub(super) refused: Refusals,
 }
 
 impl<'g, 'a> Watch<'g, 'a> {
-    pub(super) fn new(gate: &'g Gate<'a>, id: CallId) -> Watch<'g, 'a> {
-        Watch { gate, id, refused: Refusals::default() }
+    /// Watches a call.
+    pub(super) fn new(gate: &'g Gate<'a>, id: &CallId) -> Watch<'g, 'a> {
+        let recorder = gate.cx.skip.and_then(|skip| skip.recorder(&id.path));
+        Watch { gate, id: id.clone(), recorder, refused: Refusals::default() }
     }
 }
 
@@ -66,5 +73,9 @@ impl Attendant for Watch<'_, '_> {
     fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
         let (id, reason) = (self.id.clone(), reason.to_owned());
         self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 }
