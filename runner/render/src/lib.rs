@@ -7,6 +7,7 @@ pub mod edit;
 mod machinery;
 pub mod patch;
 pub mod talconfig;
+mod template;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Mark};
