@@ -22,7 +22,16 @@ pub(super) fn patch_of(
     seen: &Seen,
 ) -> Result<Option<Patch>, Vec<Diagnostic>> {
     let file: &str = &job.config.file;
+    let unreadable = |name: &str, why: String| {
+        vec![job.refused(patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
+    };
     let Some(name) = patch.text.strip_prefix('@').map(str::trim) else {
+        // Like talosctl: one word is the name of a file, taken as it is.
+        if !patch.text.contains([' ', '\n']) && !patch.text.starts_with(['[', '{']) {
+            let name = patch.text.as_str();
+            let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
+            return Patch::from_source(Source { name, bytes: &bytes }, job.profile).map(Some);
+        }
         let text = templated(job, &patch.text, file, config, seen).map_err(|found| {
             found.into_iter().map(|p| inside(p, patch.mark)).collect::<Vec<_>>()
         })?;
@@ -32,9 +41,7 @@ pub(super) fn patch_of(
             Err(problems) => Err(problems.into_iter().map(|p| inside(p, patch.mark)).collect()),
         };
     };
-    let bytes = (job.read)(name).map_err(|why| {
-        vec![job.refused(patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
-    })?;
+    let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
     let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
     if content.trim().is_empty() {
         return Ok(None);

@@ -11,9 +11,9 @@ use crate::yaml::node::{Data, Node};
 use crate::yaml::read::{Source, read};
 use crate::yaml::scalar::{Meaning, format_float};
 
-/// The tree with every variable replaced and plain numbers and times written
-/// as talhelper hands them on (`1.10` is `1.1`), or every variable that is
-/// missing.
+/// The tree with every variable replaced, aliases and merge keys resolved, and
+/// plain numbers and times written as talhelper hands them on (`1.10` is
+/// `1.1`); or every variable that is missing.
 pub(super) fn substitute(
     root: &Rc<Node>,
     file: &str,
@@ -51,11 +51,11 @@ impl Walk<'_> {
                 (Data::Sequence(items), node.tag.clone())
             }
             Data::Mapping(pairs) => {
-                let pairs =
+                let pairs: Vec<_> =
                     pairs.iter().map(|(key, value)| (self.node(key), self.node(value))).collect();
-                (Data::Mapping(pairs), node.tag.clone())
+                (Data::Mapping(merged(pairs)), node.tag.clone())
             }
-            Data::Alias(target) => (Data::Alias(self.node(target)), node.tag.clone()),
+            Data::Alias(target) => return self.node(target),
         };
         let node = Node { mark: node.mark, span: node.span, tag, data };
         Rc::new(match handed_on(&node) {
@@ -63,6 +63,37 @@ impl Walk<'_> {
             None => node,
         })
     }
+}
+
+/// A mapping with what its `<<` brings; its own keys win, then the first bringer.
+fn merged(pairs: Vec<(Rc<Node>, Rc<Node>)>) -> Vec<(Rc<Node>, Rc<Node>)> {
+    let is_merge =
+        |key: &Node| matches!(&key.data, Data::Scalar { text, plain: true } if text == "<<");
+    if !pairs.iter().any(|(key, _)| is_merge(key)) {
+        return pairs;
+    }
+    let (merges, mut own): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| is_merge(key));
+    for (key, brought) in merges {
+        let sources: Vec<Rc<Node>> = match &brought.data {
+            Data::Mapping(_) => vec![Rc::clone(&brought)],
+            Data::Sequence(items)
+                if items.iter().all(|item| matches!(item.data, Data::Mapping(_))) =>
+            {
+                items.clone()
+            }
+            // What cannot be merged is refused as an unknown key.
+            _ => {
+                own.push((key, brought));
+                continue;
+            }
+        };
+        for (key, value) in sources.iter().flat_map(|source| source.pairs()) {
+            if !own.iter().any(|(known, _)| known.text() == key.text()) {
+                own.push((Rc::clone(key), Rc::clone(value)));
+            }
+        }
+    }
+    own
 }
 
 /// The text of a plain number or time once a YAML library has read and written it.

@@ -67,6 +67,8 @@ struct Reader<'a> {
     lines: Vec<&'a str>,
     /// Depth of the brackets and braces around the next node.
     flow: usize,
+    /// Characters of a text that ends in no line break, else `usize::MAX`.
+    unbroken: usize,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
     /// Finished anchors with the number of nodes they expand to.
     anchors: BTreeMap<usize, (Rc<Node>, usize)>,
@@ -84,6 +86,7 @@ impl<'a> Reader<'a> {
             name: source.name,
             lines,
             flow: 0,
+            unbroken: if text.ends_with('\n') { usize::MAX } else { text.chars().count() },
             parser,
             anchors: BTreeMap::new(),
             depth: 0,
@@ -134,7 +137,13 @@ impl<'a> Reader<'a> {
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                     self.refuse_leading_tab(&text, mark)?;
                 }
-                (anchor, tag, Data::Scalar { text: text.into_owned(), plain })
+                let mut text = text.into_owned();
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if block && characters.1 >= self.unbroken && text.ends_with('\n') {
+                    // The parser adds the line break that the file's last line lacks.
+                    text.pop();
+                }
+                (anchor, tag, Data::Scalar { text, plain })
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.sequence(mark)?),
             Event::MappingStart(anchor, tag) => (anchor, tag, self.mapping(mark)?),

@@ -45,6 +45,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "patches:\n  - '@./patch.yaml'\n  - |-\n    apiVersion: v1alpha1\n    kind: WatchdogTimerConfig\n    device: /dev/watchdog0\n",
     "patches: ['@template.yaml', 'machine: {env: {TYPE: \"{{ .MachineConfig.MachineType | upper }}\"}}']\n",
     "patches:\n  - |-\n    - op: add\n      path: /machine/env\n      value: {J: '1'}\n",
+    "patches:\n  - |-\n    machine:\n      files:\n        - path: /var/etc/p\n          op: create\n          content: |\n            no line break behind this\n",
+    "patches:\n  - patch-raw.yaml\n  - '{\"machine\":{\"env\":{\"K\":\"1\"}}}'\n",
     // Interfaces of every kind.
     "networkInterfaces:\n  - interface: eth0\n    addresses: [10.0.0.5/24, 10.0.0.6, 'fd00::5']\n    mtu: 9000\n    routes:\n      - {network: 0.0.0.0/0, gateway: 10.0.0.1}\n      - {network: 10.9.0.0/16, gateway: 10.0.0.2, source: 10.0.0.5, metric: 100, mtu: 1400}\n    vlans: [{vlanId: 5, dhcp: true}]\n",
     "networkInterfaces:\n  - deviceSelector: {hardwareAddr: 'aa:*', driver: virtio*, physical: true}\n    dhcp: true\n    dhcpOptions: {routeMetric: 5, ipv4: true, ipv6: true, duidv6: '00010001'}\n    vip: {ip: 10.0.0.10}\n  - deviceSelector: {permanentAddr: 'bb:*', busPath: '0*', pciID: '8086:*', physical: false}\n    addresses: [10.2.0.5/24]\n",
@@ -61,6 +63,7 @@ pub(super) const SETTINGS: &[&str] = &[
 
 /// Settings of whole files.
 pub(super) const CLUSTER: &[&str] = &[
+    "patches:\n  - &one |-\n    machine:\n      env: {TWICE: '1'}\n  - *one\n",
     "patches:\n  - |-\n    machine:\n      sysctls: {vm.swappiness: \"2\", y: z}\n",
     "patches: ['@./patch.yaml', '@./empty.yaml']\n",
     "patches: ['@template.yaml']\n",
