@@ -28,7 +28,7 @@ pub(super) fn patch_of(
     let Some(name) = patch.text.strip_prefix('@').map(str::trim) else {
         // Like talosctl: one word is the name of a file, taken as it is.
         if !patch.text.contains([' ', '\n']) && !patch.text.starts_with(['[', '{']) {
-            let name = patch.text.as_str();
+            let name = &*patch.text;
             let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
             return Patch::from_source(Source { name, bytes: &bytes }, job.profile).map(Some);
         }
@@ -85,14 +85,13 @@ fn templated(
     if !is_template(text) {
         return Ok(text.to_owned());
     }
-    let data = match seen.get() {
-        Some(data) => data,
-        None => {
-            let first = read_config(config, job.profile)?.into_iter().next().ok_or_else(|| {
-                vec![check::problem(config.name, Mark::default(), "the config holds no document")]
-            })?;
-            seen.get_or_init(|| first)
-        }
+    if seen.get().is_none() {
+        let first = read_config(config, job.profile)?.into_iter().next();
+        let _ = first.map(|first| seen.set(first));
+    }
+    let Some(data) = seen.get() else {
+        let message = "the config holds no document";
+        return Err(vec![check::problem(config.name, Mark::default(), message)]);
     };
     job.template(text, data).map_err(|problem| {
         let message = format!("in this template: {}", problem.message);

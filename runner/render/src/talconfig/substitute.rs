@@ -2,13 +2,14 @@
 //! of envsubst. An unset or an empty variable is an error, as in talhelper.
 //! Comments are not looked at.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::variables::Variables;
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::meaning;
 use crate::yaml::node::{Data, Node};
-use crate::yaml::read::{Source, read};
+use crate::yaml::read::{MAX_TEXT, Source, read};
 use crate::yaml::scalar::{Meaning, format_float};
 
 /// The tree with every variable replaced, aliases and merge keys resolved, and
@@ -19,7 +20,8 @@ pub(super) fn substitute(
     file: &str,
     variables: &Variables,
 ) -> Result<Rc<Node>, Vec<Diagnostic>> {
-    let mut walk = Walk { file, variables, problems: Vec::new() };
+    let mut walk =
+        Walk { file, variables, problems: Vec::new(), shared: BTreeMap::new(), bytes: 0 };
     let root = walk.node(root);
     if walk.problems.is_empty() { Ok(root) } else { Err(walk.problems) }
 }
@@ -28,13 +30,17 @@ struct Walk<'v> {
     file: &'v str,
     variables: &'v Variables,
     problems: Vec<Diagnostic>,
+    /// What aliases stand for, by the node that they name.
+    shared: BTreeMap<*const Node, Rc<Node>>,
+    /// Bytes of text with variables in them.
+    bytes: usize,
 }
 
 impl Walk<'_> {
     fn node(&mut self, node: &Rc<Node>) -> Rc<Node> {
         let (data, tag) = match &node.data {
             Data::Scalar { text, plain } if text.contains('$') => {
-                match expand(text, self.variables) {
+                match expand(text, self.variables).and_then(|text| self.bounded(text)) {
                     Ok(text) => scalar(text, *plain, node),
                     Err(message) => {
                         let problem =
@@ -55,13 +61,30 @@ impl Walk<'_> {
                     pairs.iter().map(|(key, value)| (self.node(key), self.node(value))).collect();
                 (Data::Mapping(merged(pairs)), node.tag.clone())
             }
-            Data::Alias(target) => return self.node(target),
+            Data::Alias(target) => {
+                if let Some(known) = self.shared.get(&Rc::as_ptr(target)) {
+                    return Rc::clone(known);
+                }
+                let made = self.node(target);
+                self.shared.insert(Rc::as_ptr(target), Rc::clone(&made));
+                return made;
+            }
         };
         let node = Node { mark: node.mark, span: node.span, tag, data };
         Rc::new(match handed_on(&node) {
             Some(text) => Node { data: Data::Scalar { text, plain: true }, ..node },
             None => node,
         })
+    }
+}
+
+impl Walk<'_> {
+    fn bounded(&mut self, text: String) -> Result<String, String> {
+        self.bytes += text.len();
+        if self.bytes > MAX_TEXT {
+            return Err(format!("more than {MAX_TEXT} bytes once variables are replaced"));
+        }
+        Ok(text)
     }
 }
 
@@ -169,6 +192,11 @@ pub(super) fn file(
             }
         }
         out += &line[code..];
+        if out.len() > MAX_TEXT {
+            let mark = Mark { line: at + 1, column: 0 };
+            let message = format!("more than {MAX_TEXT} bytes once variables are replaced");
+            return Err(vec![Diagnostic::new(Code::TALCONFIG, name, mark, message)]);
+        }
     }
     if problems.is_empty() { Ok(out) } else { Err(problems) }
 }
@@ -216,6 +244,9 @@ pub(super) fn expand(text: &str, variables: &Variables) -> Result<String, String
     while let Some(at) = rest.find('$') {
         out += &rest[..at];
         rest = &rest[at + 1..];
+        if out.len() > MAX_TEXT {
+            return Err(format!("more than {MAX_TEXT} bytes once variables are replaced"));
+        }
         if let Some(tail) = rest.strip_prefix('$') {
             out.push('$');
             rest = tail;
