@@ -314,6 +314,9 @@ fn operation(name: &str, operation: &str, variables: &Variables) -> Result<Strin
 
 fn value<'v>(name: &str, variables: &'v Variables) -> Result<&'v str, String> {
     match variables.get(name) {
+        None if name == "patch" => Err("the variable `patch` is not set; where variables are \
+             replaced, the directive `$patch` is written `$$patch`"
+            .to_owned()),
         None => Err(format!("the variable `{name}` is not set")),
         Some("") => Err(format!("the variable `{name}` is set but empty")),
         Some(value) => Ok(value),
