@@ -22,7 +22,7 @@ mod view;
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Mark};
-use crate::machinery::decode::decode;
+use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::at;
 use crate::machinery::profile::{Profile, TypeId, UnknownProfile};
 use crate::machinery::strict;
@@ -102,6 +102,10 @@ impl Talconfig {
                 "the talconfig is empty",
             )]);
         };
+        if let Some(second) = documents[1..].iter().find(|document| !is_null(document)) {
+            let message = "a talconfig is one document; talhelper ignores what follows";
+            return Err(vec![check::problem(source.name, second.mark, message)]);
+        }
         let root = substitute::substitute(root, source.name, variables)?;
         let profile = &schema.0;
         let type_id = schema.talconfig();

@@ -123,6 +123,8 @@ fn merged(pairs: Vec<(Rc<Node>, Rc<Node>)>) -> Vec<(Rc<Node>, Rc<Node>)> {
 fn handed_on(node: &Node) -> Option<String> {
     let Data::Scalar { plain: true, .. } = node.data else { return None };
     match meaning(node) {
+        // The older library reads this one as a whole number.
+        Ok(Meaning::Float(_)) if node.text() == "-0" => Some("0".to_owned()),
         Ok(Meaning::Int(number)) => Some(number.to_string()),
         Ok(Meaning::Float(number)) => Some(format_float(number)),
         Ok(Meaning::Time(time)) => Some(time),

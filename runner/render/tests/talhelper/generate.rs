@@ -47,6 +47,12 @@ pub(super) const SETTINGS: &[&str] = &[
     "patches:\n  - |-\n    - op: add\n      path: /machine/env\n      value: {J: '1'}\n",
     "patches:\n  - |-\n    machine:\n      files:\n        - path: /var/etc/p\n          op: create\n          content: |\n            no line break behind this\n",
     "patches:\n  - patch-raw.yaml\n  - '{\"machine\":{\"env\":{\"K\":\"1\"}}}'\n",
+    // Words that YAML reads as something else.
+    "nodeLabels: {a: 1.10, b: 0755, c: 1e3, d: yes, f: ~, g: 0x1F, h: 1_000, i: true, j: 'off', k: 1.0}\n",
+    "nodeAnnotations: {a: 2024-01-01, b: 2024-01-01T10:00:00+02:00, c: .5, d: -0, e: 1e40, f: \"\", g: .inf, 1: 2}\n",
+    "nodeAnnotations:\n  a: $NAME-${NAME}$$NAME\n  b: ${NOT_SET:-x y}\n  c: ${NAME:+set}${NOT_SET:+unset}\n  d: \"${NAME} # kept\" # ${NOT_SET}\n  e: |\n    # ${NAME} kept\n  f: >-\n    two\n    lines $$ 5\n  h: '${NAME}: x'\n",
+    "certSANs: ${SANS}\nnameservers:\n  - ${DNS:-9.9.9.9}\n",
+    "networkInterfaces:\npatches:\nmachineFiles: ~\nnodeTaints: {}\nnodeLabels: {}\n",
     // Interfaces of every kind.
     "networkInterfaces:\n  - interface: eth0\n    addresses: [10.0.0.5/24, 10.0.0.6, 'fd00::5']\n    mtu: 9000\n    routes:\n      - {network: 0.0.0.0/0, gateway: 10.0.0.1}\n      - {network: 10.9.0.0/16, gateway: 10.0.0.2, source: 10.0.0.5, metric: 100, mtu: 1400}\n    vlans: [{vlanId: 5, dhcp: true}]\n",
     "networkInterfaces:\n  - deviceSelector: {hardwareAddr: 'aa:*', driver: virtio*, physical: true}\n    dhcp: true\n    dhcpOptions: {routeMetric: 5, ipv4: true, ipv6: true, duidv6: '00010001'}\n    vip: {ip: 10.0.0.10}\n  - deviceSelector: {permanentAddr: 'bb:*', busPath: '0*', pciID: '8086:*', physical: false}\n    addresses: [10.2.0.5/24]\n",
@@ -69,6 +75,8 @@ const REFUSED: &[&str] = &[
 
 /// Settings of whole files.
 pub(super) const CLUSTER: &[&str] = &[
+    "allowSchedulingOnMasters: false\nallowSchedulingOnControlPlanes: yes\ncontrolPlane:\nworker: {}\npatches:\nimageFactory:\n",
+    "patches:\n  - >-\n    {\"machine\":\n    {\"env\": {\"FOLDED\": \"1\"}}}\n  - \"machine:\\n  env:\\n    QUOTED: '${NAME}'\\n\"\n",
     "patches:\n  - &one |-\n    machine:\n      env: {TWICE: '1'}\n  - *one\n",
     "patches:\n  - |-\n    machine:\n      sysctls: {vm.swappiness: \"2\", y: z}\n",
     "patches: ['@./patch.yaml', '@./empty.yaml']\n",
@@ -163,7 +171,9 @@ pub(super) fn each_alone() -> Vec<String> {
     }
     for part in CLUSTER {
         for version in ["v1.13.0", "v1.11.0"] {
-            out.push(format!("{}{part}{node}    installDisk: /dev/sda\n", head(version)));
+            let text = format!("{}{part}{node}    installDisk: /dev/sda\n", head(version));
+            out.push(text.replace('\n', "\r\n"));
+            out.push(format!("---\n{text}"));
         }
     }
     for disk in DISKS.iter().chain(&["installDiskSelector: {name: sda}\n"]) {

@@ -45,7 +45,8 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 fn variables() -> Variables {
-    [("NAME".to_owned(), "value".to_owned())].into()
+    let pairs = [("NAME", "value"), ("LIST", "[a, b]"), ("SANS", "[s.example, '10.8.8.8']")];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn compare(tools: &mut Tools, text: &str) -> Result<Compared, TestCaseError> {

@@ -107,9 +107,7 @@ impl Tools {
             "/nonexistent",
         ];
         let set: Vec<(String, String)> = variables
-            .asked()
-            .into_iter()
-            .chain(["NAME".to_owned()])
+            .names()
             .filter_map(|name| variables.value(&name).map(|value| (name.clone(), value.to_owned())))
             .collect();
         let theirs = run(&self.talhelper, folder, &arguments, &set);

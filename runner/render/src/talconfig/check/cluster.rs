@@ -63,15 +63,20 @@ fn supported(talos: u32) -> (u32, u32) {
     }
 }
 
+/// Major and minor of a version that has a patch number too.
+fn exact(text: &str) -> Option<(u32, u32)> {
+    version(text).filter(|_| text.split('.').count() >= 3)
+}
+
 fn versions(findings: &mut Findings<'_>, root: View<'_>) {
     let talos = root.text("talosVersion");
     let minor = if talos.is_empty() {
         Some(13)
     } else {
-        let found = version(talos).filter(|(major, minor)| *major == 1 && (2..=14).contains(minor));
+        let found = exact(talos).filter(|(major, minor)| *major == 1 && (2..=14).contains(minor));
         let mark = root.place("talosVersion");
         findings.need(found.is_some(), mark, || {
-            format!("`{talos}` is no version of Talos between v1.2 and v1.14")
+            format!("`{talos}` is no version of Talos like v1.13.0, from 1.2 to 1.14")
         });
         found.map(|(_, minor)| minor)
     };
@@ -80,7 +85,7 @@ fn versions(findings: &mut Findings<'_>, root: View<'_>) {
         return;
     }
     let mark = root.place("kubernetesVersion");
-    let Some((1, found)) = version(kubernetes) else {
+    let Some((1, found)) = exact(kubernetes) else {
         findings.add(mark, format!("`{kubernetes}` is no version of Kubernetes like v1.33.0"));
         return;
     };
