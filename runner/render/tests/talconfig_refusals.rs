@@ -305,6 +305,30 @@ fn patches_are_refused_in_their_files() {
 }
 
 #[test]
+fn what_is_wrong_in_a_block_of_patch_is_told_at_its_own_line() {
+    let block = |lines: &str| format!("patches:\n  - |-\n{lines}");
+    let table = [
+        ("    machine:\n      typ: x\n", "talconfig.yaml:13:7 OPS0902 unknown key `typ`"),
+        (
+            "    machine:\n      sysctls: {a: {$$patch: delete}}\n",
+            "talconfig.yaml:12:5 OPS0908 line 2 of this patch: nothing to delete",
+        ),
+        (
+            "    apiVersion: v1alpha1\n    kind: LinkConfig\n    name: a\n    ---\n    apiVersion: v1alpha1\n    kind: VLANConfig\n    name: a\n",
+            "talconfig.yaml:16:5 OPS0906",
+        ),
+        (
+            "    - op: test\n      path: /a\n      value: 1\n",
+            "talconfig.yaml:12:5 OPS0909 a JSON patch needs",
+        ),
+    ];
+    for (lines, expected) in table {
+        let problems = render(&block(lines), &[], "1.13.0").unwrap_err();
+        assert!(problems[0].starts_with(expected), "{lines}{problems:#?}");
+    }
+}
+
+#[test]
 fn other_files_are_refused_at_their_place() {
     let file = "    machineFiles: [{op: create, path: /a, permissions: 0o600, content: '@f'}]\n";
     not_rendered(file, &[], "talconfig.yaml:10:72 OPS0913 node `cp-1`: `f` cannot be read");

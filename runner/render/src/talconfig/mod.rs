@@ -74,6 +74,8 @@ pub struct Talconfig {
     pub warnings: Vec<Diagnostic>,
     patches: Vec<PatchText>,
     file: render::FileName,
+    /// The text of the file, for places inside of its patches.
+    lines: String,
     /// The whole file, as YAML and typed.
     root: Rc<YamlNode>,
     value: Value,
@@ -143,6 +145,7 @@ impl Talconfig {
             warnings,
             patches: patch_texts(&root),
             file: source.name.into(),
+            lines: String::from_utf8_lossy(source.bytes).into_owned(),
             root,
             value,
             aes_cbc: None,

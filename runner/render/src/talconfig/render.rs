@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::node::Node;
-use super::patches::{extra_documents, patch_of};
+use super::patches::{Inline, extra_documents, patch_of};
 use super::view::View;
 use super::{PatchText, Schema, Talconfig, Variables, build, check};
 use crate::diagnostic::{Diagnostic, Mark};
@@ -195,11 +195,18 @@ impl<'j> Job<'j> {
         }
         let source = Source { name, bytes: before.text.as_bytes() };
         let data = std::cell::OnceCell::new();
+        let mut inline = Vec::new();
+        let place = |found: Vec<Diagnostic>, inline: &[Inline<'_>]| -> Vec<Diagnostic> {
+            found.into_iter().map(|problem| self.config.placed(problem, inline)).collect()
+        };
         let mut patches = Vec::new();
         for text in texts {
-            patches.extend(patch_of(self, text, source, &data)?);
+            let found = patch_of(self, text, source, &data, &mut inline);
+            patches.extend(found.map_err(|problems| place(problems, &inline))?);
         }
-        let mut after = patch(source, &patches, self.profile)?;
+        let mut after =
+            patch(source, &patches, self.profile).map_err(|problems| place(problems, &inline))?;
+        after.warnings = place(after.warnings, &inline);
         // What a JSON patch leaves behind is typed by nobody else.
         if patches.iter().any(crate::patch::Patch::is_json_patch) {
             read_config(Source { name, bytes: after.text.as_bytes() }, self.profile)?;
