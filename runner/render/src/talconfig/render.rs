@@ -15,6 +15,7 @@ use crate::machinery::translate::translate;
 use crate::machinery::value::Value;
 use crate::patch::{Document, Patched, merge_into, patch, read_config, write_config};
 use crate::template::{Functions, Item, Problem, render};
+use crate::yaml::again::again;
 use crate::yaml::read::Source;
 
 /// Brings the content of a file that a talconfig names with `@`, decrypted, or
@@ -141,9 +142,9 @@ impl<'j> Job<'j> {
         items.iter().map(item).collect()
     }
 
-    /// Items with a text that may be `@FILE` and is read then. Talhelper passes
-    /// such a file through a YAML encoder, which joins lines and drops
-    /// comments; here it stays as it is.
+    /// Items with a text that may be `@FILE` and is read then. Like talhelper
+    /// this writes the file's YAML again where variables are replaced in it,
+    /// without its comments; what is no YAML stays as it is.
     pub(super) fn with_content(
         &self,
         items: &[View<'j>],
@@ -167,7 +168,7 @@ impl<'j> Job<'j> {
                 let text = if *skips == Value::Bool(true) {
                     text
                 } else {
-                    super::substitute::file(name, &text, self.variables)?
+                    self.written_again(name, &text, mark)?
                 };
                 build::put(&self.schema.0, type_id, &mut value, &[key], build::Given::Text(&text))
                     .map_err(refused)?;
@@ -175,6 +176,20 @@ impl<'j> Job<'j> {
             out.push((type_id, value, mark));
         }
         Ok(out)
+    }
+
+    fn written_again(&self, name: &str, text: &str, mark: Mark) -> Result<String, Vec<Diagnostic>> {
+        // Variables are looked for in the file itself first, where lines have their numbers.
+        let as_it_is = super::substitute::file(name, text, self.variables)?;
+        let Some(again) = again(text) else { return Ok(as_it_is) };
+        if again.joined {
+            let message = format!(
+                "`{name}` is one text of several lines to YAML: they are joined, as talhelper does; `skipEnvsubst: true` keeps them"
+            );
+            self.warn(mark, message);
+        }
+        super::substitute::expand(&again.text, self.variables)
+            .map_err(|why| vec![self.refused(mark, format!("`{name}`: {why}"))])
     }
 
     /// A template over a v1alpha1 document.

@@ -47,6 +47,7 @@ pub(super) const SETTINGS: &[&str] = &[
     "patches:\n  - |-\n    - op: add\n      path: /machine/env\n      value: {J: '1'}\n",
     "patches:\n  - |-\n    machine:\n      files:\n        - path: /var/etc/p\n          op: create\n          content: |\n            no line break behind this\n",
     "patches:\n  - patch-raw.yaml\n  - '{\"machine\":{\"env\":{\"K\":\"1\"}}}'\n",
+    "machineFiles:\n  - {path: /var/etc/m, permissions: 0o644, op: create, content: '@lines.txt'}\n  - {path: /var/etc/n, permissions: 0o644, op: create, content: '@manifests.yaml'}\n",
     // Words that YAML reads as something else.
     "nodeLabels: {a: 1.10, b: 0755, c: 1e3, d: yes, f: ~, g: 0x1F, h: 1_000, i: true, j: 'off', k: 1.0}\n",
     "nodeAnnotations: {a: 2024-01-01, b: 2024-01-01T10:00:00+02:00, c: .5, d: -0, e: 1e40, f: \"\", g: .inf, 1: 2}\n",
@@ -91,6 +92,7 @@ pub(super) const CLUSTER: &[&str] = &[
     "cniConfig: {name: flannel, flannel: {extraArgs: [--iface=eth0], kubeNetworkPoliciesEnabled: true}}\n",
     "inlineManifests:\n  - name: ns\n    contents: |\n      # kept\n      kind: Namespace\n",
     "inlineManifests:\n  - {name: a, contents: '@./manifest-raw.yaml', skipEnvsubst: true}\n",
+    "inlineManifests:\n  - {name: a, contents: '@./manifests.yaml'}\n  - {name: b, contents: '@anchors.yaml', skipEnvsubst: true}\n",
     "imageFactory: {registryURL: factory.example.org, schematicEndpoint: /s, protocol: http, ISOURLTmpl: '{{ .ID }}'}\n",
     "imageFactory:\n  installerURLTmpl: '{{ .RegistryURL }}/{{ .Mode }}{{ if .Secureboot }}-sb{{ end }}/{{ .ID | trunc 8 }}:{{ .Version | trimPrefix \"v\" }}'\n",
 ];

@@ -27,6 +27,12 @@ use tools::{Compared, Tools};
 const FILES: &[(&str, &str)] = &[
     ("file.txt", "from a file\n${NAME}\n"),
     ("line.txt", "KEY=${NAME}\n"),
+    ("lines.txt", "A=1\nB=${NAME}\n"),
+    ("anchors.yaml", "# kept\na: &a 1\nb: *a\n"),
+    (
+        "manifests.yaml",
+        "# Source: ${NONE}\n---\napiVersion: v1 # ${NONE}\nkind: \"ConfigMap\"\ndata:\n- a\n-   b: 1\n    c: [x,  'y:z', {z: 1}]\n- - d\n  - ${NAME}\nempty: {}\nnone:\nlit: |\n  a\n   # b\n\nfold: >\n  a\n  b\n\n  c\nstrip: |-\n  x\nkeep: |+\n  x\n\nq: 'it''s'\nd: \"a\\tb\\n\"\nmulti: a\n  b\nsingle: 'a\n\n  b'\n---\n# only\n---\nx: 1\n",
+    ),
     ("manifest-raw.yaml", "# ${NONE}\nkind: Namespace # kept\n"),
     (
         "patch.yaml",
