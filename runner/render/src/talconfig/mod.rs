@@ -1,6 +1,19 @@
 //! A talconfig.yaml: read by the types of talhelper, variables replaced,
-//! groups merged into nodes. Unlike talhelper it refuses keys it does not
-//! know. It reads no file: callers bring bases and patches.
+//! groups merged into nodes, each node rendered to its machine config. Unlike
+//! talhelper it refuses keys it does not know. It reads no file.
+//!
+//! The caller brings everything else, decrypted:
+//!
+//! * [`Variables`]: the environment, then each of [`VARIABLE_FILES`] that stands
+//!   beside the talconfig; what comes later wins.
+//! * [`Secrets`]: the last of [`SECRET_FILES`] that is there. If none is,
+//!   [`Secrets::missing`] is the error; nothing is made up.
+//! * a base for each role: what `talosctl gen config CLUSTER ENDPOINT
+//!   --with-secrets FILE --talos-version V --kubernetes-version V
+//!   --with-docs=false --with-examples=false` writes of the fields of
+//!   [`Talconfig`]; it depends on nothing else.
+//! * [`ReadFile`]: the content of what is named with `@`, which may ask for a
+//!   file more than once. [`path::within`] tells the path that a name means.
 
 mod build;
 mod check;
