@@ -34,7 +34,7 @@ mod view;
 
 use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Mark};
+use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::at;
 use crate::machinery::profile::{Profile, TypeId, UnknownProfile};
@@ -125,6 +125,7 @@ impl Talconfig {
         let profile = &schema.0;
         let type_id = schema.talconfig();
         let mut problems = strict::check(profile, source.name, &root, type_id);
+        problems.retain(|problem| !is_extension(&root, problem));
         problems.iter_mut().for_each(renamed);
         let value = decode(profile, source.name, &root, type_id).unwrap_or_else(|found| {
             let placed: Vec<_> = found.iter().map(|p| (p.line, p.column)).collect();
@@ -229,11 +230,27 @@ const RENAMED: &[(&str, &str)] = &[
     ("inlinePatch", "one of `patches` since talhelper 3"),
 ];
 
+/// Whether a finding is about a key of the whole file that begins with `x-`, `.`
+/// or `_`: it is there for its anchors, no typing error makes one.
+fn is_extension(root: &YamlNode, problem: &Diagnostic) -> bool {
+    let named = |name: &str| name.starts_with("x-") || name.starts_with(['.', '_']);
+    problem.code == Code::UNKNOWN_KEY
+        && root.pairs().iter().any(|(key, _)| {
+            (key.mark.line, key.mark.column) == (problem.line, problem.column) && named(key.text())
+        })
+}
+
 /// Says what became of an unknown key that talhelper once had.
 fn renamed(problem: &mut Diagnostic) {
     let is = |old: &str| problem.message.starts_with(&format!("unknown key `{old}`"));
     if let Some((_, new)) = RENAMED.iter().find(|(old, _)| is(old)) {
         problem.hint = Some(format!("this is {new}"));
+    } else if problem.hint.is_none()
+        && problem.code == Code::UNKNOWN_KEY
+        && !problem.message.contains(" in `")
+    {
+        let hint = "a key that only holds anchors begins with `x-`, `.` or `_`";
+        problem.hint = Some(hint.to_owned());
     }
 }
 
