@@ -299,7 +299,7 @@ fn changes(opened: &Opened, head: &RunHead) -> Vec<String> {
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(looking(&opened, &globals, globals.force, async |session| {
+    block_on(looking(&opened, &globals, async |session| {
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
@@ -319,7 +319,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(looking(&opened, &globals, globals.force, async |session| {
+    block_on(looking(&opened, &globals, async |session| {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
@@ -402,23 +402,20 @@ async fn read_identity(
     globals: &Globals,
     node: Option<&str>,
 ) -> Result<Adopted, Fault> {
-    looking(opened, globals, false, async |session| {
-        session.adopt(node).await.map_err(|fault| *fault)
-    })
-    .await
+    looking(opened, globals, async |session| session.adopt(node).await.map_err(|fault| *fault))
+        .await
 }
 
 /// Works with a session that writes no file, keeps no journal and tells nobody.
 async fn looking<T>(
     opened: &Opened,
     globals: &Globals,
-    force: bool,
     work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Fault>,
 ) -> Result<T, Fault> {
     let hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let run = opened.fresh_run();
-    let skip = opened.skip(opened.fresh_run(), force);
+    let skip = opened.skip(run.clone(), globals.force);
     work(&session(opened, &hands, &hands, &bind, &Silent, globals, run, &skip)).await
 }
 

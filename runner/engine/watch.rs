@@ -1,5 +1,5 @@
-//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, its reads and writes
-//! to the trace of its step, and what a shim in it refuses to the audit log. Judges nothing.
+//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, a shim's refusal to
+//! the audit log too, its reads and writes to the trace of its step. Judges nothing.
 
 use std::rc::Rc;
 
@@ -19,8 +19,8 @@ use crate::sys::world::Watcher;
 
 /// Passes what happens during a call to the journal and the reporter.
 pub(super) struct Watch<'g, 'a> {
-    gate: &'g Gate<'a>,
-    id: CallId,
+    pub(super) gate: &'g Gate<'a>,
+    pub(super) id: CallId,
     recorder: Option<Rc<Recorder>>,
     /// What stops the call, whatever it replies.
     pub(super) refused: Refusals,

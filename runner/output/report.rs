@@ -206,6 +206,13 @@ impl Reporter {
         self.call_line(state, id, &text, None);
     }
 
+    /// That a step is up to date is its only line; why it runs is told to those who ask for more.
+    fn judged(&self, state: &mut State, branch: &Branch, verdict: &Verdict) {
+        if verdict.up_to_date() || self.output.mode() == Mode::Verbose {
+            self.step_line(state, branch, &reasons::verdict(verdict));
+        }
+    }
+
     /// Calls that a stop cut off: what they printed says perhaps how far they came.
     fn cut_off(&self, state: &mut State, branch: &Branch) {
         let open = state.intents.iter().filter(|(id, _)| branch.contains(&id.path));
@@ -219,13 +226,6 @@ impl Reporter {
             }
             let shown = state.children.ended(&id, &label, true);
             self.show_children(shown);
-        }
-    }
-
-    /// That a step is up to date is its only line; why it runs is told to those who ask for more.
-    fn judged(&self, state: &mut State, branch: &Branch, verdict: &Verdict) {
-        if verdict.up_to_date() || self.output.mode() == Mode::Verbose {
-            self.step_line(state, branch, &reasons::verdict(verdict));
         }
     }
 
