@@ -30,7 +30,7 @@ use crate::recipe::Need;
 use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
-use crate::sys::group::{Groups, LiveGroups};
+use crate::sys::group::LiveGroups;
 
 /// The journal's word for a run that was given up.
 pub(super) const ABANDON: &str = "abandon";
@@ -173,7 +173,6 @@ async fn carry_out(
         })
         .collect();
     let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
-    let group_lives = |group: i32, started: u64| LiveGroups.alive(group, started);
     let gate = Gate::new(
         GateContext {
             world: &*opened.world,
@@ -187,7 +186,7 @@ async fn carry_out(
             run: start.run.clone(),
             asked: named,
             end_group: &end_group,
-            group_lives: &group_lives,
+            groups: &LiveGroups,
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,

@@ -26,6 +26,7 @@ use super::replay::{Known, State};
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
+use crate::sys::group::Groups;
 use crate::sys::world::{Local, Watcher, World};
 
 /// The recipe that a run was asked for, as guards and refusals name it.
@@ -65,8 +66,8 @@ pub struct GateContext<'a> {
     pub asked: Vec<Invocation>,
     /// Ends a process group: asks it to end, or kills it.
     pub end_group: &'a dyn Fn(i32, bool),
-    /// Whether a process group lives, by number and start time.
-    pub group_lives: &'a dyn Fn(i32, u64) -> bool,
+    /// Process groups that an earlier process of this run may have left behind.
+    pub groups: &'a dyn Groups,
     /// Answers of `ops resume --settle`, by call: whether it happened.
     pub settled: BTreeMap<CallId, bool>,
     /// Intents are synced where their effect outlives this machine. The lab's effects do not: they are files here.
@@ -87,6 +88,8 @@ pub struct Gate<'a> {
     pub(super) confirmed: RefCell<Option<Confirmed>>,
     locked: Cell<bool>,
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
+    /// Somebody has pressed Ctrl-C: what only waits for an answer gives up.
+    interrupted: Cell<bool>,
     /// Calls of this run whose outcome is unknown, by digest, with what their witness showed before.
     pub(super) doubts: RefCell<BTreeMap<Digest, (Witness, Value)>>,
     /// What this run does to nodes.
@@ -101,9 +104,14 @@ impl<'a> Gate<'a> {
             confirmed: RefCell::new(confirmed),
             locked: Cell::new(false),
             groups: RefCell::default(),
+            interrupted: Cell::new(false),
             doubts: RefCell::default(),
             nodes: Nodes::default(),
         }
+    }
+
+    pub(super) fn interrupted(&self) -> bool {
+        self.interrupted.get()
     }
 
     async fn carry(&self, ready: Ready) -> Finished {
@@ -420,6 +428,7 @@ impl Backend for Gate<'_> {
     }
 
     fn signal(&self, calls: Option<&[CallId]>, hard: bool) {
+        self.interrupted.set(true);
         for (id, (group, _)) in self.groups.borrow().iter() {
             if calls.is_none_or(|calls| calls.contains(id)) {
                 (self.cx.end_group)(*group, hard);
@@ -485,13 +494,16 @@ pub(super) fn stop(fault: Fault) -> Finished {
 }
 
 /// Whether a call's effect is still there after a power cut, and could not simply be made again.
-fn outlives(spec: &dyn ops_core::call::CallSpec) -> bool {
+pub(crate) fn outlives(spec: &dyn ops_core::call::CallSpec) -> bool {
     match spec.effect() {
         Effect::Reads => false,
         Effect::Files => !matches!(
             spec.witness(),
             ops_core::call::Witness::None | ops_core::call::Witness::Repeatable
         ),
-        Effect::Mutates | Effect::Destroys => spec.scope().outlives_machine(),
+        // A process of which nobody knows what it reaches may have reached another machine.
+        Effect::Mutates | Effect::Destroys => {
+            spec.scope().outlives_machine() || spec.scope() == Scope::Process
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What moves a whole node: bootstrap, reboot, reset. Each is sent without the client's own wait, and ends when its effect has been seen.
 
-use ops_core::call::talos::{AfterReset, Bootstrap, Reboot, Reset};
+use ops_core::call::talos::{AfterReset, BOOTED, Bootstrap, OFF, RESET, Reboot, Reset};
 use ops_core::call::{CallSpec, Common};
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::guard::EtcdSaid;
@@ -151,9 +151,6 @@ pub(in crate::host) async fn boot_view(cx: &HostCx<'_>, node: &Node) -> BootView
     }
 }
 
-/// How long until a rebooted node must answer again.
-const BOOTED: Span = Span::mins(15);
-
 /// `talos.reboot`.
 pub(in crate::host) async fn reboot(
     call: &Reboot,
@@ -186,11 +183,6 @@ pub(in crate::host) async fn reboot(
     let version = super::config::version_of(cx, node).await?;
     Ok(json!({"changed": true, "version": version, "boot_id": now}))
 }
-
-/// How long until a reset must be seen: drain, leaving etcd, wipe, firmware.
-const RESET: Span = Span::mins(20);
-/// So long must a node be silent to count as off: a reboot is silent as well.
-const OFF: Span = Span::mins(3);
 
 /// `talos.reset`.
 pub(in crate::host) async fn reset(

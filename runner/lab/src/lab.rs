@@ -417,6 +417,28 @@ impl Lab {
         self.world.trace.digest
     }
 
+    /// The same history once more, as if it had been stored and read again: without the tool processes of its caller.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            schema: self.schema,
+            model: self.model.clone(),
+            spec: self.spec.clone(),
+            world: self.world.clone(),
+            texts: self.texts.clone(),
+            secrets: self.secrets.clone(),
+            random: self.random.clone(),
+            next_client: self.next_client,
+            next_timer: self.next_timer,
+            processes: BTreeMap::new(),
+            finished: Vec::new(),
+            fired: Vec::new(),
+            watch: Watch::default(),
+            names: Arc::default(),
+            shared_texts: Arc::default(),
+        }
+    }
+
     /// The stored form; tool processes are not in it.
     #[must_use]
     pub fn save(&self) -> String {
