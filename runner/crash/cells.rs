@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ops_core::call::Request;
 use ops_core::call::table::Call;
 use ops_core::effect::Effect;
-use ops_core::record::{Outcome, Record};
+use ops_core::record::{Intent, Outcome, Record};
 
 use crate::engine::gate::outlives;
 use crate::engine::replay::settles;
@@ -52,19 +52,11 @@ impl Cells {
             match record {
                 Record::Intent(intent) => {
                     let kind = cells.types.entry(intent.call.clone()).or_default();
-                    let request = Request {
-                        call: intent.call.clone(),
-                        args: intent.args.clone(),
-                        place: None,
-                    };
                     kind.changes |= intent.effect.changes_world();
                     kind.settles |= settles(intent);
                     kind.slot |= intent.slot.is_some();
                     kind.cleanup |= intent.id.path.0.contains("/defer[");
-                    // The engine's own calls have no type.
-                    if let Ok((call, _)) = Call::decode(&request) {
-                        kind.synced |= outlives(call.spec()) && intent.before.is_some();
-                    }
+                    kind.synced |= synced(intent);
                 }
                 Record::Started { id, .. } => cells.with(records, id, |kind| kind.process = true),
                 Record::Outcome { id, outcome, .. } => cells.with(records, id, |kind| {
@@ -90,6 +82,11 @@ impl Cells {
     /// A crash came about there.
     pub(super) fn fire(&mut self, call: &str, point: &str) {
         self.fired.insert((call.to_owned(), point.to_owned()));
+    }
+
+    /// Whether an unknown outcome of this type is settled, or the call simply made again.
+    pub(super) fn settles(&self, call: &str) -> bool {
+        self.types.get(call).is_some_and(|kind| kind.settles)
     }
 
     /// The types that the recipe makes.
@@ -153,6 +150,14 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+/// Whether an intent is on disk before its call starts.
+pub(super) fn synced(intent: &Intent) -> bool {
+    let (call, args) = (intent.call.clone(), intent.args.clone());
+    // The engine's own calls have no type.
+    let decoded = Call::decode(&Request { call, args, place: None });
+    decoded.is_ok_and(|(call, _)| outlives(call.spec()))
 }
 
 /// Every type that changes something is in a crash recipe, or it is said why not.

@@ -11,6 +11,7 @@ use ops_core::value::Digest;
 use ops_lab::Lab;
 
 use super::books::{Books, Person};
+use super::cells::synced;
 use super::children::Children;
 use super::place::{Fate, Heard, Place, Way};
 use crate::journal::memory::{Faults, MemoryStore};
@@ -141,14 +142,18 @@ impl<'g> Reel<'g> {
         let journal = shot.left(&self.journal, fate);
         // What is damaged is not resumed, whatever else there is.
         let Ok(decoded) = decode_all(&journal) else { return format!("{journal:?}") };
-        let good = Digest::of_bytes(&journal[..decoded.good]);
+        let mut bytes = journal[..decoded.good].to_vec();
+        for (path, content) in shot.files.written() {
+            bytes.extend_from_slice(path.as_bytes());
+            bytes.extend(content.unwrap_or_default());
+        }
         let children = if fate.orphans { format!("{:?}", shot.children) } else { String::new() };
         format!(
-            "{good} {} {} {:?} {:?} {:?} {children}",
+            "{} {} {} {:?} {:?} {children}",
+            Digest::of_bytes(&bytes),
             shot.lab.digest(),
             shot.lab.now(),
             shot.books,
-            shot.files.written(),
             shot.children.done(),
         )
     }
@@ -200,7 +205,7 @@ impl<'g> Reel<'g> {
             "b1" | "b2" => next(&intent),
             "b3" | "b15" => last(&intent),
             "b4" => last(&|record| match record {
-                Record::Intent(intent) if intent.before.is_some() && !over(&intent.id) => {
+                Record::Intent(intent) if synced(intent) && !over(&intent.id) => {
                     Some(intent.id.clone())
                 }
                 _ => None,
@@ -218,12 +223,13 @@ impl<'g> Reel<'g> {
                 Record::Settled { id, .. } => Some(id.clone()),
                 _ => None,
             }),
-            "b14" => next(&|record| match record {
-                Record::Intent(intent) if intent.id.path.0.contains("/defer[") => {
-                    Some(intent.id.clone())
-                }
-                _ => None,
-            }),
+            // Calls of one turn start one after the other, before the first of them is written down.
+            "b14" => placed
+                .iter()
+                .filter_map(|(_, record)| intent(record))
+                .filter(|id| id.path.0.contains("/defer["))
+                .nth(shot.n as usize - 1)
+                .and_then(|id| name(&id)),
             _ => None,
         }
     }
