@@ -19,7 +19,9 @@ use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
+use crate::engine::ahead::{Ahead, Lookout};
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
+use crate::engine::hands::Hands;
 use crate::engine::idle::passing_time;
 use crate::engine::run::Ended;
 use crate::engine::session::Session;
@@ -172,6 +174,11 @@ async fn carry_out(
             Some(session.invocation(need, &(session.bind)(&need.recipe, &need.args).ok()?))
         })
         .collect();
+    // What may destroy was planned and judged in the preflight.
+    let looks = opened.with_cluster()
+        && !asked.iter().any(|need| session.reaches_destroy(&need.recipe, &mut Vec::new()));
+    let fresh = || Box::new(opened.plan_hands()) as Box<dyn Hands>;
+    let ahead = Ahead { session: &session, asked, hands: &fresh };
     let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
     let gate = Gate::new(
         GateContext {
@@ -190,9 +197,11 @@ async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
+            lookout: looks.then_some(&ahead as &dyn Lookout),
         },
         confirmed,
     );
+    gate.remember(&start.records);
     let replayed = if resuming {
         Some((Session::read(&start.records).map_err(|fault| *fault)?, start.records.as_slice()))
     } else {

@@ -262,6 +262,7 @@ impl<'g> Place<'g> {
                 settled: fate.settled.clone(),
                 synced: true,
                 safety: &desk,
+                lookout: None,
             },
             if resuming { None } else { ground.confirmed.clone() },
         );
@@ -339,6 +340,7 @@ impl<'g> Place<'g> {
                 settled: BTreeMap::new(),
                 synced: true,
                 safety: &desk,
+                lookout: None,
             },
             None,
         );

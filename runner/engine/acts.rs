@@ -429,6 +429,6 @@ impl<'a> Run<'a> {
 }
 
 /// Whether a branch is a cleanup, or lies within one.
-fn is_cleanup(path: &Branch) -> bool {
+pub(super) fn is_cleanup(path: &Branch) -> bool {
     path.0.contains("/defer[") || path.0.contains("/on_failure")
 }

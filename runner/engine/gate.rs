@@ -3,7 +3,7 @@
 //! The outcome is recorded by the loop when it arrives, because its place in the journal is its place in the order of delivery.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ops_core::call::table::Call;
 use ops_core::call::{Request, Witness};
@@ -17,17 +17,19 @@ use ops_core::ident::{CallId, RunId};
 use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
+use super::ahead::{Lookout, Story};
 use super::backend::{Backend, Finished, Ready, Settlement};
-use super::hands::{Attendant, Hands};
+use super::hands::Hands;
 use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
+use super::watch::Watch;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
 use crate::sys::group::Groups;
-use crate::sys::world::{Local, Watcher, World};
+use crate::sys::world::{Local, World};
 
 /// The recipe that a run was asked for, as guards and refusals name it.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +76,8 @@ pub struct GateContext<'a> {
     pub synced: bool,
     /// Carries out the `safety.*` calls.
     pub safety: &'a dyn Safety,
+    /// Looks ahead before the run first changes something; none where a plan of it was judged before, or where there is no cluster.
+    pub lookout: Option<&'a dyn Lookout>,
 }
 
 /// Carries out `safety.evidence`, `safety.current` and `safety.issue`.
@@ -94,6 +98,10 @@ pub struct Gate<'a> {
     pub(super) doubts: RefCell<BTreeMap<Digest, (Witness, Value)>>,
     /// What this run does to nodes.
     pub(super) nodes: Nodes,
+    /// What this run has heard so far, for a look ahead.
+    pub(super) story: RefCell<Story>,
+    /// Calls that a look ahead has seen.
+    pub(super) foreseen: tokio::sync::Mutex<BTreeSet<CallId>>,
 }
 
 impl<'a> Gate<'a> {
@@ -107,6 +115,8 @@ impl<'a> Gate<'a> {
             interrupted: Cell::new(false),
             doubts: RefCell::default(),
             nodes: Nodes::default(),
+            story: RefCell::default(),
+            foreseen: tokio::sync::Mutex::default(),
         }
     }
 
@@ -150,6 +160,11 @@ impl<'a> Gate<'a> {
         }
         if let Some(finished) = self.doubted(&ready).await {
             return finished;
+        }
+        if effect.changes_world()
+            && let Err(fault) = self.look_ahead(&ready).await
+        {
+            return Finished::Stop(fault);
         }
         let permit = match self.admit(&ready).await {
             Ok(permit) => permit,
@@ -354,6 +369,7 @@ impl<'a> Gate<'a> {
             at: self.cx.world.now(),
         });
         self.cx.events.event(&Event::Recorded(record.clone()));
+        self.heard(&record);
         let synced = self.cx.synced && outlives(spec);
         let written = if synced {
             self.cx.journal.append_synced(&record).await
@@ -383,7 +399,7 @@ impl<'a> Gate<'a> {
         Ok(())
     }
 
-    fn evidence(&self, id: &CallId, rows: &[Evidence]) -> Result<(), Box<Fault>> {
+    pub(super) fn evidence(&self, id: &CallId, rows: &[Evidence]) -> Result<(), Box<Fault>> {
         let rows = rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect();
         self.note(Record::Evidence { id: id.clone(), rows, at: self.cx.world.now() })
     }
@@ -408,6 +424,7 @@ impl Backend for Gate<'_> {
     }
 
     fn record(&self, record: Record) -> Result<(), Box<Fault>> {
+        self.heard(&record);
         self.cx.journal.append(&record).map_err(|failure| Box::new(failure.fault()))
     }
 
@@ -462,33 +479,6 @@ impl Backend for Gate<'_> {
 
     fn records(&self) -> bool {
         true
-    }
-}
-
-/// Passes what happens during a call to the journal and the reporter.
-pub(super) struct Watch<'g, 'a> {
-    pub(super) gate: &'g Gate<'a>,
-    pub(super) id: CallId,
-}
-
-impl Watcher for Watch<'_, '_> {
-    fn started(&self, group: i32, start: u64) {
-        self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
-        // The journal's own failure stops the run at its next record.
-        let _ = self.gate.record(Record::Started { id: self.id.clone(), group, started: start });
-        fault::point("b5");
-    }
-
-    fn output(&self, stderr: bool, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
-    }
-}
-
-impl Attendant for Watch<'_, '_> {
-    fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
-        let (id, reason) = (self.id.clone(), reason.to_owned());
-        self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
     }
 }
 

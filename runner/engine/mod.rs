@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod adopt;
+pub mod ahead;
 pub mod backend;
 pub mod gate;
 pub mod graph;
@@ -22,6 +23,7 @@ mod settle;
 mod step;
 mod timers;
 pub mod verify;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use ops_core::value::{Map, Value};
 use serde_json::json;
 
 use super::backend::Finished;
-use super::gate::{Gate, Watch, stop};
+use super::gate::{Gate, stop};
+use super::watch::Watch;
 
 impl Gate<'_> {
     async fn gather(&self, node: &str) -> Value {
