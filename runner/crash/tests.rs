@@ -308,7 +308,7 @@ fn a_process_that_was_left_behind_is_ended_only_after_a_question() {
         let way = place.process(&Fate::default());
         assert_eq!(place.children.ended.get() > 0, ends, "{says:?}");
         let questions = place.person.questions.borrow();
-        assert!(questions[0].contains("End it now?"), "{questions:?}");
+        assert!(questions[0].contains("Going on ends it"), "{questions:?}");
         // It came to its end before anybody was asked what it had done; or it was ended, and had done nothing.
         assert!(questions[1].contains("run to its end?"), "{questions:?}");
         match says {

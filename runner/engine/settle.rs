@@ -91,7 +91,10 @@ impl Gate<'_> {
         }
         let runs = format!("the process that was started for it still runs (group {group})");
         self.noted(ready, format!("{runs}; nothing is settled before its end"));
-        let question = format!("{}: {runs}. End it now? If not, it is waited for.", ready.id);
+        let question = format!(
+            "{}: {runs}. Going on ends it; without that, its own end is waited for.",
+            ready.id
+        );
         let mut limit = None;
         match self.cx.asker.yes(&question) {
             Some(true) => {
