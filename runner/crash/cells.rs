@@ -12,14 +12,38 @@ use crate::engine::replay::settles;
 
 /// Every boundary that has to do with a call.
 pub(super) const POINTS: [&str; 20] = [
-    "b1", "b2.first", "b2.half", "b2.line", "b3", "b4", "b5", "b6", "b7", "b7.outcome", "b8",
-    "b9.first", "b9.half", "b9.line", "b10", "b11", "b12", "b13", "b14", "b15",
+    "b1",
+    "b2.first",
+    "b2.half",
+    "b2.line",
+    "b3",
+    "b4",
+    "b5",
+    "b6",
+    "b7",
+    "b7.outcome",
+    "b8",
+    "b9.first",
+    "b9.half",
+    "b9.line",
+    "b10",
+    "b11",
+    "b12",
+    "b13",
+    "b14",
+    "b15",
 ];
 
 /// Call types that no crash recipe makes, and why.
 pub(super) const LEFT_OUT: [(&str, &str); 4] = [
-    ("talos.bootstrap", "it ends the life without etcd: a recipe of its own, killed at every boundary in another test"),
-    ("talos.gen.secrets", "made once in a repository's life and never replaced; an unfinished bundle has another name"),
+    (
+        "talos.bootstrap",
+        "the recipe's cluster lives already; how it is settled stands in the table of cases of ops-core",
+    ),
+    (
+        "talos.gen.secrets",
+        "made once in a repository's life and never replaced; an unfinished bundle has another name",
+    ),
     ("fs.temp", "gives a name and writes nothing"),
     ("safety.issue", "it writes into the state folder alone, and what it wrote is never replayed"),
 ];
@@ -137,7 +161,9 @@ impl Kind {
     fn cannot(self, point: &str) -> Option<&'static str> {
         let needs = |has: bool, why: &'static str| (!has).then_some(why);
         match point {
-            "b4" => needs(self.synced, "only what outlives this machine is synced before it starts"),
+            "b4" => {
+                needs(self.synced, "only what outlives this machine is synced before it starts")
+            }
             "b5" | "b7" => needs(self.process, "the lab's tools are no processes"),
             "b6" => needs(self.changes, "it changes nothing outside of this machine"),
             "b8" => needs(self.blob, "its reply fits into a record"),

@@ -179,7 +179,9 @@ impl<'g> Reel<'g> {
             })
         };
         let over = |id: &CallId| {
-            before.iter().any(|(_, r)| matches!(r, Record::Outcome { id: ended, .. } if ended == id))
+            before
+                .iter()
+                .any(|(_, r)| matches!(r, Record::Outcome { id: ended, .. } if ended == id))
         };
         let last = |wanted: &dyn Fn(&Record) -> Option<CallId>| {
             before.iter().rev().find_map(|(_, record)| wanted(record)).and_then(|id| name(&id))

@@ -78,8 +78,11 @@ fn each_visit(
     let offset = seed() as usize % step;
     for (at, shot) in reel.shots.iter().enumerate().skip(offset).step_by(step) {
         let fate = fate(&shot.point, shot.n, at);
-        let leaves =
-            if everything() { format!("{}:{}", shot.point, shot.n) } else { reel.leaves(shot, &fate) };
+        let leaves = if everything() {
+            format!("{}:{}", shot.point, shot.n)
+        } else {
+            reel.leaves(shot, &fate)
+        };
         match different.get(&leaves) {
             Some(same) => fates[*same] = vec![fate],
             None => {
@@ -94,7 +97,9 @@ fn each_visit(
 #[test]
 fn what_the_film_shows_is_what_a_crash_leaves() {
     let (reel, _) = uninterrupted(ground());
-    for (point, n) in [("b1", 7), ("b2.half", 20), ("b4", 3), ("b6", 2), ("b9.line", 30), ("b10", 35)] {
+    for (point, n) in
+        [("b1", 7), ("b2.half", 20), ("b4", 3), ("b6", 2), ("b9.line", 30), ("b10", 35)]
+    {
         let place = Place::new(ground());
         assert!(matches!(place.process(&crash(point, n)), Way::Crashed), "{point}:{n}");
         let left = reel.left(reel.shot(&crash(point, n)).unwrap(), &Fate::default());
@@ -116,7 +121,10 @@ fn a_child_that_outlives_its_engine_comes_to_its_end_before_anything_is_settled(
     let orphans = |reel: &Reel<'_>, _: &Truth| {
         ["b5", "b6", "b7", "b7.outcome", "b10"]
             .iter()
-            .flat_map(|point| (1..=reel.shots.iter().filter(|s| s.point == *point).count() as u64).map(move |n| (*point, n)))
+            .flat_map(|point| {
+                (1..=reel.shots.iter().filter(|s| s.point == *point).count() as u64)
+                    .map(move |n| (*point, n))
+            })
             .map(|(point, n)| vec![Fate { orphans: true, ..crash(point, n) }])
             .collect()
     };
@@ -153,7 +161,8 @@ fn a_journal_that_cannot_be_written_stops_the_run_and_a_resume_ends_it() {
 fn ctrl_c_at_any_boundary_leaves_a_run_that_a_resume_ends() {
     all(|_, truth| {
         let press = |point: &'static str, times: u32, step: usize| {
-            let fate = move |n| Fate { ctrl_c: Some((point.to_owned(), n, times)), ..Fate::default() };
+            let fate =
+                move |n| Fate { ctrl_c: Some((point.to_owned(), n, times)), ..Fate::default() };
             (1..=truth.visits[point]).step_by(step).map(move |n| vec![fate(n)])
         };
         let step = if everything() { 1 } else { 3 };
@@ -280,8 +289,7 @@ fn a_faulty_ops_is_noticed() {
             .map(move |fate| Fate { cut, ..fate })
             .collect::<Vec<_>>()
     };
-    let orphans =
-        || (1..=3).map(|n| Fate { orphans: true, ..crash("b5", n) }).collect::<Vec<_>>();
+    let orphans = || (1..=3).map(|n| Fate { orphans: true, ..crash("b5", n) }).collect::<Vec<_>>();
     let stops = || killed_in_cleanups(&truth).flatten().collect::<Vec<_>>();
     for (mutant, fates) in [
         ("no intent", kills(None)),
@@ -314,7 +322,9 @@ fn a_process_that_was_left_behind_is_ended_only_after_a_question() {
         match says {
             None => assert!(matches!(way, Way::Ended { ref unknown, .. } if unknown.len() == 1)),
             Some(false) => assert_eq!(place.children.done()[..2], ["first", "first"]),
-            Some(true) => assert!(matches!(way, Way::Ended { ref unknown, .. } if unknown.is_empty())),
+            Some(true) => {
+                assert!(matches!(way, Way::Ended { ref unknown, .. } if unknown.is_empty()))
+            }
         }
     }
     drop(truth);

@@ -158,11 +158,13 @@ impl Gate<'_> {
             }
             Err(refusal) => {
                 self.evidence(&ready.id, &refusal.rows)?;
-                let sofar = if first { "nothing was changed" } else { "nothing further is changed" };
-                Err(Box::new(refusal.fault.detail(format!(
-                    "Seen ahead, before `{}`: {sofar}.",
-                    ready.request.call
-                ))))
+                let sofar =
+                    if first { "nothing was changed" } else { "nothing further is changed" };
+                Err(Box::new(
+                    refusal
+                        .fault
+                        .detail(format!("Seen ahead, before `{}`: {sofar}.", ready.request.call)),
+                ))
             }
         }
     }

@@ -27,6 +27,7 @@ impl Watcher for Watch<'_, '_> {
     fn output(&self, stderr: bool, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes).into_owned();
         self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
+        fault::point("b6");
     }
 }
 

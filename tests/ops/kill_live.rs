@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use ops::journal::memory::MemoryStore;
-use ops_core::journal::{decode_all, encode};
+use ops_core::journal::decode_all;
 use ops_core::record::Record;
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -30,7 +30,7 @@ return ops.recipe {
 "#;
 
 /// Says that it acts, acts, and works on for a while.
-const DEED: &str = "#!/bin/sh\nsleep 0.1\necho \"$1\" >> log\nsleep 0.2\n";
+const DEED: &str = "#!/bin/sh\nsleep 0.1\necho \"$1\" >> log\necho \"did $1\"\nsleep 0.2\n";
 
 fn space(deed: &str) -> Space {
     let mut space = Space::new();
@@ -68,8 +68,9 @@ fn cut(space: &Space, seed: u64) {
     let path = journal(space);
     let bytes = fs::read(&path).unwrap();
     let (mut at, mut synced) = (0, 0);
-    for record in decode_all(&bytes).unwrap().records {
-        at += encode(&record).len();
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::len);
+    for (record, line) in decode_all(&bytes).unwrap().records.into_iter().zip(lines) {
+        at += line;
         match record {
             // What outlives this machine is on the disk before it starts, and so is everything before it.
             Record::Intent(intent) if intent.effect.changes_world() => synced = at,
@@ -171,6 +172,7 @@ fn killed_with_or_without_its_children_and_the_disk_no_deed_is_done_twice_and_no
             format!("b2.half:{intent}"),
             format!("b4:{}", n + 1),
             format!("b5:{}", n + 1),
+            format!("b6:{}", n + 1),
             format!("b7:{}", n + 1),
             format!("b10:{intent}"),
             format!("b13:{intent}"),
@@ -180,7 +182,7 @@ fn killed_with_or_without_its_children_and_the_disk_no_deed_is_done_twice_and_no
     for n in 0..3 {
         for (at, point) in points(n).into_iter().enumerate() {
             if everything {
-                let cuts = (0..2).map(|chance| Some(seed + chance * 100 + (n * 6 + at) as u64));
+                let cuts = (0..2).map(|chance| Some(seed + chance * 100 + (n * 7 + at) as u64));
                 runs.extend([None].into_iter().chain(cuts).map(|cut| (point.clone(), cut)));
             } else if (at + n).is_multiple_of(3) {
                 runs.push((point, n.is_multiple_of(2).then_some(seed + at as u64)));
@@ -189,10 +191,18 @@ fn killed_with_or_without_its_children_and_the_disk_no_deed_is_done_twice_and_no
     }
     let wrong: Vec<String> = runs
         .iter()
-        .filter_map(|(point, cut)| survives(point, *cut).err().map(|why| format!("{point} {cut:?}: {why}")))
+        .filter_map(|(point, cut)| {
+            survives(point, *cut).err().map(|why| format!("{point} {cut:?}: {why}"))
+        })
         .collect();
     println!("seed {seed}, {} runs", runs.len());
-    assert!(wrong.is_empty(), "seed {seed}: {} of {}\n{}", wrong.len(), runs.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "seed {seed}: {} of {}\n{}",
+        wrong.len(),
+        runs.len(),
+        wrong.join("\n")
+    );
 }
 
 /// A deed that takes very long the first time.
@@ -227,10 +237,11 @@ fn while_the_process_of_a_killed_run_lives_nothing_is_settled_and_off_a_terminal
     // Not even with an answer: what it does could come after.
     let told = asked.stderr();
     let run = journal(&space);
-    let call = decode_all(&fs::read(&run).unwrap()).unwrap().records.into_iter().find_map(|r| match r {
-        Record::Started { id, .. } => Some(id.to_string()),
-        _ => None,
-    });
+    let call =
+        decode_all(&fs::read(&run).unwrap()).unwrap().records.into_iter().find_map(|r| match r {
+            Record::Started { id, .. } => Some(id.to_string()),
+            _ => None,
+        });
     let answer = format!("{}=not-done", call.expect("a child"));
     let still = space.run(["resume", "--settle", &answer]).exit(8);
     assert!(still.stderr().contains("its process still runs"), "{told}{}", still.all());

@@ -16,6 +16,9 @@ pub mod time;
 pub mod wait;
 pub mod yaml;
 
+#[cfg(test)]
+mod settle_table;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -321,7 +321,22 @@ impl CallSpec for Reset {
         let was_maintenance = before.stage.as_deref() == Some("maintenance");
         let is_maintenance = now.stage.as_deref() == Some("maintenance");
         let wiped = now.all_wiped_since(&before, &self.system_labels_to_wipe) == Some(true);
+        // Named partitions that are provably as they were: half a reset, and whether to destroy the rest only a person says.
+        let kept: Vec<&str> = self
+            .system_labels_to_wipe
+            .iter()
+            .filter(|label| now.wiped_since(&before, label) == Some(false))
+            .map(String::as_str)
+            .collect();
         match self.leads_to() {
+            AfterReset::Maintenance if is_maintenance && !was_maintenance && !kept.is_empty() => {
+                Settled::Ask {
+                    question: format!(
+                        "{node} has lost its STATE but still has {}: does that count as reset?",
+                        kept.join(", ")
+                    ),
+                }
+            }
             AfterReset::Maintenance if is_maintenance && !was_maintenance => {
                 done(format!("{node} is in maintenance mode: its STATE is gone"))
             }
