@@ -35,11 +35,7 @@ pub(super) const POINTS: [&str; 20] = [
 ];
 
 /// Call types that no crash recipe makes, and why.
-pub(super) const LEFT_OUT: [(&str, &str); 4] = [
-    (
-        "talos.bootstrap",
-        "the recipe's cluster lives already; how it is settled stands in the table of cases of ops-core",
-    ),
+pub(super) const LEFT_OUT: [(&str, &str); 3] = [
     (
         "talos.gen.secrets",
         "made once in a repository's life and never replaced; an unfinished bundle has another name",

@@ -42,6 +42,12 @@ pub(super) fn ground() -> &'static Ground {
     GROUND.get_or_init(Ground::new)
 }
 
+/// Bare machines, of which one becomes the first member of etcd; made once.
+pub(super) fn beginning() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| Ground::over(Lab::bare, include_str!("begin.lua"), &json!({})))
+}
+
 /// The beginning of every run.
 pub(super) struct Ground {
     /// The repository's files.
@@ -61,7 +67,15 @@ pub(super) struct Ground {
 
 impl Ground {
     /// A healthy lab in which the recipe was verified, granted and confirmed.
-    pub(super) fn new() -> Ground {
+    fn new() -> Ground {
+        let args = json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
+        let mut ground = Ground::over(Lab::healthy, include_str!("recipe.lua"), &args);
+        ground.prepare();
+        ground
+    }
+
+    /// A lab and a recipe over it, nothing verified yet.
+    fn over(lab: fn(LabSpec) -> Lab, recipe: &str, args: &serde_json::Value) -> Ground {
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/home");
         // Only for the settings; the runs see files in memory.
@@ -72,7 +86,7 @@ impl Ground {
         let typed = Typed { lab: true, ..Typed::default() };
         let settings = Settings::resolve(project, &typed, Environment::from_pairs([])).unwrap();
         let cluster = settings.cluster.clone().unwrap();
-        let mut lab = Lab::healthy(spec(&cluster));
+        let mut lab = lab(spec(&cluster));
         let files = lab.client_files();
         let kubeconfig =
             files.kubeconfig.replace(&format!("admin@{}", cluster.context), &cluster.context);
@@ -86,14 +100,14 @@ impl Ground {
             ("notes.json", json!(vec![NOTE; 1000]).to_string()),
             ("nodes/w-2.yaml", labelled),
             ("nodes/w-2-reboots.yaml", rebooting),
+            ("nodes/cp-1.yaml", lab.node_config(lab.node_named("cp-1").unwrap())),
         ];
         let files = files.map(|(path, text)| (path.to_owned(), text.into_bytes()));
-        let sources = Sources::embedded().with("recipes/crash.lua", include_str!("recipe.lua"));
+        let sources = Sources::embedded().with("recipes/crash.lua", recipe);
         let host = Host::new(sources);
         assert!(host.faults().is_empty(), "{:?}", host.faults());
-        let args = json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
         let asked = vec![Need { recipe: "crash".into(), args: args.as_object().unwrap().clone() }];
-        let mut ground = Ground {
+        Ground {
             files: Arc::new(BTreeMap::from(files)),
             root: dir.path().to_owned(),
             settings,
@@ -106,9 +120,7 @@ impl Ground {
             claimed: None,
             asked,
             run: RunId("crsh".into()),
-        };
-        ground.prepare();
-        ground
+        }
     }
 
     /// Adoption, verification, preflight: all that comes before the first record.

@@ -13,7 +13,7 @@ use ops_core::error::Code;
 
 use super::cells::{Cells, missing};
 use super::film::{Reel, Snapshot};
-use super::ground::ground;
+use super::ground::{Ground, beginning, ground};
 use super::oracle::{Truth, recovers, survives, uninterrupted, writes};
 use super::place::{Fate, Place, Way};
 use crate::journal::memory::{Fault, Faults};
@@ -35,10 +35,15 @@ fn seed() -> u64 {
 
 /// Lets every list of fates happen, on two threads; gives how many came about.
 fn all(fates: impl Fn(&Reel<'_>, &Truth) -> Vec<Vec<Fate>> + Sync) -> usize {
+    all_on(ground(), fates)
+}
+
+/// The same on another ground.
+fn all_on(ground: &Ground, fates: impl Fn(&Reel<'_>, &Truth) -> Vec<Vec<Fate>> + Sync) -> usize {
     let next = AtomicUsize::new(0);
     let (broken, came) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let work = || {
-        let (reel, truth) = uninterrupted(ground());
+        let (reel, truth) = uninterrupted(ground);
         let fates = fates(&reel, &truth);
         while let Some(fates) = fates.get(next.fetch_add(1, Ordering::Relaxed)) {
             match survives(&truth, &reel, fates) {
@@ -114,6 +119,11 @@ fn what_the_film_shows_is_what_a_crash_leaves() {
 #[test]
 fn killed_at_any_boundary_a_resumed_run_ends_as_if_nothing_had_happened() {
     all(|reel, _| each_visit(reel, 1, |point, n, _| crash(point, n)));
+}
+
+#[test]
+fn killed_at_any_boundary_etcd_begins_only_once() {
+    all_on(beginning(), |reel, _| each_visit(reel, 1, |point, n, _| crash(point, n)));
 }
 
 #[test]
@@ -196,7 +206,14 @@ const fn nth_child(_: u64) -> u64 {
 
 #[test]
 fn every_call_type_meets_every_boundary_or_it_is_said_why_not() {
-    let (reel, truth) = uninterrupted(ground());
+    let mut made = cells_of(ground());
+    made.append(&mut cells_of(beginning()));
+    assert!(missing(&made).is_empty(), "no crash meets {:?}", missing(&made));
+}
+
+/// Fills the table of a ground, and gives the call types in it.
+fn cells_of(ground: &Ground) -> BTreeSet<String> {
+    let (reel, truth) = uninterrupted(ground);
     let mut cells = Cells::of(&reel.place.records());
     let mut broken = Vec::new();
     let mut settled = 0;
@@ -233,9 +250,8 @@ fn every_call_type_meets_every_boundary_or_it_is_said_why_not() {
     }
     assert!(broken.is_empty(), "{}", broken.join("\n"));
     assert!(cells.wrong().is_empty(), "{}\n{}", cells.table(), cells.wrong().join("\n"));
-    let made: BTreeSet<String> = cells.calls().map(str::to_owned).collect();
-    assert!(missing(&made).is_empty(), "no crash meets {:?}", missing(&made));
     println!("{}{settled} deaths in settling", cells.table());
+    cells.calls().map(str::to_owned).collect()
 }
 
 #[test]

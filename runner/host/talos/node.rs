@@ -92,28 +92,37 @@ pub(in crate::host) async fn bootstrap(
     let argv = call.argv(&target).unwrap_or_default();
     let limit = common.timeout.unwrap_or(BOOTSTRAPPED);
     // A node that has just booted refuses until its runtime is up and its clock is set; a refusal starts nothing.
-    cx.until(limit, ErrorKind::NotReady, async || match cx.act(&argv, REQUEST).await {
-        Ok(_) => Answer::Yes(()),
-        Err(error) if error.kind == ErrorKind::NotReady && error.before_effect => {
-            Answer::NotYet(error.message)
-        }
-        Err(error) => Answer::Never(error),
-    })
-    .await
-    .map_err(|error| match error.kind {
-        ErrorKind::NotReady => error.before_effect(),
-        _ => error,
-    })?;
-    cx.until(limit, ErrorKind::NotApplied, async || match etcd::said(cx, node).await {
-        EtcdSaid::Members { members, .. } if members.iter().any(|m| m.name == node.name) => {
-            Answer::Yes(())
-        }
-        EtcdSaid::Members { .. } | EtcdSaid::NoEtcd => {
-            Answer::NotYet(format!("{} is no member of etcd yet", node.name))
-        }
-        EtcdSaid::Silent(why) => Answer::NotYet(format!("etcd on {}: {why}", node.name)),
-    })
-    .await?;
+    let begun = cx
+        .until(limit, ErrorKind::NotReady, async || match cx.act(&argv, REQUEST).await {
+            Ok(_) => Answer::Yes(None),
+            // A bootstrap is under way there, asked for a moment ago by somebody who did not live to see its member; or old data lies there.
+            Err(error) if error.kind == ErrorKind::AlreadyExists => Answer::Yes(Some(error)),
+            Err(error) if error.kind == ErrorKind::NotReady && error.before_effect => {
+                Answer::NotYet(error.message)
+            }
+            Err(error) => Answer::Never(error),
+        })
+        .await
+        .map_err(|error| match error.kind {
+            ErrorKind::NotReady => error.before_effect(),
+            _ => error,
+        })?;
+    let seen = cx
+        .until(limit, ErrorKind::NotApplied, async || match etcd::said(cx, node).await {
+            EtcdSaid::Members { members, .. } if members.iter().any(|m| m.name == node.name) => {
+                Answer::Yes(())
+            }
+            EtcdSaid::Members { .. } | EtcdSaid::NoEtcd => {
+                Answer::NotYet(format!("{} is no member of etcd yet", node.name))
+            }
+            EtcdSaid::Silent(why) => Answer::NotYet(format!("etcd on {}: {why}", node.name)),
+        })
+        .await;
+    match (seen, begun) {
+        (Ok(()), _) => {}
+        (Err(_), Some(refused)) => return Err(refused),
+        (Err(error), None) => return Err(error),
+    }
     Ok(json!({"changed": true}))
 }
 
