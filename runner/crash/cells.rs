@@ -7,8 +7,8 @@ use ops_core::call::table::Call;
 use ops_core::effect::Effect;
 use ops_core::record::{Intent, Outcome, Record};
 
-use crate::engine::gate::outlives;
 use crate::engine::replay::settles;
+use crate::engine::watch::outlives;
 
 /// Every boundary that has to do with a call.
 pub(super) const POINTS: [&str; 20] = [

@@ -226,7 +226,7 @@ impl<'g> Place<'g> {
         let plan_hands = ground.hands(shared, overlay, Rc::new(MemoryBlobs::new([3; 32])));
         let bind = |recipe: &str, given: &Map<String, Value>| ground.bind(recipe, given);
         let session =
-            ground.session(world, (&hands, &plan_hands), &bind, &*self.books, &*self.person, spy);
+            ground.session(world, (&hands, &plan_hands), &bind, &self.books, &self.person, spy);
         let words = |_: &str, _: &[String]| Ok(Map::new());
         let desk = Desk::new(&session, &words);
         let graph = session.graph(&ground.asked).unwrap();
@@ -316,8 +316,8 @@ impl<'g> Place<'g> {
             &*world,
             (&hands, &hands),
             &bind,
-            &*self.books,
-            &*self.person,
+            &self.books,
+            &self.person,
             &ground.host,
         );
         let words = |_: &str, _: &[String]| Ok(Map::new());

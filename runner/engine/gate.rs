@@ -24,7 +24,7 @@ use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
-use super::watch::Watch;
+use super::watch::{Watch, outlives};
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
@@ -484,19 +484,4 @@ impl Backend for Gate<'_> {
 
 pub(super) fn stop(fault: Fault) -> Finished {
     Finished::Stop(Box::new(fault))
-}
-
-/// Whether a call's effect is still there after a power cut, and could not simply be made again.
-pub(crate) fn outlives(spec: &dyn ops_core::call::CallSpec) -> bool {
-    match spec.effect() {
-        Effect::Reads => false,
-        Effect::Files => !matches!(
-            spec.witness(),
-            ops_core::call::Witness::None | ops_core::call::Witness::Repeatable
-        ),
-        // A process of which nobody knows what it reaches may have reached another machine.
-        Effect::Mutates | Effect::Destroys => {
-            spec.scope().outlives_machine() || spec.scope() == Scope::Process
-        }
-    }
 }

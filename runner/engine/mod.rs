@@ -23,7 +23,7 @@ mod settle;
 mod step;
 mod timers;
 pub mod verify;
-mod watch;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
-//! What happens while a call runs: to the journal and to the reporter. Decides nothing.
+//! What of a call is written down when: its intent before it starts, what happens while it runs. Judges nothing.
 
+use ops_core::call::{CallSpec, Witness};
+use ops_core::effect::{Effect, Scope};
 use ops_core::event::Event;
 use ops_core::ident::CallId;
 use ops_core::record::Record;
@@ -35,5 +37,17 @@ impl Attendant for Watch<'_, '_> {
     fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
         let (id, reason) = (self.id.clone(), reason.to_owned());
         self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
+    }
+}
+
+/// Whether a call's effect is still there after a power cut, and could not simply be made again.
+pub(crate) fn outlives(spec: &dyn CallSpec) -> bool {
+    match spec.effect() {
+        Effect::Reads => false,
+        Effect::Files => !matches!(spec.witness(), Witness::None | Witness::Repeatable),
+        // A process of which nobody knows what it reaches may have reached another machine.
+        Effect::Mutates | Effect::Destroys => {
+            spec.scope().outlives_machine() || spec.scope() == Scope::Process
+        }
     }
 }
