@@ -44,6 +44,11 @@ impl Children {
         self.done.borrow().clone()
     }
 
+    /// Whether one of them lives.
+    pub(super) fn alive(&self) -> bool {
+        !self.living.borrow().is_empty()
+    }
+
     /// Their engine died and the whole group with it.
     pub(super) fn die(&self) {
         self.living.borrow_mut().clear();

@@ -128,23 +128,17 @@ fn killed_at_any_boundary_etcd_begins_only_once() {
 #[test]
 fn a_child_that_outlives_its_engine_comes_to_its_end_before_anything_is_settled() {
     let orphans = |reel: &Reel<'_>, _: &Truth| {
-        ["b5", "b6", "b7", "b7.outcome", "b10"]
-            .iter()
-            .flat_map(|point| {
-                (1..=reel.shots.iter().filter(|s| s.point == *point).count() as u64)
-                    .map(move |n| (*point, n))
-            })
-            .map(|(point, n)| vec![Fate { orphans: true, ..crash(point, n) }])
-            .collect()
+        let left = reel.shots.iter().filter(|shot| shot.children.alive());
+        left.map(|shot| vec![Fate { orphans: true, ..crash(&shot.point, shot.n) }]).collect()
     };
-    assert!(all(orphans) > 10);
+    assert!(all(orphans) > 5);
 }
 
 #[test]
 fn after_a_power_cut_at_any_boundary_nothing_is_done_twice() {
     let first = seed() << 32;
     all(|reel, _| {
-        each_visit(reel, 2, |point, n, at| Fate { cut: Some(first + at as u64), ..crash(point, n) })
+        each_visit(reel, 3, |point, n, at| Fate { cut: Some(first + at as u64), ..crash(point, n) })
     });
 }
 
@@ -153,8 +147,8 @@ fn a_journal_that_cannot_be_written_stops_the_run_and_a_resume_ends_it() {
     let failing = |faults| vec![Fate { faults, ..Fate::default() }];
     all(|_, truth| {
         let appends = (1..=truth.appends).flat_map(|n| {
-            // Half of the writes, each way in turn.
-            let wanted = move |way: u64| everything() || (n % 2 == seed() % 2 && n % 3 == way);
+            // A quarter of the writes, each way in turn.
+            let wanted = move |way: u64| everything() || (n % 4 == seed() % 4 && n % 3 == way);
             let every = [Fault::full(n), Fault::full(n).torn(9), Fault::broken(n)];
             (0..).zip(every).filter(move |(way, _)| wanted(*way)).map(|(_, fault)| fault)
         });
@@ -173,7 +167,7 @@ fn ctrl_c_at_any_boundary_leaves_a_run_that_a_resume_ends() {
                 move |n| Fate { ctrl_c: Some((point.to_owned(), n, times)), ..Fate::default() };
             (1..=truth.visits[point]).step_by(step).map(move |n| vec![fate(n)])
         };
-        let step = if everything() { 1 } else { 3 };
+        let step = if everything() { 1 } else { 5 };
         press("b10", 1, step)
             .chain(press("b3", 1, 2 * step))
             .chain((1..=3).flat_map(|times| press("b5", times, 1).chain(press("b6", times, 1))))
