@@ -41,7 +41,9 @@ pub(super) fn edit(call: &Edit, cx: &HostCx<'_>) -> Result<Value, CallError> {
     let edited = ops_render::edit(source, &call.at, &value).map_err(|found| {
         let error = refused(&found);
         match error.hint {
-            None => error.hint("`yaml.edit` changes a value that is there: put an empty one in its place first"),
+            None => error.hint(
+                "`yaml.edit` changes a value that is there: put an empty one in its place first",
+            ),
             Some(_) => error,
         }
     })?;
@@ -51,9 +53,8 @@ pub(super) fn edit(call: &Edit, cx: &HostCx<'_>) -> Result<Value, CallError> {
 
 /// What is put into a file, and whether it is secret.
 fn scalar(value: &Value, cx: &HostCx<'_>) -> Result<(Scalar, bool), CallError> {
-    let invalid = |what: &str| {
-        CallError::new(ErrorKind::Invalid, format!("`value` {what}")).before_effect()
-    };
+    let invalid =
+        |what: &str| CallError::new(ErrorKind::Invalid, format!("`value` {what}")).before_effect();
     if let Some(handle) = Handle::from_value(value) {
         let Bytes { bytes, sealed } = cx.handled(&handle)?;
         let text = String::from_utf8(bytes).map_err(|_| invalid("is no UTF-8 text"))?;

@@ -105,17 +105,20 @@ impl Walk<'_, '_> {
             };
         }
         if is_remote(target) {
-            return self.elsewhere(file, *mark, field, target);
+            return self.elsewhere(file, *mark, target);
         }
         let path = below(folder, target).ok_or_else(|| {
             let message = format!("{}: `{target}` leaves the repository", place(file, *mark));
-            invalid(message).hint("what a kustomization builds from lies below the repository's root")
+            invalid(message)
+                .hint("what a kustomization builds from lies below the repository's root")
         })?;
         match (kind, self.is_folder(&path)?) {
             // What kustomize does not find as a file or folder, it takes for a repository and would fetch.
             (Kind::Tree | Kind::Plugin, None) => {
-                let message =
-                    format!("{}: `{field}` names `{target}`, and there is no `{path}`", place(file, *mark));
+                let message = format!(
+                    "{}: `{field}` names `{target}`, and there is no `{path}`",
+                    place(file, *mark)
+                );
                 Err(not_found(message))
             }
             (Kind::Tree | Kind::Plugin, Some(true)) => self.folder(&path),
@@ -133,24 +136,17 @@ impl Walk<'_, '_> {
         match addresses(source).map_err(|wrong| refused(&wrong))?.first() {
             Some((address, own)) => {
                 let mark = if mark.line > 0 { mark } else { *own };
-                self.elsewhere(file, mark, "it", address)
+                self.elsewhere(file, mark, address)
             }
             None => Ok(()),
         }
     }
 
-    fn elsewhere(
-        &self,
-        file: &str,
-        mark: Mark,
-        field: &str,
-        target: &str,
-    ) -> Result<(), CallError> {
+    fn elsewhere(&self, file: &str, mark: Mark, target: &str) -> Result<(), CallError> {
         if self.remote {
             return Ok(());
         }
-        let message =
-            format!("{}: `{field}` names `{target}`, on another machine", place(file, mark));
+        let message = format!("{}: `{target}` lies on another machine", place(file, mark));
         Err(CallError::new(ErrorKind::Forbidden, message)
             .hint("keep a copy in the repository; or let it be fetched: `remote = true`")
             .before_effect())

@@ -209,7 +209,9 @@ impl Drop for Running<'_> {
 /// Whether a command of such a tool works on files alone and knows no cluster: the real tool answers it here too.
 fn is_local(argv: &Argv) -> bool {
     let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
-    argv.tool == "kubectl" && argv.args.first().is_some_and(|verb| verb == "kustomize") && !through_shims
+    argv.tool == "kubectl"
+        && argv.args.first().is_some_and(|verb| verb == "kustomize")
+        && !through_shims
 }
 
 /// What a shim would answer in place of the tool.

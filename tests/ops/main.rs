@@ -14,6 +14,7 @@ mod lab_main_job;
 mod lab_safe_reset;
 mod live_argv;
 mod patch;
+mod regenerate;
 mod resume;
 mod secret_output;
 mod shim_reads;

@@ -127,11 +127,19 @@ mod tests {
     #[test]
     fn what_differs_is_told_field_by_field() {
         let own = [
-            object("A", "x", &json!({"spec": {"image": "a:1", "args": ["-v", "x"], "gone": {"k": 1}}})),
+            object(
+                "A",
+                "x",
+                &json!({"spec": {"image": "a:1", "args": ["-v", "x"], "gone": {"k": 1}}}),
+            ),
             object("B", "only-here", &json!({})),
         ];
         let wanted = [
-            object("A", "x", &json!({"spec": {"image": "a:2", "args": ["-v", "y"], "come": [1, 2]}})),
+            object(
+                "A",
+                "x",
+                &json!({"spec": {"image": "a:2", "args": ["-v", "y"], "come": [1, 2]}}),
+            ),
             object("C", "only-there", &json!({})),
         ];
         let told = [
@@ -145,7 +153,10 @@ mod tests {
     #[test]
     fn a_long_list_of_fields_and_a_long_value_are_cut() {
         let many = |start: usize| -> Value {
-            (0..20).map(|i| (format!("f{i:02}"), json!((start + i).to_string().repeat(80)))).collect::<serde_json::Map<_, _>>().into()
+            (0..20)
+                .map(|i| (format!("f{i:02}"), json!((start + i).to_string().repeat(80))))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
         };
         let told = compared(&[object("A", "x", &many(0))], &[object("A", "x", &many(1))]);
         assert!(told[0].ends_with("… and 8 more"), "{told:?}");
@@ -154,8 +165,12 @@ mod tests {
 
     #[test]
     fn the_values_of_a_secret_are_not_shown() {
-        let secret = |value: &str| object("Secret", "s", &json!({"stringData": {"password": value}}));
+        let secret =
+            |value: &str| object("Secret", "s", &json!({"stringData": {"password": value}}));
         let told = compared(&[secret("canary-1")], &[secret("canary-2")]);
-        assert_eq!(told, ["Secret s differs stringData.password: (a Secret's values are not shown)"]);
+        assert_eq!(
+            told,
+            ["Secret s differs stringData.password: (a Secret's values are not shown)"]
+        );
     }
 }

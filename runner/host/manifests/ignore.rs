@@ -310,9 +310,7 @@ mod tests {
     #[test]
     fn a_pointer_leaves_out_its_field_of_its_kind_only() {
         let ignore = json!([{"kind": "Secret", "name": "ca", "jsonPointers": ["/data/tls.crt", "/metadata/annotations/a~1b"]}]);
-        let secret = |name: &str| {
-            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": {"a/b": "1"}}, "data": {"tls.crt": "x", "k": "y"}})
-        };
+        let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": {"a/b": "1"}}, "data": {"tls.crt": "x", "k": "y"}});
         assert_eq!(
             left(ignore.clone(), secret("ca")),
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ca", "annotations": {}}, "data": {"k": "y"}})
@@ -324,11 +322,18 @@ mod tests {
     fn a_path_of_jq_reaches_into_lists() {
         let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"c": [
             {"name": "a", "image": "1", "env": [1]}, {"name": "b", "image": "1", "env": [2]}]}});
-        let ignore = |path: &str| json!([{"group": "apps", "kind": "*", "jqPathExpressions": [path]}]);
+        let ignore =
+            |path: &str| json!([{"group": "apps", "kind": "*", "jqPathExpressions": [path]}]);
         let spec = |path: &str| left(ignore(path), object.clone())["spec"]["c"].clone();
         let names = |value: Value| json!([{"name": "a", "image": value, "env": [1]}, {"name": "b", "image": "1", "env": [2]}]);
-        assert_eq!(spec(".spec.c[].image"), json!([{"name": "a", "env": [1]}, {"name": "b", "env": [2]}]));
-        assert_eq!(spec(".spec.c[] | select(.name == \"b\")"), json!([{"name": "a", "image": "1", "env": [1]}]));
+        assert_eq!(
+            spec(".spec.c[].image"),
+            json!([{"name": "a", "env": [1]}, {"name": "b", "env": [2]}])
+        );
+        assert_eq!(
+            spec(".spec.c[] | select(.name == \"b\")"),
+            json!([{"name": "a", "image": "1", "env": [1]}])
+        );
         assert_eq!(
             spec(".spec.c[] | select(.name == \"b\") | .image"),
             json!([{"name": "a", "image": "1", "env": [1]}, {"name": "b", "env": [2]}])
@@ -341,10 +346,20 @@ mod tests {
     #[test]
     fn a_path_that_is_not_understood_is_told_and_leaves_nothing_out() {
         for path in [
-            ".spec | keys", "spec.x", ".", ".a..b", ".a[", ".a[x]", ".a[]|select(.b|test(\"x\"))", ".a.",
-            ".a-b", "select(.a == \"b\")", "no-pointer",
+            ".spec | keys",
+            "spec.x",
+            ".",
+            ".a..b",
+            ".a[",
+            ".a[x]",
+            ".a[]|select(.b|test(\"x\"))",
+            ".a.",
+            ".a-b",
+            "select(.a == \"b\")",
+            "no-pointer",
         ] {
-            let rules = rules(application(json!([{"kind": "A", "jqPathExpressions": [path]}])), None);
+            let rules =
+                rules(application(json!([{"kind": "A", "jqPathExpressions": [path]}])), None);
             assert_eq!(rules.not_understood().len(), 1, "{path}");
             assert!(rules.not_understood()[0].contains("apps/a.yaml"), "{path}");
         }
@@ -371,8 +386,13 @@ mod tests {
     #[test]
     fn group_and_kind_may_be_patterns() {
         for (pattern, text, fits) in [
-            ("*", "", true), ("*", "x", true), ("a*c", "abc", true), ("a*c", "abd", false), ("", "x", false),
-            ("*.cilium.io", "a.cilium.io", true), ("a", "a", true),
+            ("*", "", true),
+            ("*", "x", true),
+            ("a*c", "abc", true),
+            ("a*c", "abd", false),
+            ("", "x", false),
+            ("*.cilium.io", "a.cilium.io", true),
+            ("a", "a", true),
         ] {
             assert_eq!(wild(pattern, text), fits, "{pattern} {text}");
         }
