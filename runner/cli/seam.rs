@@ -194,6 +194,7 @@ async fn carry_out(
         },
         confirmed,
     );
+    gate.recall(&start.records);
     let replayed = if resuming {
         Some((Session::read(&start.records).map_err(|fault| *fault)?, start.records.as_slice()))
     } else {

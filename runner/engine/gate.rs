@@ -18,6 +18,7 @@ use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
+use super::doubt::Doubt;
 use super::hands::{Attendant, Hands};
 use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
@@ -87,8 +88,8 @@ pub struct Gate<'a> {
     pub(super) confirmed: RefCell<Option<Confirmed>>,
     locked: Cell<bool>,
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
-    /// Calls of this run whose outcome is unknown, by digest, with what their witness showed before.
-    pub(super) doubts: RefCell<BTreeMap<Digest, (Witness, Value)>>,
+    /// Calls of this run whose outcome is unknown, by digest.
+    pub(super) doubts: RefCell<BTreeMap<Digest, Doubt>>,
     /// What this run does to nodes.
     pub(super) nodes: Nodes,
 }
@@ -140,7 +141,9 @@ impl<'a> Gate<'a> {
                 Err(finished) => finished,
             };
         }
-        if let Some(finished) = self.doubted(&ready).await {
+        if ready.again {
+            self.is_settled(&ready);
+        } else if let Some(finished) = self.doubted(&ready).await {
             return finished;
         }
         let permit = match self.admit(&ready).await {

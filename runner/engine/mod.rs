@@ -3,6 +3,7 @@
 mod acts;
 pub mod adopt;
 pub mod backend;
+pub mod doubt;
 pub mod gate;
 pub mod graph;
 pub mod hands;

@@ -1,14 +1,15 @@
 //! Settling: deciding whether a call whose outcome is unknown has happened. By its type's own read-back, by a person, or not at all.
 
-use ops_core::call::{Settled, Witness};
+use ops_core::call::Settled;
 use ops_core::effect::Effect;
-use ops_core::error::{CallError, Code, ErrorKind, Fault};
+use ops_core::error::{Code, Fault};
 use ops_core::event::Event;
+use ops_core::ident::CallId;
 use ops_core::record::Record;
 use ops_core::value::Value;
-use serde_json::json;
 
-use super::backend::{Finished, Ready, Settlement};
+use super::backend::{Ready, Settlement};
+use super::doubt::said;
 use super::gate::Gate;
 use super::replay::Known;
 use crate::sys::fault;
@@ -19,7 +20,9 @@ impl Gate<'_> {
             && (self.cx.group_lives)(group, start)
         {
             return Settlement::Stop(Box::new(
-                unknown(&ready, "its process still runs")
+                Fault::new(Code::OUTCOME_UNKNOWN, unknown_title(&ready.request.call))
+                    .detail(format!("call: {}", ready.id))
+                    .detail("its process still runs")
                     .detail(format!("process group {group}"))
                     .help("wait for it to end, or end it, then resume again"),
             ));
@@ -27,14 +30,7 @@ impl Gate<'_> {
         fault::point("b12");
         let spec = ready.call.spec();
         let (how, by) = match self.cx.settled.get(&ready.id) {
-            Some(true) => (
-                Settled::Done {
-                    reply: json!({"changed": true}),
-                    because: "a person said so".into(),
-                },
-                "settle",
-            ),
-            Some(false) => (Settled::NotDone { because: "a person said so".into() }, "settle"),
+            Some(happened) => (said(*happened), "settle"),
             None => {
                 let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
                 let now = self.cx.hands.witness(&witness).await;
@@ -43,40 +39,6 @@ impl Gate<'_> {
             }
         };
         self.settle_as(&known, &ready, how, by)
-    }
-
-    /// A call failed after it may have begun: before the same call is made again in this run, it is settled.
-    pub(super) fn doubt(&self, ready: &Ready, error: &CallError, seen: (Witness, Value)) {
-        let silent = matches!(
-            error.kind,
-            ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::NotApplied
-        );
-        let tells = !matches!(seen.0, Witness::None | Witness::Repeatable);
-        if ready.call.spec().effect().changes_world() && !error.before_effect && silent && tells {
-            self.doubts.borrow_mut().insert(ready.request.digest(ready.info.version), seen);
-        }
-    }
-
-    /// The end of a call that this run has made before without learning what became of it; nothing where it is to be made.
-    pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
-        let digest = ready.request.digest(ready.info.version);
-        let (witness, before) = self.doubts.borrow_mut().remove(&digest)?;
-        let now = self.cx.hands.witness(&witness).await;
-        match ready.call.spec().settle(&before, &now) {
-            Settled::Done { reply, because } => {
-                let text = format!("{because}: it had happened. Going on after it.");
-                self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
-                Some(match self.intend(ready, None, None).await {
-                    Ok(()) => Finished::Reply(Ok(reply)),
-                    Err(finished) => finished,
-                })
-            }
-            Settled::NotDone { .. } | Settled::Partial { .. } => None,
-            Settled::Ask { question } => {
-                self.doubts.borrow_mut().insert(digest, (witness, before));
-                Some(Finished::Stop(Box::new(unknown(ready, &question))))
-            }
-        }
     }
 
     fn settle_as(&self, known: &Known, ready: &Ready, how: Settled, by: &str) -> Settlement {
@@ -90,17 +52,10 @@ impl Gate<'_> {
             let asked = self.cx.asker.yes(&format!("{}: {question}", ready.id));
             by = self.cx.keep.who().user;
             how = match asked {
-                Some(true) => Settled::Done {
-                    reply: json!({"changed": true}),
-                    because: "a person said so".into(),
-                },
-                Some(false) => Settled::NotDone { because: "a person said so".into() },
+                Some(happened) => said(happened),
                 None => {
-                    return Settlement::Stop(Box::new(
-                        unknown(ready, question)
-                            .next(format!("ops resume --settle '{}=done'", ready.id))
-                            .next(format!("ops resume --settle '{}=not-done'", ready.id)),
-                    ));
+                    let fault = unknown(&ready.request.call, &ready.id, question);
+                    return Settlement::Stop(Box::new(fault));
                 }
             };
         }
@@ -145,11 +100,15 @@ impl Gate<'_> {
     }
 }
 
-fn unknown(ready: &Ready, why: &str) -> Fault {
-    Fault::new(
-        Code::OUTCOME_UNKNOWN,
-        format!("nobody knows whether `{}` happened", ready.request.call),
-    )
-    .detail(format!("call: {}", ready.id))
-    .detail(why)
+fn unknown_title(call: &str) -> String {
+    format!("nobody knows whether `{call}` happened")
+}
+
+/// Nobody here can tell what became of a call: a person must say, now or with the next resume.
+pub(super) fn unknown(call: &str, id: &CallId, why: &str) -> Fault {
+    Fault::new(Code::OUTCOME_UNKNOWN, unknown_title(call))
+        .detail(format!("call: {id}"))
+        .detail(why)
+        .next(format!("ops resume --settle '{id}=done'"))
+        .next(format!("ops resume --settle '{id}=not-done'"))
 }

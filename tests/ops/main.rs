@@ -16,6 +16,7 @@ mod live_argv;
 mod patch;
 mod regenerate;
 mod resume;
+mod retries;
 mod secret_output;
 mod shim_reads;
 mod shim_tools;

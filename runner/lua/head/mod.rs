@@ -51,6 +51,8 @@ const KEYS: [&str; 31] = [
     "fresh",
 ];
 const PHASES: [&str; 4] = ["bootstrap", "gitops", "hybrid", "emergency"];
+/// A body that failed so often will not do better.
+const MOST_RETRIES: i64 = 100;
 /// Longest `desc`.
 const DESC: usize = 72;
 
@@ -180,6 +182,10 @@ pub(super) fn read(
         let title = if has_run { "both `run` and `stages`" } else { "neither `run` nor `stages`" };
         let word = if has_run { "stages" } else { "desc" };
         take(fields.fault(texts, word, format!("recipe `{}` has {title}", recipe.name)));
+    }
+    if has_stages && !matches!(fields.get("retries"), Value::Nil) {
+        let fault = fields.fault(texts, "retries", "`retries` beside `stages`");
+        take(fault.label("each stage is a recipe of its own: say it there"));
     }
     let function = |key: &str| matches!(fields.get(key), Value::Function(_));
     let needs = if function("needs") {
@@ -354,7 +360,7 @@ fn retries(
     let usual = || vec![ErrorKind::Unreachable, ErrorKind::Timeout, ErrorKind::Conflict];
     match fields.get("retries") {
         Value::Nil => None,
-        Value::Integer(times) if times > 0 => {
+        Value::Integer(times @ 1..=MOST_RETRIES) => {
             Some(Retries { times: times as u32, backoff: Span::secs(2), kinds: usual() })
         }
         Value::Table(table) => {
@@ -374,8 +380,13 @@ fn retries(
                 },
             };
             let times = match inner.get("times") {
-                Value::Integer(times) if times > 0 => times as u32,
-                _ => 5,
+                Value::Nil => 5,
+                Value::Integer(times @ 1..=MOST_RETRIES) => times as u32,
+                _ => {
+                    let title = format!("`times` must be a whole number from 1 to {MOST_RETRIES}");
+                    take(fields.fault(texts, "times", title));
+                    5
+                }
             };
             let backoff = inner.span(texts, "backoff", take).unwrap_or(Span::secs(2));
             Some(Retries { times, backoff, kinds })
@@ -384,7 +395,9 @@ fn retries(
             take(fields.fault(
                 texts,
                 "retries",
-                "`retries` is a number, or { times, backoff, kinds }",
+                format!(
+                    "`retries` is a number from 1 to {MOST_RETRIES}, or {{ times, backoff, kinds }}"
+                ),
             ));
             None
         }
