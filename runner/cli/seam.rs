@@ -23,6 +23,7 @@ use crate::engine::gate::{Gate, GateContext, Invocation as Named};
 use crate::engine::idle::passing_time;
 use crate::engine::run::Ended;
 use crate::engine::session::Session;
+use crate::engine::signal::Signal;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
@@ -147,6 +148,7 @@ async fn carry_out(
     let desk = Desk::new(&session, &words);
 
     let graph = session.graph(asked).map_err(|fault| *fault)?;
+    session.terminal(&graph).map_err(|fault| *fault)?;
     let head = Record::Run(head(opened, &start.run, asked));
     let resuming = start.journal.is_some();
     reporter
@@ -454,16 +456,16 @@ fn keep_lab(opened: &Opened) -> Result<(), Fault> {
 }
 
 /// Ctrl-C and TERM, as they come.
-fn signals() -> UnboundedReceiver<()> {
+fn signals() -> UnboundedReceiver<Signal> {
     let (sender, receiver) = unbounded_channel();
     let ends = sender.clone();
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).is_ok() {}
+        while tokio::signal::ctrl_c().await.is_ok() && sender.send(Signal::Interrupt).is_ok() {}
     });
     tokio::spawn(async move {
         let kind = tokio::signal::unix::SignalKind::terminate();
         if let Ok(mut signal) = tokio::signal::unix::signal(kind) {
-            while signal.recv().await.is_some() && ends.send(()).is_ok() {}
+            while signal.recv().await.is_some() && ends.send(Signal::Terminate).is_ok() {}
         }
     });
     receiver

@@ -12,8 +12,10 @@ use ops_core::value::{BLOB_FROM, Map, Value};
 
 use super::backend::{Finished, Ready};
 use super::run::{Arrival, Run};
+use super::signal::Signal;
 
 use super::step::{From, StepState, Waiting};
+use crate::recipe::Head;
 use crate::sys::fault;
 use crate::sys::world::Local;
 
@@ -142,6 +144,7 @@ impl<'a> Run<'a> {
             info,
             destructive: head.is_some_and(|h| h.destructive),
             reads_only: step.only_reads(),
+            terminal: has_terminal(head, request),
             again: false,
         })
     }
@@ -380,7 +383,11 @@ impl<'a> Run<'a> {
     }
 
     /// A signal: first no new call, then a signal to the children, then their end.
-    pub(super) fn interrupt(&mut self) {
+    pub(super) fn interrupt(&mut self, signal: Signal) {
+        // The child that has the terminal heard it too, and what it means is the child's to say.
+        if signal == Signal::Interrupt && self.someone_has_the_terminal() {
+            return;
+        }
         self.interrupts += 1;
         if self.interrupts == 1 {
             let ends = self.signalled_first();
@@ -405,6 +412,14 @@ impl<'a> Run<'a> {
         }
     }
 
+    fn someone_has_the_terminal(&self) -> bool {
+        self.steps.iter().any(|step| {
+            let head = self.cx.catalog.get(&step.recipe);
+            let mut calls = step.waits.iter().filter(|(id, _)| self.owner.contains_key(id));
+            calls.any(|(_, waiting)| has_terminal(head, &waiting.request))
+        })
+    }
+
     /// Running calls whose type says that the first Ctrl-C ends them.
     fn signalled_first(&self) -> Vec<CallId> {
         let signals = |id: &CallId| {
@@ -424,6 +439,11 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Whether a call's child talks to the person at the terminal: the shell of a recipe that says so.
+fn has_terminal(head: Option<&Head>, request: &Request) -> bool {
+    head.is_some_and(|head| head.interactive) && matches!(request.call.as_str(), "sh" | "sh.exec")
 }
 
 /// Whether a branch is a cleanup, or lies within one.

@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod adopt;
+mod attend;
 pub mod backend;
 pub mod doubt;
 pub mod gate;
@@ -10,6 +11,7 @@ pub mod hands;
 pub mod hosted;
 pub mod idle;
 pub mod keep;
+mod needs;
 mod nested;
 mod nodes;
 mod own_calls;
@@ -20,8 +22,10 @@ mod resume;
 pub mod run;
 pub mod session;
 mod settle;
+pub mod signal;
 mod step;
 mod timers;
+mod tools;
 pub mod verify;
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ use ops_core::time::Span;
 use ops_core::value::{Map, Value};
 use serde_json::json;
 
+use super::attend::Watch;
 use super::backend::Finished;
-use super::gate::{Gate, Watch, stop};
+use super::gate::{Gate, stop};
 
 impl Gate<'_> {
     async fn gather(&self, node: &str) -> Value {
@@ -47,7 +48,7 @@ impl Gate<'_> {
         };
         match Call::decode(&request) {
             Ok((call, common)) => {
-                let attendant = Watch { gate: self, id };
+                let attendant = Watch::new(self, id);
                 Finished::Reply(self.cx.hands.perform(&call, &common, &attendant).await)
             }
             Err(invalid) => stop(Fault::new(Code::BUG, invalid.message)),

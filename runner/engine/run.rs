@@ -19,6 +19,7 @@ use super::backend::{Backend, Finished, Ready};
 use super::graph::{Bind, Graph};
 use super::idle::Patience;
 use super::replay::Replay;
+use super::signal::Signal;
 use super::step::{StepRun, StepState};
 use crate::recipe::Catalog;
 use crate::sys::world::{Local, World};
@@ -121,7 +122,7 @@ pub struct Run<'a> {
     pub(super) turning: usize,
     pub(super) changing: BTreeSet<CallId>,
     pub(super) replay: Option<Replaying>,
-    pub(super) signals: UnboundedReceiver<()>,
+    pub(super) signals: UnboundedReceiver<Signal>,
     pub(super) interrupts: u32,
     pub(super) stopping: Option<Fault>,
     pub(super) stop_sent: bool,
@@ -152,7 +153,7 @@ pub(super) struct Replaying {
 
 impl<'a> Run<'a> {
     /// A run over a graph; with a journal, its resume.
-    pub fn new(cx: &'a Context<'a>, graph: Graph, signals: UnboundedReceiver<()>) -> Run<'a> {
+    pub fn new(cx: &'a Context<'a>, graph: Graph, signals: UnboundedReceiver<Signal>) -> Run<'a> {
         let mut run = Run {
             cx,
             steps: Vec::new(),
@@ -254,12 +255,12 @@ impl<'a> Run<'a> {
             let (backend, turning) = (self.cx.backend, self.turning);
             let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
-                if let Poll::Ready(Some(())) = signals.poll_recv(task) {
-                    return Poll::Ready(None);
+                if let Poll::Ready(Some(signal)) = signals.poll_recv(task) {
+                    return Poll::Ready(Err(signal));
                 }
                 loop {
                     match flying.poll_next_unpin(task) {
-                        Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
+                        Poll::Ready(arrival) => return Poll::Ready(Ok(arrival)),
                         Poll::Pending if turning == 0 && backend.pass_time() => {}
                         Poll::Pending if patience.pass(world, task) => {}
                         Poll::Pending => return Poll::Pending,
@@ -268,8 +269,8 @@ impl<'a> Run<'a> {
             })
             .await;
             match heard {
-                Some(arrival) => return arrival,
-                None => self.interrupt(),
+                Ok(arrival) => return arrival,
+                Err(signal) => self.interrupt(signal),
             }
         }
     }
@@ -288,11 +289,14 @@ impl<'a> Run<'a> {
 
     /// Starts what can start: needs done, a place free, nothing stopped.
     fn start_steps(&mut self) {
-        let mut running = self
-            .steps
-            .iter()
-            .filter(|s| s.state == StepState::Running && s.callers.is_empty())
-            .count();
+        let mut running = self.steps.iter().filter(|s| s.takes_place()).count();
+        // A person talks to one at a time.
+        let interactive = |run: &Self, at: usize| {
+            run.cx.part == Part::Whole
+                && run.cx.catalog.get(&run.steps[at].recipe).is_some_and(|h| h.interactive)
+        };
+        let mut talking =
+            (0..self.steps.len()).any(|at| self.steps[at].takes_place() && interactive(self, at));
         for at in 0..self.steps.len() {
             if self.steps[at].state != StepState::Waiting {
                 continue;
@@ -312,8 +316,15 @@ impl<'a> Run<'a> {
                 for caller in std::mem::take(&mut self.steps[at].callers) {
                     self.answer_caller(at, &caller);
                 }
-            } else if ready && (running < self.cx.jobs || !self.steps[at].callers.is_empty()) {
+            } else if ready && !self.steps[at].callers.is_empty() {
                 self.begin(at);
+            } else if ready
+                && running < self.cx.jobs
+                && !talking
+                && (running == 0 || !interactive(self, at))
+            {
+                self.begin(at);
+                talking |= interactive(self, at);
                 // In a preflight most steps have nothing to run and are over at once.
                 running += usize::from(self.steps[at].state == StepState::Running);
             }

@@ -228,6 +228,9 @@ impl Watcher for Redacted<'_> {
             self.inner.output(stderr, &shown);
         }
     }
+    fn terminal(&self) -> bool {
+        self.inner.terminal()
+    }
     fn ended(&self, code: i32) {
         self.code.set(Some(code));
         self.inner.ended(code);

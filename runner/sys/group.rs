@@ -3,7 +3,7 @@
 use std::fs;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 
 /// Whether process groups of an earlier run still live. Nothing is settled while they do.
 pub trait Groups {
@@ -18,7 +18,10 @@ pub struct LiveGroups;
 impl Groups for LiveGroups {
     fn alive(&self, group: i32, started: u64) -> bool {
         if !exists(group) {
-            return false;
+            // A process that had the terminal is in a group that is not its own.
+            return started != 0
+                && stat(group)
+                    .is_some_and(|s| s.started == started && !matches!(s.state, 'Z' | 'X'));
         }
         let Ok(entries) = fs::read_dir("/proc") else {
             return true;
@@ -51,11 +54,23 @@ pub fn start_time(pid: i32) -> u64 {
     stat(pid).map_or(0, |stat| stat.started)
 }
 
-/// Sends a signal to every process of a group; nothing happens where none lives.
-pub(super) fn signal(group: i32, signal: Signal) {
-    if let Some(pid) = number(group) {
+/// A child as signals reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Child {
+    /// With everything that it starts: it leads a group of its own.
+    Group(i32),
+    /// Alone: it has the terminal, so it is in the group of `ops`.
+    OnTerminal(i32),
+}
+
+impl Child {
+    /// Sends a signal; nothing happens where it is gone.
+    pub(super) fn signal(self, signal: Signal) {
         // The only failure that can happen to one's own children is that they are gone.
-        let _ = kill_process_group(pid, signal);
+        let _ = match self {
+            Child::Group(group) => number(group).map(|pid| kill_process_group(pid, signal)),
+            Child::OnTerminal(pid) => number(pid).map(|pid| kill_process(pid, signal)),
+        };
     }
 }
 

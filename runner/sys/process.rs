@@ -1,4 +1,4 @@
-//! Runs one child process in a group of its own: streams, deadline, signals. Knows nothing of recipes, guards or the journal.
+//! Runs one child process, in a group of its own or with the terminal: streams, deadline, signals. Knows nothing of recipes, guards or the journal.
 //!
 //! The only place that starts processes. No `pre_exec`: it would fork the whole engine instead of spawning.
 
@@ -21,6 +21,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::environment::{Environment, THROUGH_SHIMS};
+use super::group::Child as Target;
 use super::world::{ToolFailure, Watcher};
 use super::{clock, fault, group};
 
@@ -92,10 +93,12 @@ impl Processes {
         timeout: Option<Span>,
         watcher: &dyn Watcher,
     ) -> Result<ToolOutput, ToolFailure> {
-        let mut child = self.spawn(argv)?;
+        let on_terminal = watcher.terminal();
+        let mut child = self.spawn(argv, on_terminal)?;
         let started = Instant::now();
         let leader = child.id().map_or(0, |id| id as i32);
-        let held = Held::new(self, leader);
+        let target = if on_terminal { Target::OnTerminal(leader) } else { Target::Group(leader) };
+        let held = Held::new(self, leader, target);
         watcher.started(leader, group::start_time(leader));
 
         let kept = RefCell::new(Kept { room: self.limits.kept, ..Kept::default() });
@@ -128,20 +131,20 @@ impl Processes {
                             (end.stage, timer) = (Stage::Lingering, Some(Instant::now() + grace));
                         }
                         // A child that it forked while the signal was under way has not seen it.
-                        Stage::Signalled => group::signal(leader, Signal::TERM),
+                        Stage::Signalled => target.signal(Signal::TERM),
                         Stage::Lingering | Stage::Killed | Stage::GivenUp => {}
                     }
                 }
                 () = held.running.changed.notified() => {
                     end.interrupted = true;
                     let first = held.running.interrupts.get() == 1 && end.stage < Stage::Signalled;
-                    group::signal(leader, if first { Signal::TERM } else { Signal::KILL });
+                    target.signal(if first { Signal::TERM } else { Signal::KILL });
                     end.stage = if first { Stage::Signalled } else { Stage::Killed };
                     timer = Some(Instant::now() + grace);
                 }
                 () = sleep_until(timer.unwrap_or(started)), if timer.is_some() => {
                     timer = Some(Instant::now() + grace);
-                    end.expire(leader);
+                    end.expire(target);
                     if end.stage == Stage::GivenUp {
                         break;
                     }
@@ -160,7 +163,7 @@ impl Processes {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
-    fn spawn(&self, argv: &Argv) -> Result<Child, ToolFailure> {
+    fn spawn(&self, argv: &Argv, on_terminal: bool) -> Result<Child, ToolFailure> {
         let refused = |message: String| ToolFailure::Start { tool: argv.tool.clone(), message };
         let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
         let inside = if through_shims {
@@ -176,19 +179,26 @@ impl Processes {
         if !cwd.is_dir() {
             return Err(refused(format!("its working directory {} is no folder", cwd.display())));
         }
-        let stdin = if argv.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
-        Command::new(program)
+        let (input, output): (fn() -> Stdio, fn() -> Stdio) = if on_terminal {
+            (Stdio::inherit, Stdio::inherit)
+        } else {
+            (Stdio::null, Stdio::piped)
+        };
+        let mut command = Command::new(program);
+        command
             .args(&argv.args)
             .current_dir(cwd)
             .env_clear()
             .envs(self.environment.vars(inside.as_ref()))
             .envs(argv.env.iter().map(|(name, value)| (name, value)))
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| refused(error.to_string()))
+            .stdin(if argv.stdin.is_some() { Stdio::piped() } else { input() })
+            .stdout(output())
+            .stderr(output());
+        // A group of its own would be in the background: the terminal stops who reads from there.
+        if !on_terminal {
+            command.process_group(0);
+        }
+        command.spawn().map_err(|error| refused(error.to_string()))
     }
 }
 
@@ -226,15 +236,15 @@ struct Ending {
 
 impl Ending {
     /// The timer of this stage has passed.
-    fn expire(&mut self, group: i32) {
+    fn expire(&mut self, target: Target) {
         self.stage = match self.stage {
             Stage::Running | Stage::Lingering => {
                 self.timed_out |= self.stage == Stage::Running;
-                group::signal(group, Signal::TERM);
+                target.signal(Signal::TERM);
                 Stage::Signalled
             }
             Stage::Signalled => {
-                group::signal(group, Signal::KILL);
+                target.signal(Signal::KILL);
                 Stage::Killed
             }
             Stage::Killed | Stage::GivenUp => Stage::GivenUp,
@@ -268,15 +278,16 @@ impl Ending {
 struct Held<'a> {
     processes: &'a Processes,
     group: i32,
+    target: Target,
     running: Rc<Running>,
     ended: Cell<bool>,
 }
 
 impl<'a> Held<'a> {
-    fn new(processes: &'a Processes, group: i32) -> Held<'a> {
+    fn new(processes: &'a Processes, group: i32, target: Target) -> Held<'a> {
         let running = Rc::<Running>::default();
         processes.running.borrow_mut().insert(group, Rc::clone(&running));
-        Held { processes, group, running, ended: Cell::new(false) }
+        Held { processes, group, target, running, ended: Cell::new(false) }
     }
 
     fn release(&self, ended: bool) {
@@ -288,7 +299,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.processes.running.borrow_mut().remove(&self.group);
         if !self.ended.get() {
-            group::signal(self.group, Signal::KILL);
+            self.target.signal(Signal::KILL);
         }
     }
 }

@@ -21,6 +21,10 @@ pub trait Watcher {
     fn output(&self, _stderr: bool, _bytes: &[u8]) {}
     /// It ended with this code (128 + n by signal n), whatever becomes of its output.
     fn ended(&self, _code: i32) {}
+    /// It gets the terminal: a person talks to it, and what it prints is not seen here.
+    fn terminal(&self) -> bool {
+        false
+    }
 }
 
 /// Watches nothing.

@@ -7,6 +7,7 @@ mod cli_lab;
 mod cli_recipes;
 mod docs;
 mod docs_commands;
+mod heads;
 mod interrupt;
 mod kill_lab;
 mod lab_gate;

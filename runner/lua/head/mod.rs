@@ -13,6 +13,7 @@ use ops_core::time::Span;
 use super::declare::{Declared, Form};
 use super::place::{Line, Texts};
 use super::{caught, freeze};
+use crate::recipe::semver::Range;
 use crate::recipe::{Functions, Head, Need, Needs, Origin, Retries, Undo};
 use fields::Fields;
 
@@ -255,8 +256,8 @@ pub(super) fn read(
         aliases: list("aliases", &mut take),
         private: fields.bool(texts, "private", false, &mut take),
         examples: examples(fields, texts, &mut take),
-        tools: fields.map(texts, "tools", &mut take),
-        hosts: list("hosts", &mut take),
+        tools: tools(fields, texts, &mut take),
+        hosts: hosts(fields, texts, &mut take),
         sources: list("sources", &mut take),
         generates: list("generates", &mut take),
         status,
@@ -402,6 +403,42 @@ fn retries(
             None
         }
     }
+}
+
+/// Tools with the ranges of their versions.
+fn tools(fields: &Fields, texts: &Texts, take: &mut dyn FnMut(Fault)) -> BTreeMap<String, String> {
+    let tools = fields.map(texts, "tools", take);
+    for (tool, range) in &tools {
+        if let Err(wrong) = Range::parse(range) {
+            let fault = fields.fault(texts, tool, format!("`tools.{tool}`: {wrong}"));
+            take(fault.label("such as \">=3.16\" or \">=1.11 <2\""));
+        }
+        if tool.is_empty() || tool.contains('/') {
+            take(fields.fault(texts, "tools", format!("`{tool}` is no name of a tool on PATH")));
+        }
+    }
+    tools
+}
+
+/// Hosts without scheme, port or path: what a certificate names.
+fn hosts(fields: &Fields, texts: &Texts, take: &mut dyn FnMut(Fault)) -> Vec<String> {
+    let hosts = fields.texts(texts, "hosts", take).unwrap_or_default();
+    for host in &hosts {
+        let labels = host.strip_prefix("*.").unwrap_or(host).split('.');
+        let good = |label: &str| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        if host.len() > 253 || !labels.clone().all(good) {
+            let fault = fields.fault(texts, "hosts", format!("`{host}` is no name of a host"));
+            take(fault.label(
+                "such as \"api.example.org\" or \"*.example.org\", nothing before or behind it",
+            ));
+        }
+    }
+    hosts
 }
 
 fn examples(fields: &Fields, texts: &Texts, take: &mut dyn FnMut(Fault)) -> Vec<(String, String)> {

@@ -1,0 +1,56 @@
+//! Passes what happens during a call to the journal and the reporter, and says who has the terminal. Judges nothing.
+
+use ops_core::event::Event;
+use ops_core::ident::CallId;
+use ops_core::record::Record;
+
+use super::backend::Backend as _;
+use super::gate::Gate;
+use super::hands::Attendant;
+use crate::sys::fault;
+use crate::sys::world::Watcher;
+
+/// Attends one call.
+pub(super) struct Watch<'g, 'a> {
+    gate: &'g Gate<'a>,
+    id: CallId,
+    /// Its child talks to the person at the terminal, where there is one.
+    terminal: bool,
+}
+
+impl<'g, 'a> Watch<'g, 'a> {
+    /// Attends a call whose child, if it has one, is not talked to.
+    pub(super) fn new(gate: &'g Gate<'a>, id: CallId) -> Watch<'g, 'a> {
+        Watch { gate, id, terminal: false }
+    }
+
+    /// Whether its child talks to the person at the terminal.
+    pub(super) fn terminal(self, terminal: bool) -> Watch<'g, 'a> {
+        Watch { terminal, ..self }
+    }
+}
+
+impl Watcher for Watch<'_, '_> {
+    fn started(&self, group: i32, start: u64) {
+        self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
+        // The journal's own failure stops the run at its next record.
+        let _ = self.gate.record(Record::Started { id: self.id.clone(), group, started: start });
+        fault::point("b5");
+    }
+
+    fn output(&self, stderr: bool, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
+    }
+
+    fn terminal(&self) -> bool {
+        self.terminal && self.gate.cx.asker.terminal()
+    }
+}
+
+impl Attendant for Watch<'_, '_> {
+    fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
+        let (id, reason) = (self.id.clone(), reason.to_owned());
+        self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
+    }
+}
