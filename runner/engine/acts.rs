@@ -402,9 +402,12 @@ impl<'a> Run<'a> {
             self.cx.events.event(&Event::Note { branch: None, text });
             self.drop_reads();
             self.cx.backend.signal(Some(&ends), false);
-            self.stopping.get_or_insert_with(|| Fault::new(Code::INTERRUPTED, "interrupted"));
+            let fault = match signal {
+                Signal::Interrupt => Fault::new(Code::INTERRUPTED, "interrupted"),
+                Signal::Terminate => Fault::new(Code::TERMINATED, "terminated"),
+            };
+            self.stopping.get_or_insert_with(|| fault.clone());
             if self.ended.faults.is_empty() {
-                let fault = Fault::new(Code::INTERRUPTED, "interrupted");
                 self.ended.faults.push((Branch(String::new()), fault));
             }
         } else {
