@@ -61,14 +61,12 @@ impl Gate<'_> {
         };
         let (how, by) = match how {
             Settled::Ask { question } => {
-                match self.cx.asker.yes(&format!("{}: {question}", doubt.id)) {
-                    Some(happened) => (said(happened), self.cx.keep.who().user),
-                    None => {
-                        let fault = unknown(&ready.request.call, &doubt.id, &question);
-                        self.doubts.borrow_mut().insert(digest(ready), doubt);
-                        return Some(Finished::Stop(Box::new(fault)));
-                    }
-                }
+                let Some(happened) = self.cx.asker.yes(&format!("{}: {question}", doubt.id)) else {
+                    let fault = unknown(&ready.request.call, &doubt.id, &question);
+                    self.doubts.borrow_mut().insert(digest(ready), doubt);
+                    return Some(Finished::Stop(Box::new(fault)));
+                };
+                (said(happened), self.cx.keep.who().user)
             }
             how => (how, by),
         };

@@ -29,14 +29,13 @@ impl Gate<'_> {
         }
         fault::point("b12");
         let spec = ready.call.spec();
-        let (how, by) = match self.cx.settled.get(&ready.id) {
-            Some(happened) => (said(*happened), "settle"),
-            None => {
-                let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
-                let now = self.cx.hands.witness(&witness).await;
-                let before = known.intent.before.clone().unwrap_or(Value::Null);
-                (spec.settle(&before, &now), "read-back")
-            }
+        let (how, by) = if let Some(happened) = self.cx.settled.get(&ready.id) {
+            (said(*happened), "settle")
+        } else {
+            let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
+            let now = self.cx.hands.witness(&witness).await;
+            let before = known.intent.before.clone().unwrap_or(Value::Null);
+            (spec.settle(&before, &now), "read-back")
         };
         self.settle_as(&known, &ready, how, by)
     }
@@ -51,13 +50,11 @@ impl Gate<'_> {
         if let Settled::Ask { question } = &how {
             let asked = self.cx.asker.yes(&format!("{}: {question}", ready.id));
             by = self.cx.keep.who().user;
-            how = match asked {
-                Some(happened) => said(happened),
-                None => {
-                    let fault = unknown(&ready.request.call, &ready.id, question);
-                    return Settlement::Stop(Box::new(fault));
-                }
+            let Some(happened) = asked else {
+                let fault = unknown(&ready.request.call, &ready.id, question);
+                return Settlement::Stop(Box::new(fault));
             };
+            how = said(happened);
         }
         let text = match &how {
             Settled::Done { because, .. } => format!("{because}: it happened. Going on after it."),

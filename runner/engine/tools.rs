@@ -50,13 +50,12 @@ impl Session<'_> {
                     continue;
                 }
                 let known = asked.iter().find(|(name, _)| name == tool).map(|(_, f)| f.clone());
-                let found = match known {
-                    Some(found) => found,
-                    None => {
-                        let found = self.version(tool).await;
-                        asked.push((tool.clone(), found.clone()));
-                        found
-                    }
+                let found = if let Some(found) = known {
+                    found
+                } else {
+                    let found = self.version(tool).await;
+                    asked.push((tool.clone(), found.clone()));
+                    found
                 };
                 found.fits(tool, range, &head.name)?;
             }
@@ -127,9 +126,8 @@ impl Found {
 fn question(tool: &str) -> Argv {
     let words: &[&str] = match tool {
         "kubectl" => &["version", "--client"],
-        "talosctl" => &["version", "--client", "--short"],
+        "talosctl" | "argocd" => &["version", "--client", "--short"],
         "helm" => &["version", "--short"],
-        "argocd" => &["version", "--client", "--short"],
         "velero" => &["version", "--client-only"],
         "sops" => &["--version", "--disable-version-check"],
         "kustomize" | "go" => &["version"],

@@ -179,11 +179,12 @@ impl Processes {
         if !cwd.is_dir() {
             return Err(refused(format!("its working directory {} is no folder", cwd.display())));
         }
-        let (input, output): (fn() -> Stdio, fn() -> Stdio) = if on_terminal {
-            (Stdio::inherit, Stdio::inherit)
-        } else {
-            (Stdio::null, Stdio::piped)
+        let stdin = match (&argv.stdin, on_terminal) {
+            (Some(_), _) => Stdio::piped(),
+            (None, true) => Stdio::inherit(),
+            (None, false) => Stdio::null(),
         };
+        let output = || if on_terminal { Stdio::inherit() } else { Stdio::piped() };
         let mut command = Command::new(program);
         command
             .args(&argv.args)
@@ -191,7 +192,7 @@ impl Processes {
             .env_clear()
             .envs(self.environment.vars(inside.as_ref()))
             .envs(argv.env.iter().map(|(name, value)| (name, value)))
-            .stdin(if argv.stdin.is_some() { Stdio::piped() } else { input() })
+            .stdin(stdin)
             .stdout(output())
             .stderr(output());
         // A group of its own would be in the background: the terminal stops who reads from there.

@@ -153,6 +153,7 @@ fn a_tool_that_is_missing_or_of_another_version_ends_the_run_before_it_begins() 
             &format!("needs = {{ \"first\" }}, tools = {{ frob = \"{range}\" }}"),
             "true",
         );
+        let _ = space.run(["show", "use"]).exit(0).stdout_has(&format!("frob   {range}"));
         let ran = space.run(["run", "use"]);
         assert_eq!(ran.code(), exit, "{version}: {}", ran.all());
         assert_eq!(space.path("log").exists(), exit == 0, "nothing ran before: {}", ran.all());
@@ -219,6 +220,7 @@ fn what_talks_to_a_person_is_refused_without_a_terminal_before_anything_runs() {
     let ran = space.run(["run", "talk"]).exit(3).stderr_has("talk").stderr_has("terminal");
     assert!(!space.path("log").exists(), "{}", ran.all());
     let _ = space.run(["plan", "talk"]).exit(0);
+    let _ = space.run(["show", "talk"]).exit(0).stdout_has("talks to you");
     let seen = on_terminal(space.command(["run", "talk", "--json"]), &[]);
     assert_eq!(seen.code, 3, "{}", seen.text);
 }

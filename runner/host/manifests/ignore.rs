@@ -294,14 +294,14 @@ mod tests {
         rules
     }
 
-    fn application(ignore: Value) -> Value {
+    fn application(ignore: &Value) -> Value {
         json!({
             "apiVersion": "argoproj.io/v1alpha1", "kind": "Application", "metadata": {"name": "a"},
             "spec": {"source": {"path": "apps/cilium"}, "ignoreDifferences": ignore},
         })
     }
 
-    fn left(ignore: Value, object: Value) -> Value {
+    fn left(ignore: &Value, object: Value) -> Value {
         let rules = rules(application(ignore), None);
         assert_eq!(rules.not_understood(), Vec::<String>::new());
         rules.without(&Object(object))
@@ -312,10 +312,10 @@ mod tests {
         let ignore = json!([{"kind": "Secret", "name": "ca", "jsonPointers": ["/data/tls.crt", "/metadata/annotations/a~1b"]}]);
         let secret = |name: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "annotations": {"a/b": "1"}}, "data": {"tls.crt": "x", "k": "y"}});
         assert_eq!(
-            left(ignore.clone(), secret("ca")),
+            left(&ignore, secret("ca")),
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ca", "annotations": {}}, "data": {"k": "y"}})
         );
-        assert_eq!(left(ignore, secret("other")), secret("other"));
+        assert_eq!(left(&ignore, secret("other")), secret("other"));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
             {"name": "a", "image": "1", "env": [1]}, {"name": "b", "image": "1", "env": [2]}]}});
         let ignore =
             |path: &str| json!([{"group": "apps", "kind": "*", "jqPathExpressions": [path]}]);
-        let spec = |path: &str| left(ignore(path), object.clone())["spec"]["c"].clone();
+        let spec = |path: &str| left(&ignore(path), object.clone())["spec"]["c"].clone();
         let names = |value: Value| json!([{"name": "a", "image": value, "env": [1]}, {"name": "b", "image": "1", "env": [2]}]);
         assert_eq!(
             spec(".spec.c[].image"),
@@ -359,11 +359,11 @@ mod tests {
             "no-pointer",
         ] {
             let rules =
-                rules(application(json!([{"kind": "A", "jqPathExpressions": [path]}])), None);
+                rules(application(&json!([{"kind": "A", "jqPathExpressions": [path]}])), None);
             assert_eq!(rules.not_understood().len(), 1, "{path}");
             assert!(rules.not_understood()[0].contains("apps/a.yaml"), "{path}");
         }
-        let rules = rules(application(json!([{"kind": "A", "jsonPointers": ["x"]}])), None);
+        let rules = rules(application(&json!([{"kind": "A", "jsonPointers": ["x"]}])), None);
         assert_eq!(rules.not_understood().len(), 1);
     }
 
@@ -371,9 +371,9 @@ mod tests {
     fn only_applications_that_deploy_the_folder_count() {
         let ignore = json!([{"kind": "A", "jsonPointers": ["/x"]}]);
         let count = |object: Value, source: &str| rules(object, Some(source)).count();
-        assert_eq!(count(application(ignore.clone()), "./apps/cilium/"), 1);
-        assert_eq!(count(application(ignore.clone()), "apps/argocd"), 0);
-        let mut several = application(ignore.clone());
+        assert_eq!(count(application(&ignore), "./apps/cilium/"), 1);
+        assert_eq!(count(application(&ignore), "apps/argocd"), 0);
+        let mut several = application(&ignore);
         several["spec"]["sources"] = json!([{"chart": "x"}, {"path": "apps/argocd"}]);
         assert_eq!(count(several, "apps/argocd"), 1);
         let set = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "ApplicationSet", "metadata": {"name": "s"},

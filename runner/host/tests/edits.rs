@@ -93,7 +93,7 @@ fn town(text: &str) -> Town {
 
 fn edit(
     town: &Town,
-    value: serde_json::Value,
+    value: &serde_json::Value,
 ) -> Result<serde_json::Value, ops_core::error::CallError> {
     town.perform("yaml.edit", json!({"path": "p.yaml", "at": "a", "value": value}))
 }
@@ -107,7 +107,7 @@ fn numbers_and_booleans_are_written_as_such() {
         (json!("3"), "a: \"3\"\n"),
     ] {
         let town = town("a: old\n");
-        assert_eq!(edit(&town, value).unwrap()["changed"], json!(true));
+        assert_eq!(edit(&town, &value).unwrap()["changed"], json!(true));
         assert_eq!(town.text("p.yaml"), text);
     }
 }
@@ -125,7 +125,7 @@ fn a_prediction_writes_to_the_files_of_the_plan_and_shows_the_difference() {
 fn what_is_secret_makes_the_file_private_and_is_shown_in_no_difference() {
     let town = town("a: old\n");
     let blob = town.blobs.put(b"canary", true).unwrap();
-    let reply = edit(&town, Handle::Blob(blob).to_value()).unwrap();
+    let reply = edit(&town, &Handle::Blob(blob).to_value()).unwrap();
     assert_eq!(reply["diff"], json!(""));
     assert_eq!(town.files.stat("p.yaml").unwrap().unwrap().mode & 0o777, 0o600);
     let read = town.perform("yaml.read", json!({"path": "p.yaml", "at": "a"})).unwrap();
@@ -139,10 +139,10 @@ fn what_is_secret_makes_the_file_private_and_is_shown_in_no_difference() {
 fn what_cannot_be_put_into_a_file_is_refused_and_the_file_stays() {
     let town = town("a: old\nb: &x {c: 1}\n");
     for (value, kind) in [(json!([1]), ErrorKind::Invalid), (json!({"x": 1}), ErrorKind::Invalid)] {
-        assert_eq!(edit(&town, value).unwrap_err().kind, kind);
+        assert_eq!(edit(&town, &value).unwrap_err().kind, kind);
     }
     let bytes = town.blobs.put(b"\xff", false).unwrap();
-    assert_eq!(edit(&town, Handle::Blob(bytes).to_value()).unwrap_err().kind, ErrorKind::Invalid);
+    assert_eq!(edit(&town, &Handle::Blob(bytes).to_value()).unwrap_err().kind, ErrorKind::Invalid);
     for (path, at, kind) in [
         ("p.yaml", "c", ErrorKind::Invalid),
         ("p.yaml", "b", ErrorKind::Invalid),
