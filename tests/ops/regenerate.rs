@@ -186,11 +186,27 @@ fn the_lab_builds_with_the_real_tool_because_no_cluster_is_asked() {
     let example = Space::example("home");
     fs::create_dir_all(space.path("clusters")).unwrap();
     fs::copy(example.path("clusters/home.toml"), space.path("clusters/home.toml")).unwrap();
-    let lab = |verb| space.run(["--lab", verb, "regenerate:cilium"]).exit(0);
-    let _ = lab("plan").stdout_has("1 write files");
-    let _ = lab("run").stdout_has("changed");
-    let _ = lab("run").stdout_has("unchanged");
-    let _ = space.run(["--lab", "run", "regenerate:check", "--only", "cilium"]).exit(0);
+    space.write("apps/argocd/argocd/kustomization.yaml", "resources: []\n");
+    space.write("apps/argocd/argocd/built", &object("ConfigMap", "b", ""));
+    let argocd = PATCH.replace("cilium", "argocd");
+    space.write(&argocd, &UGLY.replace("cilium", "argocd"));
+    for (recipe, patch) in [("regenerate:cilium", PATCH), ("regenerate:argocd", &argocd)] {
+        let lab = |verb| space.run(["--lab", verb, recipe]).exit(0);
+        let before = space.read(patch);
+        let _ = lab("plan").stdout_has("1 write files");
+        assert_eq!(space.read(patch), before, "a plan changes nothing");
+        let _ = lab("run").stdout_has("changed");
+        let after = space.read(patch);
+        let _ = lab("run").stdout_has("unchanged");
+        assert_eq!(space.read(patch), after);
+    }
+    for verb in ["plan", "run"] {
+        let _ = space.run(["--lab", verb, "regenerate:check"]).exit(0);
+    }
+    let state = space.run(["--lab", "lab", "state", "--json"]).exit(0).stdout();
+    let again = space.run(["--lab", "run", "regenerate:check"]).exit(0);
+    let _ = again.stdout_has("nothing changed");
+    assert_eq!(space.run(["--lab", "lab", "state", "--json"]).exit(0).stdout(), state);
 }
 
 #[test]
