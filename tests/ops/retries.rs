@@ -171,3 +171,15 @@ fn what_cannot_be_meant_is_refused_in_the_head() {
     );
     let _ = space.run(["list"]).exit(2).stderr_has("`retries` beside `stages`");
 }
+
+#[test]
+fn a_run_that_dies_in_a_pause_goes_on_with_the_next_attempt() {
+    let space = Space::new();
+    recipe(&space, "retries = { times = 3, backoff = \"10ms\", kinds = \"exit\" }", &until(2));
+    // Behind the second intent, which is that of the pause.
+    let died = space.command(["run", "try"]).env("OPS_FAULT", "b3:2").output().expect("it runs");
+    assert!(!died.status.success());
+    assert_eq!(attempts(&space), 1);
+    let _ = space.run(["resume"]).exit(0);
+    assert_eq!(attempts(&space), 2, "nobody was asked about the attempt that failed");
+}
