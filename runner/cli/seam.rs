@@ -7,12 +7,13 @@ use std::rc::Rc;
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::ident::{CallId, RunId};
-use ops_core::inventory::{LockFile, Profile};
+use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::adopt::profile_of;
+use super::args::{AdoptArgs, Globals, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
@@ -33,6 +34,8 @@ use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
+/// The journal's word for a run that was asked for with `--force`.
+const FORCE: &str = "force";
 /// The journal's word for a run that was given up.
 pub(super) const ABANDON: &str = "abandon";
 
@@ -142,8 +145,12 @@ async fn carry_out(
     let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let session =
-        session(opened, &hands, &plan_hands, &bind, &reporter, globals, start.run.clone());
+    let forced =
+        |record: &Record| matches!(record, Record::Decision { question, .. } if question == FORCE);
+    let force = globals.force || start.records.iter().any(forced);
+    let skip = opened.skip(start.run.clone(), force);
+    let run = start.run.clone();
+    let session = session(opened, &hands, &plan_hands, &bind, &reporter, globals, run, &skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -162,6 +169,11 @@ async fn carry_out(
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
         journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if force {
+            let at = opened.world.now();
+            let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
+            journal.append(&record).map_err(|failure| failure.fault())?;
+        }
         if let Some(grant) = cleared.claimed {
             let record = Record::GrantClaimed { grant, at: opened.world.now() };
             journal.append(&record).map_err(|failure| failure.fault())?;
@@ -193,6 +205,7 @@ async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
+            skip: Some(&skip),
         },
         confirmed,
     );
@@ -296,6 +309,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -304,6 +318,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
@@ -328,6 +343,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -336,6 +352,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
@@ -422,8 +439,9 @@ async fn read_identity(
 ) -> Result<Adopted, Fault> {
     let plan_hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let session =
-        session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
+    let skip = opened.skip(opened.fresh_run(), false);
+    let run = opened.fresh_run();
+    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run, &skip);
     session.adopt(node).await.map_err(|fault| *fault)
 }
 
@@ -471,7 +489,8 @@ fn signals() -> UnboundedReceiver<Signal> {
     receiver
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+/// Runs the engine's one thread to the end of some work.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -480,12 +499,4 @@ fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault>
     // A body that was abandoned still holds its thread: nobody waits for it.
     runtime.shutdown_background();
     done
-}
-
-fn profile_of(typed: ProfileArg) -> Profile {
-    match typed {
-        ProfileArg::Dev => Profile::Dev,
-        ProfileArg::Standard => Profile::Standard,
-        ProfileArg::Production => Profile::Production,
-    }
 }

@@ -28,6 +28,8 @@ pub struct Ready {
     pub reads_only: bool,
     /// Its child gets the terminal.
     pub terminal: bool,
+    /// The recipe of its step.
+    pub recipe: String,
     /// Already in the journal: an outcome is known to be missing, and was settled as not done.
     pub again: bool,
 }
@@ -83,6 +85,11 @@ pub trait Backend {
 
     /// Whether outcomes are recorded (a plan records nothing).
     fn records(&self) -> bool;
+
+    /// Paths that would have been written by now, though they were not: a plan's. `.` stands for any.
+    fn foreseen(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What became of an unknown outcome.

@@ -17,7 +17,6 @@ use ops_core::ident::{CallId, RunId};
 use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
-use super::attend::Watch;
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::doubt::Doubt;
 use super::hands::Hands;
@@ -25,6 +24,8 @@ use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
+use super::skip::Skip;
+use super::watch::Watch;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
@@ -75,6 +76,8 @@ pub struct GateContext<'a> {
     pub synced: bool,
     /// Carries out the `safety.*` calls.
     pub safety: &'a dyn Safety,
+    /// Records what steps read and write; nothing where no step is ever skipped.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// Carries out `safety.evidence`, `safety.current` and `safety.issue`.
@@ -109,6 +112,7 @@ impl<'a> Gate<'a> {
     }
 
     async fn carry(&self, ready: Ready) -> Finished {
+        self.trace(&ready).await;
         let spec = ready.call.spec();
         let effect = spec.effect();
         if ready.reads_only && effect > Effect::Reads {
@@ -302,7 +306,7 @@ impl<'a> Gate<'a> {
                 return Err(Finished::Stop(fault));
             }
         }
-        let attendant = Watch::new(self, ready.id.clone()).terminal(ready.terminal);
+        let attendant = Watch::new(self, &ready.id).terminal(ready.terminal);
         let call = permit.into_call();
         if fault::mutated("outcome before effect") && effect.changes_world() {
             let outcome = Outcome::Done(serde_json::json!({"changed": true}));
@@ -444,7 +448,7 @@ impl Backend for Gate<'_> {
     fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>> {
         Box::pin(async move {
             let Some(ready) = wait else { return Ok(()) };
-            let attendant = Watch::new(self, ready.id.clone());
+            let attendant = Watch::new(self, &ready.id);
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
                 Ok(reply) => self.seen(&ready.call, &reply),
                 Err(error) => Err(Box::new(

@@ -2,7 +2,6 @@
 
 mod acts;
 pub mod adopt;
-mod attend;
 pub mod backend;
 pub mod doubt;
 pub mod gate;
@@ -10,11 +9,13 @@ pub mod graph;
 pub mod hands;
 pub mod hosted;
 pub mod idle;
+mod judge;
 pub mod keep;
 mod needs;
 mod nested;
 mod nodes;
 mod own_calls;
+mod parts;
 pub mod plan;
 pub mod proof;
 pub mod replay;
@@ -23,10 +24,12 @@ pub mod run;
 pub mod session;
 mod settle;
 pub mod signal;
+pub mod skip;
 mod step;
 mod timers;
 mod tools;
 pub mod verify;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -126,6 +126,8 @@ impl Walk<'_, '_> {
                 let text = self.cx.file(&path)?;
                 self.instructions(&path, Mark::default(), &text.bytes)
             }
+            // Read here too, so that it is known what the build was made from.
+            (Kind::Tree | Kind::File, Some(false)) => self.cx.file(&path).map(drop),
             _ => Ok(()),
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use ops_core::call::Request;
-use ops_core::error::{Code, Fault};
+use ops_core::error::{Code, ErrorKind, Fault};
 use ops_core::inventory::Cluster;
 use ops_core::machine::{Entry, Failure, StepSpec};
 use ops_core::value::{Map, Value as Json};
@@ -138,6 +138,8 @@ impl Step<'_> {
                 None => Ok(nothing()),
             },
             Entry::Parameters => self.parameters(),
+            Entry::Status if self.head.functions.status => self.call("status", Vec::new()),
+            Entry::Status => Ok(self.shell(&self.head.status, Lines::Status).work()),
             Entry::OnFailure(error) => {
                 let raised = Raised::Call(
                     Box::new(error.clone()),
@@ -207,7 +209,7 @@ impl Step<'_> {
     fn body(&self) -> mlua::Result<Box<dyn Fn() -> Work>> {
         let head = &self.head;
         if let Some(lines) = &head.shell {
-            let shell = self.shell(lines);
+            let shell = self.shell(lines, Lines::Body);
             return Ok(Box::new(move || shell.clone().work()));
         }
         let Some(function) = self.loaded.function("run") else { return Ok(Box::new(nothing)) };
@@ -278,8 +280,8 @@ impl Step<'_> {
         }))
     }
 
-    /// The lines of shell that are the body, with the parameters as variables.
-    fn shell(&self, lines: &[String]) -> Shell {
+    /// The lines of shell that are the body, or its `status`, with the parameters as variables.
+    fn shell(&self, lines: &[String], kind: Lines) -> Shell {
         let mut env = Map::new();
         for (name, value) in &self.spec.params {
             let text = match value {
@@ -296,30 +298,45 @@ impl Step<'_> {
         for (name, text) in &self.head.env {
             env.insert(name.clone(), text.clone().into());
         }
+        let mut said = Map::new();
+        let (sources, generates) = (&self.head.sources, &self.head.generates);
+        match kind {
+            Lines::Status => _ = said.insert("effect".into(), "reads".into()),
+            // Declared sources say that the lines only make files of files.
+            Lines::Body if !sources.is_empty() => {
+                said.insert("effect".into(), "files".into());
+                said.insert("reads".into(), sources.clone().into());
+                said.insert("writes".into(), generates.clone().into());
+            }
+            Lines::Body => {}
+        }
         let (lua, body) = (self.lua().clone(), self.vm.body.clone());
-        Shell { lua, body, lines: lines.to_vec(), env, cwd: self.head.cwd.clone() }
+        Shell { lua, body, lines: lines.to_vec(), kind, said, env, cwd: self.head.cwd.clone() }
     }
 }
 
-/// Lines of shell in place of a body.
+/// Lines of shell.
 #[derive(Clone)]
 struct Shell {
     lua: Lua,
     body: Rc<Body>,
     lines: Vec<String>,
+    kind: Lines,
+    /// What every call of it says.
+    said: Map<String, Json>,
     env: Map<String, Json>,
     cwd: Option<String>,
 }
 
 impl Shell {
-    /// One `sh` call per line.
+    /// One `sh` call per line. Lines of a `status` only read, and one that fails is an answer.
     fn work(self) -> Work {
-        let Shell { lua, body, lines, env, cwd } = self;
+        let Shell { lua, body, lines, kind, said, env, cwd } = self;
         let subject = body.calls.info("sh").and_then(|info| info.subject).unwrap_or("command");
         Work::Rust(Box::new(move |arm| {
             Box::pin(async move {
                 for line in lines {
-                    let mut args = Map::new();
+                    let mut args = said.clone();
                     args.insert(subject.to_owned(), line.into());
                     if !env.is_empty() {
                         args.insert("env".into(), Json::Object(env.clone()));
@@ -327,11 +344,35 @@ impl Shell {
                     if let Some(cwd) = &cwd {
                         args.insert("cwd".into(), cwd.clone().into());
                     }
-                    engine_call(&lua, &body, &arm, "sh", args).await?;
+                    let ended = engine_call(&lua, &body, &arm, "sh", args).await;
+                    match (ended, kind) {
+                        (Err(error), Lines::Status) if is_exit(&error, &body.texts) => {
+                            return Ok(Value::Boolean(false));
+                        }
+                        (ended, _) => _ = ended?,
+                    }
                 }
-                Ok(Value::Nil)
+                Ok(match kind {
+                    Lines::Status => Value::Boolean(true),
+                    Lines::Body => Value::Nil,
+                })
             })
         }))
+    }
+}
+
+/// What shell lines are for.
+#[derive(Clone, Copy)]
+enum Lines {
+    Body,
+    Status,
+}
+
+/// Whether a call failed by its exit code: it ran to its end, and said no.
+fn is_exit(error: &mlua::Error, texts: &super::place::Texts) -> bool {
+    match raised::end(raised::read(error, texts)) {
+        Failure::Call(error, _) => error.kind == ErrorKind::Exit,
+        _ => false,
     }
 }
 

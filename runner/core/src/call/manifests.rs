@@ -38,7 +38,8 @@ impl CallSpec for Kustomize {
         Effect::Reads
     }
     fn scope(&self) -> Scope {
-        if self.remote { Scope::Remote } else { Scope::Local }
+        // Which of the tools it is, and in which version, is no input that a step could be judged by: it runs again.
+        if self.remote { Scope::Remote } else { Scope::Process }
     }
     fn reads(&self) -> Vec<Subject> {
         // Bases lie beside it as a rule, so the whole of its first folder counts.

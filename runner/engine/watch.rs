@@ -1,27 +1,33 @@
-//! Passes what happens during a call to the journal and the reporter, and says who has the terminal. Judges nothing.
+//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, its reads and writes
+//! to the trace of its step.
+
+use std::rc::Rc;
 
 use ops_core::event::Event;
 use ops_core::ident::CallId;
 use ops_core::record::Record;
 
-use super::backend::Backend as _;
+use super::backend::Backend;
 use super::gate::Gate;
 use super::hands::Attendant;
+use crate::host::recorder::Recorder;
 use crate::sys::fault;
 use crate::sys::world::Watcher;
 
-/// Attends one call.
+/// Passes what happens during a call to the journal and the reporter.
 pub(super) struct Watch<'g, 'a> {
     gate: &'g Gate<'a>,
     id: CallId,
+    recorder: Option<Rc<Recorder>>,
     /// Its child talks to the person at the terminal, where there is one.
     terminal: bool,
 }
 
 impl<'g, 'a> Watch<'g, 'a> {
-    /// Attends a call whose child, if it has one, is not talked to.
-    pub(super) fn new(gate: &'g Gate<'a>, id: CallId) -> Watch<'g, 'a> {
-        Watch { gate, id, terminal: false }
+    /// Watches a call.
+    pub(super) fn new(gate: &'g Gate<'a>, id: &CallId) -> Watch<'g, 'a> {
+        let recorder = gate.cx.skip.and_then(|skip| skip.recorder(&id.path));
+        Watch { gate, id: id.clone(), recorder, terminal: false }
     }
 
     /// Whether its child talks to the person at the terminal.
@@ -52,5 +58,9 @@ impl Attendant for Watch<'_, '_> {
     fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
         let (id, reason) = (self.id.clone(), reason.to_owned());
         self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 }
