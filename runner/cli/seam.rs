@@ -10,7 +10,6 @@ use ops_core::ident::{CallId, RunId};
 use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::adopt::profile_of;
 use super::args::{AdoptArgs, Globals, ResumeArgs};
@@ -18,13 +17,13 @@ use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
+use super::signals::signals;
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
 use crate::engine::idle::passing_time;
 use crate::engine::run::Ended;
 use crate::engine::session::Session;
-use crate::engine::signal::Signal;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
@@ -473,24 +472,7 @@ fn keep_lab(opened: &Opened) -> Result<(), Fault> {
     }
 }
 
-/// Ctrl-C and TERM, as they come.
-fn signals() -> UnboundedReceiver<Signal> {
-    let (sender, receiver) = unbounded_channel();
-    let ends = sender.clone();
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(Signal::Interrupt).is_ok() {}
-    });
-    tokio::spawn(async move {
-        let kind = tokio::signal::unix::SignalKind::terminate();
-        if let Ok(mut signal) = tokio::signal::unix::signal(kind) {
-            while signal.recv().await.is_some() && ends.send(Signal::Terminate).is_ok() {}
-        }
-    });
-    receiver
-}
-
-/// Runs the engine's one thread to the end of some work.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
