@@ -472,7 +472,8 @@ fn keep_lab(opened: &Opened) -> Result<(), Fault> {
     }
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+/// Runs the engine's one thread to the end of some work.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -19,6 +19,3 @@ pub(super) fn signals() -> UnboundedReceiver<Signal> {
     });
     receiver
 }
-
-/// Runs the engine's one thread to the end of some work.
-pub(super)
