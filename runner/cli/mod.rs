@@ -18,6 +18,7 @@ mod run;
 mod seam;
 pub mod shim;
 mod show;
+mod signals;
 mod status;
 mod verify;
 mod why;

@@ -11,7 +11,6 @@ use ops_core::ident::{CallId, RunId};
 use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::adopt::profile_of;
 use super::args::{AdoptArgs, Globals, ResumeArgs};
@@ -19,10 +18,12 @@ use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
+use super::signals::signals;
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::engine::ahead::{Ahead, Lookout};
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
+use crate::engine::graph::reaches_destroy;
 use crate::engine::hands::Hands;
 use crate::engine::idle::passing_time;
 use crate::engine::run::Ended;
@@ -157,6 +158,7 @@ async fn carry_out(
     let desk = Desk::new(&session, &words);
 
     let graph = session.graph(asked).map_err(|fault| *fault)?;
+    session.terminal(&graph).map_err(|fault| *fault)?;
     let head = Record::Run(head(opened, &start.run, asked));
     let resuming = start.journal.is_some();
     reporter
@@ -189,7 +191,7 @@ async fn carry_out(
         .collect();
     // What may destroy was planned and judged in the preflight.
     let looks = opened.with_cluster()
-        && !asked.iter().any(|need| session.reaches_destroy(&need.recipe, &mut Vec::new()));
+        && !asked.iter().any(|need| reaches_destroy(opened.host.catalog(), &need.recipe));
     let fresh = || Box::new(opened.plan_hands()) as Box<dyn Hands>;
     let ahead = Ahead { session: &session, asked, hands: &fresh };
     let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
@@ -216,6 +218,7 @@ async fn carry_out(
         confirmed,
     );
     gate.remember(&start.records);
+    gate.recall(&start.records);
     let replayed = if resuming {
         Some((Session::read(&start.records).map_err(|fault| *fault)?, start.records.as_slice()))
     } else {
@@ -453,22 +456,6 @@ fn keep_lab(opened: &Opened) -> Result<(), Fault> {
             .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}"))),
         None => Ok(()),
     }
-}
-
-/// Ctrl-C and TERM, as they come.
-fn signals() -> UnboundedReceiver<()> {
-    let (sender, receiver) = unbounded_channel();
-    let ends = sender.clone();
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).is_ok() {}
-    });
-    tokio::spawn(async move {
-        let kind = tokio::signal::unix::SignalKind::terminate();
-        if let Ok(mut signal) = tokio::signal::unix::signal(kind) {
-            while signal.recv().await.is_some() && ends.send(()).is_ok() {}
-        }
-    });
-    receiver
 }
 
 /// Runs the engine's one thread to the end of some work.

@@ -85,7 +85,7 @@ fn not_the_lock(path: &str) -> Result<(), CallError> {
 }
 
 /// Makes a file have this content and mode, if it has not.
-fn converge(
+pub(super) fn converge(
     path: &str,
     content: &Bytes,
     mode: Option<u32>,

@@ -11,6 +11,8 @@ mod fs;
 mod git;
 pub mod identity;
 mod kube;
+mod kustomize;
+mod manifests;
 mod predict;
 pub mod recorder;
 mod sh;
@@ -163,6 +165,9 @@ fn carry_out<'a>(
         Call::KubeCordon(c) => Box::pin(kube::cordon(&c.node, true, common, cx)),
         Call::KubeUncordon(c) => Box::pin(kube::cordon(&c.node, false, common, cx)),
         Call::KubeDrain(c) => Box::pin(kube::drain(c, common, cx)),
+        Call::KubeKustomize(c) => Box::pin(kustomize::build(c, common, cx)),
+        Call::KubeObjects(c) => now(manifests::objects(c, cx)),
+        Call::KubeDiff(c) => now(manifests::diff(c, cx)),
         Call::WaitNode(c) => Box::pin(wait::node(c, common, cx)),
         Call::WaitEtcd(c) => Box::pin(wait::etcd(c, common, cx)),
         Call::FsRead(c) => now(fs::read(c, cx)),
@@ -183,7 +188,8 @@ fn carry_out<'a>(
         Call::Sh(c) => Box::pin(sh::sh(c, common, cx)),
         Call::ShExec(c) => Box::pin(sh::exec(c, common, cx)),
         Call::TemplateRender(c) => now(template::render(c, cx)),
-        Call::YamlRead(c) => now(data::yaml(&c.path, cx)),
+        Call::YamlRead(c) => now(data::yaml(c, cx)),
+        Call::YamlEdit(c) => now(data::edit(c, cx)),
         Call::JsonRead(c) => now(data::json(&c.path, cx)),
         Call::TomlRead(c) => now(data::toml(&c.path, cx)),
         Call::SecretsEnv(c) => now(content::secret("env", &c.name, cx)),

@@ -1,6 +1,7 @@
 //! The host against a town of a few machines in memory, which answers the command lines of the real tools in their words.
 #![allow(clippy::unwrap_used)]
 
+mod edits;
 mod evidence;
 mod files;
 mod kube;
