@@ -53,12 +53,11 @@ impl Gate<'_> {
     /// The end of a call that this run has made before without learning what became of it; nothing where it is to be made.
     pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
         let doubt = self.doubts.borrow_mut().remove(&digest(ready))?;
-        let (how, by) = match self.cx.settled.get(&doubt.id) {
-            Some(happened) => (said(*happened), "settle".to_owned()),
-            None => {
-                let how = self.read_back(ready, &doubt.witness, &doubt.before).await;
-                (how, "read-back".to_owned())
-            }
+        let (how, by) = if let Some(happened) = self.cx.settled.get(&doubt.id) {
+            (said(*happened), "settle".to_owned())
+        } else {
+            let how = self.read_back(ready, &doubt.witness, &doubt.before).await;
+            (how, "read-back".to_owned())
         };
         let (how, by) = match how {
             Settled::Ask { .. } if self.interrupted() => {
