@@ -3,6 +3,7 @@
 mod acts;
 pub mod adopt;
 pub mod backend;
+pub mod bounded;
 pub mod gate;
 pub mod graph;
 pub mod hands;
@@ -22,6 +23,7 @@ mod settle;
 mod step;
 mod timers;
 pub mod verify;
+pub mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,77 @@
+//! A limit in front of the gate: calls above an effect are refused before anything of them happens. Judges no more than that.
+
+use ops_core::call::Request;
+use ops_core::effect::Effect;
+use ops_core::error::{Code, Fault};
+use ops_core::ident::CallId;
+use ops_core::record::Record;
+use ops_core::value::{Blob, Value};
+
+use super::backend::{Backend, Finished, Ready, Settlement};
+use super::replay::Known;
+use crate::sys::world::Local;
+
+/// A backend that carries out files and reads, and refuses what changes more: `ops watch` without `--apply`.
+pub struct FilesOnly<'a>(pub &'a dyn Backend);
+
+impl Backend for FilesOnly<'_> {
+    fn call(&self, ready: Ready) -> Local<'_, Finished> {
+        if ready.call.spec().effect() <= Effect::Files {
+            return self.0.call(ready);
+        }
+        Box::pin(async move { Finished::Stop(Box::new(refusal(&ready))) })
+    }
+
+    fn engine_call(&self, id: CallId, request: Request) -> Local<'_, Finished> {
+        self.0.engine_call(id, request)
+    }
+
+    fn record(&self, record: Record) -> Result<(), Box<Fault>> {
+        self.0.record(record)
+    }
+
+    fn store(&self, bytes: &[u8]) -> Result<Blob, Box<Fault>> {
+        self.0.store(bytes)
+    }
+
+    fn load(&self, blob: &Blob) -> Result<Value, Box<Fault>> {
+        self.0.load(blob)
+    }
+
+    fn signal(&self, calls: Option<&[CallId]>, hard: bool) {
+        self.0.signal(calls, hard);
+    }
+
+    fn settle(&self, known: Known, ready: Ready) -> Local<'_, Settlement> {
+        self.0.settle(known, ready)
+    }
+
+    fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>> {
+        self.0.revive(wait)
+    }
+
+    fn pass_time(&self) -> bool {
+        self.0.pass_time()
+    }
+
+    fn records(&self) -> bool {
+        self.0.records()
+    }
+}
+
+fn refusal(ready: &Ready) -> Fault {
+    let (call, about) = (&ready.request.call, ready.call.spec().about());
+    let fault = Fault::new(Code::NOT_APPLIED, format!("`{call}` changes more than files"))
+        .detail(format!("{call} {about}").trim_end().to_owned())
+        .help("`ops watch --apply …` carries such calls out, behind the same guards as `ops run`");
+    let shell = matches!(call.as_str(), "sh" | "sh.exec");
+    let fault = if shell {
+        fault.help("shell that changes files only says so: `effect = \"files\"`, and what it reads: `reads = { … }`")
+    } else {
+        fault
+    };
+    match &ready.request.place {
+        Some(place) => fault.at(place.clone()),
+        None => fault,
+    }
+}
