@@ -115,6 +115,9 @@ pub(crate) enum Command {
     /// Show what recipes would do, and do nothing
     #[command(override_usage = "ops plan RECIPE [--param VALUE …] [RECIPE …]")]
     Plan(PlanArgs),
+    /// Run recipes now, and again whenever something that they read changes
+    #[command(override_usage = "ops watch [--apply] RECIPE [--param VALUE …] [RECIPE …]")]
+    Watch(WatchArgs),
     /// Gather the evidence for exactly these destroying calls, and grant them; alone: only the evidence
     #[command(override_usage = "ops verify [RECIPE [--param VALUE …]]")]
     Verify(Words),
@@ -152,6 +155,18 @@ pub(crate) struct PlanArgs {
     /// End with 10 where changes pend
     #[arg(long)]
     pub exit_code: bool,
+    #[command(flatten)]
+    pub words: Words,
+}
+
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WatchArgs {
+    /// Carry out what changes more than files, behind the guards; without it that is only planned
+    #[arg(long)]
+    pub apply: bool,
+    /// Look for changes every so many seconds, for file systems that do not tell of them
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub poll: Option<u16>,
     #[command(flatten)]
     pub words: Words,
 }
@@ -253,6 +268,7 @@ impl Command {
         Some(match self {
             Command::Run(_) => "run",
             Command::Plan(_) => "plan",
+            Command::Watch(_) => "watch",
             Command::Verify(_) => "verify",
             Command::Adopt(_) => "adopt",
             Command::Status => "status",

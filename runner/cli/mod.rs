@@ -19,6 +19,7 @@ pub mod shim;
 mod show;
 mod status;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -117,6 +118,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::Run(args)) => run::run(start, &args.words),
         Some(Command::Recipe(words)) => run::run(start, &words),
         Some(Command::Plan(args)) => plan::run(start, &args),
+        Some(Command::Watch(args)) => watch::run(start, &args),
         Some(Command::Verify(args)) => verify::run(start, &args.words),
         Some(Command::Adopt(args)) => adopt::run(start, &args),
         Some(Command::Status) => status::run(start),

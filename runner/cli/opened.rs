@@ -35,6 +35,7 @@ use crate::sys::process::{ProcessLimits, Processes};
 use crate::sys::random;
 use crate::sys::redact::Redactor;
 use crate::sys::secrets::{EnvSecrets, Secrets};
+use crate::sys::watch::noted::{Noted, Notes};
 use crate::sys::world::World;
 
 /// What is open.
@@ -51,6 +52,8 @@ pub(super) struct Opened {
     pub runs: Runs,
     pub keep: Box<dyn Keep>,
     pub asker: Box<dyn Asker>,
+    /// Where it is noted what runs and plans read, if somebody wants to know.
+    pub notes: Option<Rc<Notes>>,
     redactor: Redactor,
 }
 
@@ -119,6 +122,7 @@ impl Opened {
             runs,
             keep: Box::new(store),
             asker,
+            notes: None,
             redactor: out.redactor().clone(),
         })
     }
@@ -131,6 +135,14 @@ impl Opened {
     /// The cluster and its pins.
     pub(super) fn site(&self) -> Site<'_> {
         Site { cluster: &self.cluster, lock: self.lock.as_ref(), lab: self.settings.lab }
+    }
+
+    /// The repository's files.
+    pub(super) fn files(&self) -> Rc<dyn Files> {
+        match &self.notes {
+            Some(notes) => Rc::new(Noted::over(self.disk.clone(), self.disk.root(), notes.clone())),
+            None => self.disk.clone(),
+        }
     }
 
     /// Hands over these files and blobs.
@@ -155,8 +167,7 @@ impl Opened {
 
     /// Hands that write nothing: files go to an overlay, blobs to memory.
     pub(super) fn plan_hands(&self) -> Hosted {
-        let base: Rc<dyn Files> = self.disk.clone();
-        self.hands(Rc::new(Overlay::over(base)), Rc::new(MemoryBlobs::new(self.keep.key())))
+        self.hands(Rc::new(Overlay::over(self.files())), Rc::new(MemoryBlobs::new(self.keep.key())))
     }
 
     /// A run id that no journal of this state folder has.

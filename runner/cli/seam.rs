@@ -7,29 +7,27 @@ use std::rc::Rc;
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::ident::{CallId, RunId};
-use ops_core::inventory::{LockFile, Profile};
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::args::{Globals, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
-use crate::config::{Settings, lockfile};
-use crate::engine::adopt::Adopted;
+use crate::config::Settings;
+use crate::engine::backend::Backend;
+use crate::engine::bounded::FilesOnly;
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
 use crate::engine::idle::passing_time;
 use crate::engine::run::Ended;
-use crate::engine::session::Session;
+use crate::engine::session::{Plan, Session};
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
-use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
-use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
 /// The journal's word for a run that was given up.
@@ -41,10 +39,14 @@ pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let opened = Opened::new(settings, &globals, &out)?;
     let lab = opened.settings.lab;
     block_on(async {
-        let run = opened.fresh_run();
-        let settled = BTreeMap::new();
-        let journal = Start { run, records: Vec::new(), journal: None, settled, abandon: false };
-        carry_out(&opened, &globals, &asked, &out, journal).await
+        let reporter = Reporter::new(out.clone(), opened.settings.output);
+        let conduct = Conduct {
+            reporter: &reporter,
+            signals: signals(),
+            files_only: false,
+            tell: &|ended, run| tell(ended, run, lab, &out),
+        };
+        carry_out(&opened, &globals, &asked, Start::anew(opened.fresh_run()), conduct).await
     })
     .map_err(|fault| told(lab, fault))
 }
@@ -112,12 +114,19 @@ fn go_on(
     block_on(async {
         let abandon = args.abandon;
         let start = Start { run, records, journal: Some(journal), settled: answers, abandon };
-        carry_out(&opened, globals, &asked, out, start).await
+        let reporter = Reporter::new(out.clone(), opened.settings.output);
+        let conduct = Conduct {
+            reporter: &reporter,
+            signals: signals(),
+            files_only: false,
+            tell: &|ended, run| tell(ended, run, opened.settings.lab, out),
+        };
+        carry_out(&opened, globals, &asked, start, conduct).await
     })
 }
 
 /// What a run begins with: nothing, or a journal.
-struct Start {
+pub(super) struct Start {
     run: RunId,
     records: Vec<Record>,
     journal: Option<Journal>,
@@ -125,24 +134,43 @@ struct Start {
     abandon: bool,
 }
 
-async fn carry_out(
+impl Start {
+    /// A run that has not begun.
+    pub(super) fn anew(run: RunId) -> Start {
+        let settled = BTreeMap::new();
+        Start { run, records: Vec::new(), journal: None, settled, abandon: false }
+    }
+}
+
+/// Who stands around a run: who is told of it, and who may end it.
+pub(super) struct Conduct<'a> {
+    /// Hears every event.
+    pub reporter: &'a dyn Events,
+    /// Ends it: once, twice, thrice.
+    pub signals: UnboundedReceiver<()>,
+    /// It may change files and nothing else.
+    pub files_only: bool,
+    /// Told how it ended.
+    pub tell: &'a dyn Fn(&Ended, &RunId),
+}
+
+/// Runs recipes, or goes on with a run, up to its end record.
+pub(super) async fn carry_out(
     opened: &Opened,
     globals: &Globals,
     asked: &[Need],
-    out: &Output,
     start: Start,
+    conduct: Conduct<'_>,
 ) -> Result<Exit, Fault> {
+    let reporter = conduct.reporter;
     let key = opened.keep.key();
     let blobs = opened.runs.blobs(&start.run, key).map_err(|error| {
         Fault::new(Code::STATE_STORE, format!("the run's folder cannot be used: {error}"))
     })?;
     let blobs: Rc<dyn Blobs> = Rc::new(blobs);
-    let files: Rc<dyn Files> = opened.disk.clone();
-    let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
+    let (hands, plan_hands) = (opened.hands(opened.files(), blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let session =
-        session(opened, &hands, &plan_hands, &bind, &reporter, globals, start.run.clone());
+    let session = session(opened, &hands, &plan_hands, &bind, reporter, globals, start.run.clone());
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -182,7 +210,7 @@ async fn carry_out(
             journal: &journal,
             blobs: &*blobs,
             keep: &*opened.keep,
-            events: &reporter,
+            events: reporter,
             asker: &*opened.asker,
             run: start.run.clone(),
             asked: named,
@@ -199,7 +227,9 @@ async fn carry_out(
     } else {
         None
     };
-    let mut ended = session.run(graph, &gate, signals(), replayed, start.abandon).await;
+    let bounded = FilesOnly(&gate);
+    let backend: &dyn Backend = if conduct.files_only { &bounded } else { &gate };
+    let mut ended = session.run(graph, backend, conduct.signals, replayed, start.abandon).await;
     // That it was given up is what was asked for.
     ended.faults.retain(|(_, fault)| fault.code != Code::ABANDONED);
     let exit = ended.exit();
@@ -212,7 +242,7 @@ async fn carry_out(
             .save()
             .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}")))?;
     }
-    tell(&ended, &start.run, opened.settings.lab, out);
+    (conduct.tell)(&ended, &start.run);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
     }
@@ -290,19 +320,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
     let Invocation { settings, globals, asked, out, .. } = invocation;
     let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
-        let plan_hands = opened.plan_hands();
-        let bind =
-            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-        let session = session(
-            &opened,
-            &plan_hands,
-            &plan_hands,
-            &bind,
-            &Silent,
-            &globals,
-            opened.fresh_run(),
-        );
-        let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
+        let plan = planned(&opened, &globals, &asked).await?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
         out.document("ops.plan", 1, &views::plan_json(&plan, cluster));
@@ -315,6 +333,19 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
             exit => exit,
         })
     })
+}
+
+/// What the recipes would do.
+pub(super) async fn planned(
+    opened: &Opened,
+    globals: &Globals,
+    asked: &[Need],
+) -> Result<Plan, Fault> {
+    let plan_hands = opened.plan_hands();
+    let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+    let run = opened.fresh_run();
+    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run);
+    session.plan(asked).await.map_err(|fault| *fault)
 }
 
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
@@ -364,86 +395,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     })
 }
 
-/// Reads identities and writes the lock file.
-pub(super) fn adopt(
-    settings: &Settings,
-    args: &AdoptArgs,
-    globals: &Globals,
-    out: &Output,
-) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals, out)?;
-    let adopted = block_on(read_identity(&opened, globals, args.node.as_deref()))?;
-    for silent in &adopted.silent {
-        out.remark(&format!("not read: {silent}"));
-    }
-    let (mut lock, mut changes) = (adopted.lock, adopted.changes);
-    if let Some(profile) = args.profile.map(profile_of).filter(|p| *p != lock.profile) {
-        changes.push(format!("profile: {profile:?}").to_lowercase());
-        lock.profile = profile;
-    }
-    if changes.is_empty() {
-        out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
-        return Ok(Exit::Done);
-    }
-    out.result(&format!("{}\n  {}\n", settings.lock_path, changes.join("\n  ")));
-    if !globals.yes {
-        let question = format!("Write {}?", settings.lock_path);
-        match opened.asker.yes(&question) {
-            Some(true) => {}
-            Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
-            None => {
-                return Err(Fault::new(Code::DECLINED, "there is no terminal to confirm on")
-                    .next("ops adopt --yes"));
-            }
-        }
-    }
-    write_lock(&opened, &lock)?;
-    if !settings.lab {
-        follow_identity(&opened, &lock)?;
-    }
-    out.result(&format!("wrote {}\n", settings.lock_path));
-    Ok(Exit::Done)
-}
-
-/// Adopts the lab's own cluster into the lab's own lock file.
-pub(super) fn adopt_lab(settings: &Settings, globals: &Globals, out: &Output) -> Result<(), Fault> {
-    let opened = Opened::new(settings.clone(), globals, out)?;
-    let adopted = block_on(read_identity(&opened, globals, None))?;
-    write_lock(&opened, &adopted.lock)
-}
-
-async fn read_identity(
-    opened: &Opened,
-    globals: &Globals,
-    node: Option<&str>,
-) -> Result<Adopted, Fault> {
-    let plan_hands = opened.plan_hands();
-    let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let session =
-        session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
-    session.adopt(node).await.map_err(|fault| *fault)
-}
-
-/// Journals, grants and audit stay with the cluster when its identity becomes known.
-fn follow_identity(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
-    let root = opened.disk.root();
-    let base = opened.settings.state_dir()?;
-    let site = opened.site();
-    let new = ops_core::guard::Site { lock: Some(lock), ..site };
-    rename_folder(&base, &folder_name(&site, root), &folder_name(&new, root))
-        .map(|_| ())
-        .map_err(|fault| *fault)
-}
-
-fn write_lock(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
-    let path = &opened.settings.lock_path;
-    opened.disk.write(path, lockfile::text(lock)?.as_bytes(), 0o644).map_err(|error| {
-        Fault::new(Code::CONFIG_READ, format!("cannot write `{path}`: {error}"))
-    })?;
-    keep_lab(opened)
-}
-
-fn keep_lab(opened: &Opened) -> Result<(), Fault> {
+pub(super) fn keep_lab(opened: &Opened) -> Result<(), Fault> {
     match &opened.simulated {
         Some(simulated) => simulated
             .save()
@@ -453,7 +405,7 @@ fn keep_lab(opened: &Opened) -> Result<(), Fault> {
 }
 
 /// Ctrl-C and TERM, as they come.
-fn signals() -> UnboundedReceiver<()> {
+pub(super) fn signals() -> UnboundedReceiver<()> {
     let (sender, receiver) = unbounded_channel();
     let ends = sender.clone();
     tokio::spawn(async move {
@@ -468,7 +420,7 @@ fn signals() -> UnboundedReceiver<()> {
     receiver
 }
 
-fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -477,12 +429,4 @@ fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault>
     // A body that was abandoned still holds its thread: nobody waits for it.
     runtime.shutdown_background();
     done
-}
-
-fn profile_of(typed: ProfileArg) -> Profile {
-    match typed {
-        ProfileArg::Dev => Profile::Dev,
-        ProfileArg::Standard => Profile::Standard,
-        ProfileArg::Production => Profile::Production,
-    }
 }

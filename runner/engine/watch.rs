@@ -219,14 +219,7 @@ mod tests {
 
     #[test]
     fn whatever_is_heard_it_never_runs_twice_at_once_and_never_after_its_end() {
-        let all = [
-            MOVED,
-            MOVED_BEHIND_A_CHANGE,
-            Heard::Due,
-            ENDED,
-            ENDED_STALE,
-            Heard::Signal,
-        ];
+        let all = [MOVED, MOVED_BEHIND_A_CHANGE, Heard::Due, ENDED, ENDED_STALE, Heard::Signal];
         // Every story of six things heard.
         for number in 0..6_u32.pow(6) {
             let mut vigil = Vigil::default();

@@ -8,6 +8,7 @@ mod printer;
 mod report;
 mod table;
 pub mod views;
+pub mod watch;
 pub mod wording;
 
 pub use paint::{Colour, Look};

@@ -20,6 +20,8 @@ use crate::config::ChildOutput;
 /// Shows the events of one run.
 pub struct Reporter {
     output: Output,
+    /// Tells only what is new: a run of a watch.
+    terse: bool,
     state: Mutex<State>,
 }
 
@@ -51,6 +53,7 @@ impl Reporter {
     pub fn new(output: Output, children: ChildOutput) -> Reporter {
         Reporter {
             output,
+            terse: false,
             state: Mutex::new(State {
                 head: None,
                 intents: BTreeMap::new(),
@@ -65,6 +68,15 @@ impl Reporter {
                 began: Time(0),
             }),
         }
+    }
+}
+
+impl Reporter {
+    /// A reporter of a run that repeats an earlier one: what is as it was is only counted, what a file's change is is shown, and a run that
+    /// had nothing to do is not mentioned.
+    #[must_use]
+    pub fn terse(self) -> Reporter {
+        Reporter { terse: true, ..self }
     }
 }
 
@@ -109,7 +121,7 @@ impl Reporter {
         match record {
             Record::Run(head) => {
                 state.began = head.at;
-                if head.lab {
+                if head.lab && !self.terse {
                     let paint = self.output.paint();
                     let cluster = head.cluster.as_deref().unwrap_or("no cluster");
                     let facts = ops_lab::header();
@@ -149,6 +161,9 @@ impl Reporter {
             Record::GrantClaimed { grant, .. } => {
                 self.output.progress(&format!("grant {grant} is claimed by this run\n"));
             }
+            // A failure is told as an error, by whoever conducts the run.
+            Record::End { exit, .. }
+                if self.terse && (*exit != Exit::Done || !self.output.spoke()) => {}
             Record::End { exit, at } => self.summary(state, *exit, *at),
             Record::Intent(_)
             | Record::Started { .. }
@@ -174,7 +189,8 @@ impl Reporter {
                 wording::Result::Failed => state.failed += 1,
             }
         }
-        if effect != Effect::Reads || self.output.mode() == Mode::Verbose {
+        let news = effect != Effect::Reads && !(self.terse && result == wording::Result::Unchanged);
+        if news || self.output.mode() == Mode::Verbose {
             let paint = self.output.paint();
             let text = match result {
                 wording::Result::Changed => paint.warn(&text),
@@ -183,6 +199,9 @@ impl Reporter {
             };
             let took = (result != wording::Result::Unchanged && ms >= 50).then_some(ms);
             self.call_line(state, id, &text, took);
+            if self.terse {
+                self.file_diff(state, id, outcome);
+            }
         }
         let failed = result == wording::Result::Failed;
         let shown = state.children.ended(id, &label, failed);
@@ -208,6 +227,8 @@ impl Reporter {
             StepEnd::Done { recovered: true, .. } => {
                 self.step_line(state, branch, "recovered: a call failed, and the recipe went on");
             }
+            StepEnd::Done { .. } | StepEnd::Skipped { .. } | StepEnd::Failed { .. }
+                if self.terse => {}
             StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
             StepEnd::Skipped { reason } => {
                 self.step_line(state, branch, &format!("skipped  {}", plain(reason)));
@@ -273,6 +294,21 @@ impl Reporter {
         }
         for line in super::table::lines(&rows, 3) {
             self.step_line(state, branch, &line);
+        }
+    }
+
+    /// How a file's content changed, as the reply to its call says.
+    fn file_diff(&self, state: &mut State, id: &CallId, outcome: &Outcome) {
+        let Outcome::Done(reply) = outcome else { return };
+        let diff = reply.get("diff").and_then(Value::as_str).unwrap_or_default();
+        let paint = self.output.paint();
+        for line in diff.lines() {
+            let text = match line.chars().next() {
+                Some('-') => paint.bad(plain(line)),
+                Some('+') => paint.good(plain(line)),
+                _ => paint.dim(plain(line)),
+            };
+            self.step_line(state, &id.path.clone(), &format!("  {text}"));
         }
     }
 

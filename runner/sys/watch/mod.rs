@@ -11,6 +11,7 @@
 mod chain;
 mod inbox;
 mod mount;
+pub mod noted;
 mod print;
 #[cfg(test)]
 mod tests;
@@ -152,6 +153,11 @@ impl Watch {
         if self.arm(&new) || !gone.is_empty() {
             self.disarm_unused();
         }
+    }
+
+    /// What it follows.
+    pub fn follows(&self) -> BTreeSet<Follow> {
+        self.ways.keys().map(|follow| (**follow).clone()).collect()
     }
 
     /// How many paths and how many folders it follows.

@@ -37,4 +37,26 @@ impl Print {
             }),
         }
     }
+
+    /// Whether somebody who only asked what kind of thing is there would get the same answer.
+    pub(super) fn alike(&self, other: &Print) -> bool {
+        match (self, other) {
+            (Print::File { .. }, Print::File { .. })
+            | (Print::Folder { .. }, Print::Folder { .. }) => true,
+            (one, other) => one == other,
+        }
+    }
+
+    /// The names in this folder that the other has not.
+    pub(super) fn names_beyond(&self, other: &Print) -> Vec<String> {
+        let names = |print: &Print| match print {
+            Print::Names(names) => names.clone(),
+            _ => Vec::new(),
+        };
+        let others = names(other);
+        let own = names(self).into_iter();
+        own.filter(|name| others.binary_search(name).is_err())
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect()
+    }
 }
