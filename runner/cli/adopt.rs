@@ -82,8 +82,9 @@ async fn read_identity(
 ) -> Result<Adopted, Fault> {
     let plan_hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let session =
-        session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
+    let run = opened.fresh_run();
+    let skip = opened.skip(run.clone(), false);
+    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run, &skip);
     session.adopt(node).await.map_err(|fault| *fault)
 }
 

@@ -80,7 +80,7 @@ pub(crate) struct Globals {
     /// Tell only results and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Run what is up to date too; reaches no guard and no precondition
+    /// Run what was asked for even if it is up to date; reaches no guard and no precondition
     #[arg(long, global = true)]
     pub force: bool,
     /// After a failure, go on with what does not depend on it
@@ -118,6 +118,9 @@ pub(crate) enum Command {
     /// Run recipes now, and again whenever something that they read changes
     #[command(override_usage = "ops watch [--apply] RECIPE [--param VALUE …] [RECIPE …]")]
     Watch(WatchArgs),
+    /// Say whether recipes are up to date, and which input made them run
+    #[command(override_usage = "ops why RECIPE [--param VALUE …] [RECIPE …]")]
+    Why(Words),
     /// Gather the evidence for exactly these destroying calls, and grant them; alone: only the evidence
     #[command(override_usage = "ops verify [RECIPE [--param VALUE …]]")]
     Verify(Words),
@@ -269,6 +272,7 @@ impl Command {
             Command::Run(_) => "run",
             Command::Plan(_) => "plan",
             Command::Watch(_) => "watch",
+            Command::Why(_) => "why",
             Command::Verify(_) => "verify",
             Command::Adopt(_) => "adopt",
             Command::Status => "status",

@@ -20,6 +20,7 @@ mod show;
 mod status;
 mod verify;
 mod watch;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -119,6 +120,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::Recipe(words)) => run::run(start, &words),
         Some(Command::Plan(args)) => plan::run(start, &args),
         Some(Command::Watch(args)) => watch::run(start, &args),
+        Some(Command::Why(args)) => why::run(start, &args.words),
         Some(Command::Verify(args)) => verify::run(start, &args.words),
         Some(Command::Adopt(args)) => adopt::run(start, &args),
         Some(Command::Status) => status::run(start),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
+use ops_core::call::table::Call;
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::ident::{CallId, RunId};
@@ -18,13 +19,17 @@ use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
 use crate::config::Settings;
 use crate::engine::backend::Backend;
-use crate::engine::bounded::FilesOnly;
+use crate::engine::bounded::{FilesOnly, files_at_most};
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
+use crate::engine::graph::Step;
 use crate::engine::idle::passing_time;
+use crate::engine::plan::Planned;
 use crate::engine::run::Ended;
 use crate::engine::session::{Plan, Session};
+use crate::engine::skip::Skip;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
+use crate::output::views::Judged;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
 use crate::sys::blobs::Blobs;
@@ -40,13 +45,16 @@ pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let lab = opened.settings.lab;
     block_on(async {
         let reporter = Reporter::new(out.clone(), opened.settings.output);
+        let run = opened.fresh_run();
+        let skip = opened.skip(run.clone(), globals.force);
         let conduct = Conduct {
             reporter: &reporter,
+            skip: &skip,
             signals: signals(),
             files_only: false,
             tell: &|ended, run| tell(ended, run, lab, &out),
         };
-        carry_out(&opened, &globals, &asked, Start::anew(opened.fresh_run()), conduct).await
+        carry_out(&opened, &globals, &asked, Start::anew(run), conduct).await
     })
     .map_err(|fault| told(lab, fault))
 }
@@ -115,8 +123,10 @@ fn go_on(
         let abandon = args.abandon;
         let start = Start { run, records, journal: Some(journal), settled: answers, abandon };
         let reporter = Reporter::new(out.clone(), opened.settings.output);
+        let skip = opened.skip(start.run.clone(), globals.force);
         let conduct = Conduct {
             reporter: &reporter,
+            skip: &skip,
             signals: signals(),
             files_only: false,
             tell: &|ended, run| tell(ended, run, opened.settings.lab, out),
@@ -146,6 +156,8 @@ impl Start {
 pub(super) struct Conduct<'a> {
     /// Hears every event.
     pub reporter: &'a dyn Events,
+    /// Judges its steps, and traces them.
+    pub skip: &'a Skip<'a>,
     /// Ends it: once, twice, thrice.
     pub signals: UnboundedReceiver<()>,
     /// It may change files and nothing else.
@@ -170,7 +182,8 @@ pub(super) async fn carry_out(
     let blobs: Rc<dyn Blobs> = Rc::new(blobs);
     let (hands, plan_hands) = (opened.hands(opened.files(), blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let session = session(opened, &hands, &plan_hands, &bind, reporter, globals, start.run.clone());
+    let run = start.run.clone();
+    let session = session(opened, &hands, &plan_hands, &bind, reporter, globals, run, conduct.skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -219,6 +232,7 @@ pub(super) async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
+            skip: Some(conduct.skip),
         },
         confirmed,
     );
@@ -227,7 +241,7 @@ pub(super) async fn carry_out(
     } else {
         None
     };
-    let bounded = FilesOnly(&gate);
+    let bounded = FilesOnly(&gate, opened.host.catalog());
     let backend: &dyn Backend = if conduct.files_only { &bounded } else { &gate };
     let mut ended = session.run(graph, backend, conduct.signals, replayed, start.abandon).await;
     // That it was given up is what was asked for.
@@ -247,6 +261,16 @@ pub(super) async fn carry_out(
         prove(opened, &session, asked, &gate, &start.run).await?;
     }
     Ok(exit)
+}
+
+/// Notes in a run's journal that nobody will go on with it.
+pub(super) fn give_up(opened: &Opened, run: &RunId) {
+    // One that cannot be noted is only offered by `ops resume`.
+    if let Ok(found) = opened.runs.open(run) {
+        let at = opened.world.now();
+        let given_up = Record::Decision { question: ABANDON.to_owned(), yes: true, at };
+        let _ = found.journal.append(&given_up);
+    }
 }
 
 /// The continuous proof: fresh bodies make the same calls again.
@@ -320,7 +344,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
     let Invocation { settings, globals, asked, out, .. } = invocation;
     let opened = Opened::new(settings, &globals, &out)?;
     block_on(async {
-        let plan = planned(&opened, &globals, &asked).await?;
+        let plan = foresee(&opened, &globals, &asked).await?.plan;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
         out.document("ops.plan", 1, &views::plan_json(&plan, cluster));
@@ -335,17 +359,69 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
     })
 }
 
-/// What the recipes would do.
-pub(super) async fn planned(
+/// What recipes would do, and what a watch must know of it.
+pub(super) struct Foreseen {
+    /// The plan.
+    pub plan: Plan,
+    /// The steps that it is about.
+    pub steps: Vec<Step>,
+    /// They can change more than files.
+    pub changes: bool,
+}
+
+/// Plans recipes.
+pub(super) async fn foresee(
     opened: &Opened,
     globals: &Globals,
     asked: &[Need],
-) -> Result<Plan, Fault> {
+) -> Result<Foreseen, Fault> {
     let plan_hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let run = opened.fresh_run();
-    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run);
-    session.plan(asked).await.map_err(|fault| *fault)
+    let skip = opened.skip(run.clone(), globals.force);
+    let hands = (&plan_hands, &plan_hands);
+    let session = session(opened, hands.0, hands.1, &bind, &Silent, globals, run, &skip);
+    let plan = session.plan(asked).await.map_err(|fault| *fault)?;
+    let catalog = opened.host.catalog();
+    let more = |planned: &Planned| {
+        let decoded = Call::decode(&planned.request);
+        decoded.is_ok_and(|(call, _)| {
+            !files_at_most(catalog, &planned.id, &planned.request, call.spec())
+        })
+    };
+    let steps = session.graph(asked).map_err(|fault| *fault)?.steps;
+    let destroys = |step: &Step| session.reaches_destroy(&step.recipe, &mut Vec::new());
+    let changes = plan.planned.iter().any(more) || steps.iter().any(destroys);
+    Ok(Foreseen { plan, steps, changes })
+}
+
+/// Says of each recipe whether it is up to date, and what made its last run run. Runs nothing.
+pub(super) fn why(invocation: Invocation) -> Result<Exit, Fault> {
+    let Invocation { settings, globals, asked, out, .. } = invocation;
+    let opened = Opened::new(settings, &globals, &out)?;
+    block_on(async {
+        let plan_hands = opened.plan_hands();
+        let bind =
+            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let run = opened.fresh_run();
+        let skip = opened.skip(run.clone(), globals.force);
+        let hands = (&plan_hands, &plan_hands);
+        let session = session(&opened, hands.0, hands.1, &bind, &Silent, &globals, run, &skip);
+        let judged = passing_time(&*opened.world, session.whether_up_to_date(&asked)).await;
+        let judged = judged.map_err(|fault| *fault)?;
+        let steps: Vec<Judged> = judged
+            .into_iter()
+            .map(|(step, verdict)| Judged {
+                last: skip.last(&step.recipe, &step.args),
+                step,
+                verdict,
+            })
+            .collect();
+        let now = opened.world.now();
+        out.result(&views::why(&steps, now, globals.verbose, out.look()));
+        out.document("ops.why", 1, &views::why_json(&steps));
+        Ok(Exit::Done)
+    })
 }
 
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
@@ -356,6 +432,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -364,6 +441,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let now = || opened.world.now();
         let Some(need) = asked.first() else {

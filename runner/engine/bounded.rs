@@ -1,7 +1,7 @@
 //! A limit in front of the gate: calls above an effect are refused before anything of them happens. Judges no more than that.
 
-use ops_core::call::Request;
-use ops_core::effect::Effect;
+use ops_core::call::{CallSpec, Request};
+use ops_core::effect::{Effect, Scope};
 use ops_core::error::{Code, Fault};
 use ops_core::ident::CallId;
 use ops_core::record::Record;
@@ -9,14 +9,31 @@ use ops_core::value::{Blob, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::replay::Known;
+use super::skip::local;
+use crate::recipe::{Catalog, Head};
 use crate::sys::world::Local;
 
+/// Whether a call of a recipe changes files at most. Shell does where the recipe says what it reads or writes, as a step of such shell is
+/// skipped for the same reason.
+pub fn files_at_most(
+    catalog: &Catalog,
+    id: &CallId,
+    request: &Request,
+    spec: &dyn CallSpec,
+) -> bool {
+    let recipe = id.path.0.split('{').next().unwrap_or_default();
+    let says = |head: &Head| !head.sources.is_empty() || !head.generates.is_empty();
+    let covered = catalog.get(recipe).is_some_and(says);
+    let shell = spec.scope() == Scope::Process && local(request, spec, covered);
+    spec.effect() <= Effect::Files || shell
+}
+
 /// A backend that carries out files and reads, and refuses what changes more: `ops watch` without `--apply`.
-pub struct FilesOnly<'a>(pub &'a dyn Backend);
+pub struct FilesOnly<'a>(pub &'a dyn Backend, pub &'a Catalog);
 
 impl Backend for FilesOnly<'_> {
     fn call(&self, ready: Ready) -> Local<'_, Finished> {
-        if ready.call.spec().effect() <= Effect::Files {
+        if files_at_most(self.1, &ready.id, &ready.request, ready.call.spec()) {
             return self.0.call(ready);
         }
         Box::pin(async move { Finished::Stop(Box::new(refusal(&ready))) })

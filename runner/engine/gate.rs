@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use ops_core::call::table::Call;
 use ops_core::call::{Request, Witness};
@@ -23,6 +24,8 @@ use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
+use super::skip::Skip;
+use crate::host::recorder::Recorder;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
@@ -73,6 +76,8 @@ pub struct GateContext<'a> {
     pub synced: bool,
     /// Carries out the `safety.*` calls.
     pub safety: &'a dyn Safety,
+    /// Records what steps read and write; nothing where no step is ever skipped.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// Carries out `safety.evidence`, `safety.current` and `safety.issue`.
@@ -107,6 +112,7 @@ impl<'a> Gate<'a> {
     }
 
     async fn carry(&self, ready: Ready) -> Finished {
+        self.trace(&ready).await;
         let spec = ready.call.spec();
         let effect = spec.effect();
         if ready.reads_only && effect > Effect::Reads {
@@ -295,7 +301,7 @@ impl<'a> Gate<'a> {
                 return Err(Finished::Stop(fault));
             }
         }
-        let attendant = Watch { gate: self, id: ready.id.clone() };
+        let attendant = Watch::new(self, &ready.id);
         let call = permit.into_call();
         if fault::mutated("outcome before effect") && effect.changes_world() {
             let outcome = Outcome::Done(serde_json::json!({"changed": true}));
@@ -437,7 +443,7 @@ impl Backend for Gate<'_> {
     fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>> {
         Box::pin(async move {
             let Some(ready) = wait else { return Ok(()) };
-            let attendant = Watch { gate: self, id: ready.id.clone() };
+            let attendant = Watch::new(self, &ready.id);
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
                 Ok(reply) => self.seen(&ready.call, &reply),
                 Err(error) => Err(Box::new(
@@ -455,8 +461,17 @@ impl Backend for Gate<'_> {
 
 /// Passes what happens during a call to the journal and the reporter.
 pub(super) struct Watch<'g, 'a> {
-    pub(super) gate: &'g Gate<'a>,
-    pub(super) id: CallId,
+    gate: &'g Gate<'a>,
+    id: CallId,
+    recorder: Option<Rc<Recorder>>,
+}
+
+impl<'g, 'a> Watch<'g, 'a> {
+    /// Watches a call.
+    pub(super) fn new(gate: &'g Gate<'a>, id: &CallId) -> Watch<'g, 'a> {
+        let recorder = gate.cx.skip.and_then(|skip| skip.recorder(&id.path));
+        Watch { gate, id: id.clone(), recorder }
+    }
 }
 
 impl Watcher for Watch<'_, '_> {
@@ -477,6 +492,10 @@ impl Attendant for Watch<'_, '_> {
     fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
         let (id, reason) = (self.id.clone(), reason.to_owned());
         self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_deref()
     }
 }
 

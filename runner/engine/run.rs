@@ -12,6 +12,7 @@ use ops_core::ident::{Branch, CallId, RunId};
 use ops_core::inventory::Cluster;
 use ops_core::machine::{Delivery, Entry, Limits, Machine, StepSpec, Turn};
 use ops_core::record::{Record, StepEnd};
+use ops_core::trace::Verdict;
 use ops_core::value::{Map, Value};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -19,6 +20,7 @@ use super::backend::{Backend, Finished, Ready};
 use super::graph::{Bind, Graph};
 use super::idle::Patience;
 use super::replay::Replay;
+use super::skip::{Compared, Completed, Skip};
 use super::step::{StepRun, StepState};
 use crate::recipe::Catalog;
 use crate::sys::world::{Local, World};
@@ -53,6 +55,8 @@ pub struct Context<'a> {
     pub keep_going: bool,
     /// Which function of each recipe runs: the whole recipe, or one of them for the preflight.
     pub part: Part,
+    /// Judges whether steps are up to date; nothing where every step runs.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// How much of each recipe runs.
@@ -67,6 +71,8 @@ pub enum Part {
     Preconditions,
     /// Only `confirm` functions: they give the question.
     Confirm,
+    /// Only whether each step is up to date.
+    Judge,
 }
 
 /// How a run ended.
@@ -80,6 +86,8 @@ pub struct Ended {
     pub faults: Vec<(Branch, Fault)>,
     /// Calls whose outcome nobody knows.
     pub unknown: Vec<CallId>,
+    /// How steps were judged, in order.
+    pub judged: Vec<(Branch, Verdict)>,
 }
 
 impl Ended {
@@ -109,6 +117,10 @@ pub(super) enum Arrival {
     Deadline { step: usize, limit: ops_core::time::Span },
     /// A body's thread died: a fault of ops.
     Lost { step: usize, message: String },
+    /// A step's files were held against its last trace.
+    Judged { step: usize, compared: Box<Compared> },
+    /// A step's trace is complete.
+    Completed { step: usize, end: StepEnd, completed: Completed },
 }
 
 /// The loop's state.
@@ -170,8 +182,11 @@ impl<'a> Run<'a> {
             destroyed: false,
             nested_fault: None,
         };
+        let force = cx.skip.is_some_and(|skip| skip.force);
         for step in graph.steps {
-            run.add(StepRun::new(step.recipe, step.args, step.branch, step.needs));
+            let forced = force && step.asked;
+            let step = StepRun::new(step.recipe, step.args, step.branch, step.needs);
+            run.add(StepRun { forced, ..step });
         }
         run
     }
@@ -312,7 +327,10 @@ impl<'a> Run<'a> {
                 for caller in std::mem::take(&mut self.steps[at].callers) {
                     self.answer_caller(at, &caller);
                 }
-            } else if ready && (running < self.cx.jobs || !self.steps[at].callers.is_empty()) {
+            } else if ready
+                && self.may_begin(at)
+                && (running < self.cx.jobs || !self.steps[at].callers.is_empty())
+            {
                 self.begin(at);
                 // In a preflight most steps have nothing to run and are over at once.
                 running += usize::from(self.steps[at].state == StepState::Running);
@@ -331,9 +349,13 @@ impl<'a> Run<'a> {
         };
         self.record(record);
         self.steps[at].state = StepState::Running;
-        self.next_part(at, None, Value::Null);
         if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
             self.limit(at, limit);
+        }
+        if matches!(self.cx.part, Part::Whole | Part::Judge) {
+            self.judge(at);
+        } else {
+            self.next_part(at, None, Value::Null);
         }
     }
 
@@ -346,10 +368,12 @@ impl<'a> Run<'a> {
             }
             Entry::Preconditions => head.is_some_and(|h| h.functions.preconditions),
             Entry::Confirm => head.is_some_and(|h| h.functions.confirm),
+            Entry::Status => self.steps[at].pending.is_some(),
             _ => true,
         };
         let parts: &[Entry] = match self.cx.part {
-            Part::Whole => &[Entry::Parameters, Entry::Preconditions, Entry::Run],
+            Part::Whole => &[Entry::Parameters, Entry::Status, Entry::Preconditions, Entry::Run],
+            Part::Judge => &[Entry::Parameters, Entry::Status],
             Part::Parameters => &[Entry::Parameters],
             Part::Preconditions => &[Entry::Parameters, Entry::Preconditions],
             Part::Confirm => &[Entry::Parameters, Entry::Confirm],
@@ -369,6 +393,7 @@ impl<'a> Run<'a> {
             Entry::Parameters => step.branch.arm("parameters", None),
             Entry::Preconditions => step.branch.arm("preconditions", None),
             Entry::Confirm => step.branch.arm("confirm", None),
+            Entry::Status => step.branch.arm("status", None),
             Entry::OnFailure(_) => step.branch.arm("on_failure", None),
             _ => step.branch.clone(),
         };

@@ -1,7 +1,7 @@
 //! Files of the repository, over the seam: a plan gives an overlay, and every call works there as on the disk.
 
 mod diff;
-mod glob;
+pub(super) mod glob;
 #[cfg(test)]
 mod tests;
 

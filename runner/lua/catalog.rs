@@ -93,7 +93,7 @@ fn heads(vm: &Vm, source: &Source) -> Result<Vec<(Recipe, Head, Vec<Fault>)>, Fa
 
 /// The lines of a recipe's functions.
 fn functions_of(recipe: &Recipe) -> Vec<(usize, usize)> {
-    ["run", "preconditions", "confirm", "on_failure", "needs"]
+    ["run", "preconditions", "confirm", "on_failure", "needs", "status"]
         .iter()
         .filter_map(|key| match recipe.fields.get(key) {
             Value::Function(function) => {

@@ -1,5 +1,6 @@
 //! A recipe's body as a machine: a VM on a thread of its own, driven by deliveries, abandoned when it falls silent.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -14,9 +15,10 @@ use super::calls::Calls;
 use super::catalog::{Index, index};
 use super::deadline::{Deadline, GRACE};
 use super::entry::{self, Plan};
+use super::head::scan;
 use super::vm::Vm;
 use crate::recipe::Catalog;
-use crate::recipe::source::Sources;
+use crate::recipe::source::{Source, Sources};
 
 /// Stack of a VM's thread: Lua allows 200 levels of C calls, each of ours takes some kilobytes.
 const STACK: usize = 16 << 20;
@@ -55,6 +57,27 @@ impl Host {
     /// The sources.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The Lua files that a recipe is made of: its own, the one that it overrides, and every module that these require, also through another.
+    /// Where a file computes a module's name, all modules belong to it.
+    pub fn sources_of(&self, recipe: &str) -> Vec<&Source> {
+        let home = self.index.catalog.get(recipe).and_then(|head| self.index.homes.get(&head.name));
+        let Some(home) = home else { return Vec::new() };
+        let first = std::iter::once(&home.file).chain(&home.base);
+        let mut open: Vec<&Source> = first.filter_map(|shown| self.sources.shown(shown)).collect();
+        let mut found: BTreeMap<&str, &Source> = BTreeMap::new();
+        while let Some(source) = open.pop() {
+            if found.insert(&source.shown, source).is_some() {
+                continue;
+            }
+            let (mut names, computed) = scan::requires(&source.text);
+            if computed {
+                names = self.sources.modules();
+            }
+            open.extend(names.iter().filter_map(|name| self.sources.module(name).ok()));
+        }
+        found.into_values().collect()
     }
 
     /// A body that has not begun. A recipe that does not exist is a failure of its first turn.

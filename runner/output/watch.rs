@@ -107,8 +107,9 @@ impl Watching {
     }
 
     /// Run after run changed what it reads.
-    pub fn restless(&self, ms: u64, paths: &[String]) {
-        let paths = paths.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+    pub fn restless(&self, ms: u64, changed: &[Changed]) {
+        let paths = changed.iter().take(NAMED).map(|one| one.path.as_str());
+        let paths = paths.collect::<Vec<_>>().join(", ");
         let text = format!(
             "each run finds {paths} changed while it ran: the next one waits {}",
             ops_core::time::Span(ms)

@@ -1,15 +1,17 @@
 //! `ops watch RECIPE …`: runs recipes, and again whenever something that they read changes. Waits and dispatches; what a change means is
 //! decided by `engine/watch`, what a run is by `round`.
 
+mod inputs;
 mod round;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::time::Span;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::Start;
 use super::args::WatchArgs;
@@ -18,9 +20,9 @@ use super::seam::{block_on, signals};
 use crate::engine::watch::{Act, Heard, Vigil};
 use crate::output::watch::{Changed, Watching};
 use crate::sys::clock;
-use crate::sys::watch::noted::How;
 use crate::sys::watch::{Follow, Pace, Watch};
-use round::{Ears, Round, Way};
+use inputs::{Reads, short};
+use round::{Hearing, Over, Way};
 
 /// Watches until the user ends it.
 pub(super) fn run(start: &Start, args: &WatchArgs) -> Result<Exit, Fault> {
@@ -53,23 +55,22 @@ struct Watcher {
 
 /// What ends the time between two runs.
 enum Next {
-    Run(BTreeMap<Follow, How>),
+    Run(Vec<Changed>),
     Leave { interrupted: bool },
 }
 
 impl Watcher {
     async fn run(mut self, way: Way<'_>) -> Result<Exit, Fault> {
-        let mut because = BTreeMap::new();
+        let mut because = Vec::new();
+        let mut first = true;
         loop {
-            let out = self.voice.changed(&self.shown(&because));
-            let first = because.is_empty();
-            let (round, ears) = way.round(out, first);
-            let exit = self.conduct(round, &ears).await?;
-            let follows = ears.notes.follows();
-            self.watch.follow(&follows);
-            let moved = ears.notes.all_moved();
+            let out = self.voice.changed(&because);
+            let over = way.round(out, first).run(&mut self).await?;
+            first = false;
+            self.watch.follow(&over.inputs.follows());
+            let moved = over.inputs.moved(None);
             let act = self.vigil.hear(Heard::Ended { moved: !moved.is_empty() });
-            match self.between(act, moved, &ears, exit).await {
+            match self.between(act, moved, &over).await {
                 Next::Run(changed) => because = changed,
                 Next::Leave { interrupted: false } => {
                     self.voice.ends();
@@ -80,59 +81,60 @@ impl Watcher {
         }
     }
 
-    /// One run, up to its end, while changes and signals are heard.
-    async fn conduct(&mut self, round: Round<'_>, ears: &Ears) -> Result<Exit, Fault> {
-        let (sender, receiver) = unbounded_channel();
-        let mut running = std::pin::pin!(round.run(receiver));
+    /// A run, up to its end, while changes and signals are heard.
+    async fn during<T>(
+        &mut self,
+        run: impl Future<Output = T>,
+        reads: &dyn Reads,
+        hearing: &Hearing<'_>,
+        sender: &UnboundedSender<()>,
+    ) -> T {
+        let mut run = std::pin::pin!(run);
         loop {
-            tokio::select! {
+            let moved = tokio::select! {
                 biased;
-                exit = &mut running => return exit,
-                Some(()) = self.signals.recv() => self.act_on(Heard::Signal, ears, &sender),
-                hints = self.watch.changed() => {
-                    if !ears.notes.moved(&hints).is_empty() {
-                        self.act_on(Heard::Moved { cut: !ears.changes_cluster() }, ears, &sender);
+                ended = &mut run => return ended,
+                Some(()) = self.signals.recv() => {
+                    if self.vigil.hear(Heard::Signal) == Act::Pass {
+                        // The run may have ended by itself just now.
+                        let _ = sender.send(());
                     }
+                    false
                 }
+                hints = self.watch.changed() => !reads.moved(Some(&hints)).is_empty(),
                 // A process began that may never end: what was read up to here is followed while it runs.
-                () = ears.shell_began() => {
-                    let mut follows = ears.notes.follows();
+                () = hearing.shell_began() => {
+                    let mut follows = reads.follows();
                     follows.extend(self.watch.follows());
                     self.watch.follow(&follows);
-                    if !ears.notes.all_moved().is_empty() {
-                        self.act_on(Heard::Moved { cut: !ears.changes_cluster() }, ears, &sender);
-                    }
+                    !reads.moved(None).is_empty()
                 }
+            };
+            if moved && self.vigil.hear(Heard::Moved { cut: !hearing.changes() }) == Act::Cut {
+                hearing.cut();
+                self.voice.cut();
+                let _ = sender.send(());
             }
         }
     }
 
-    fn act_on(&mut self, heard: Heard, ears: &Ears, run: &UnboundedSender<()>) {
-        match self.vigil.hear(heard) {
-            Act::Cut => {
-                ears.cut();
-                self.voice.cut();
-                // The run may have ended by itself just now.
-                let _ = run.send(());
+    /// Something that changes nothing, up to its end, or nothing where the user ends it before.
+    async fn alone<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            Some(()) = self.signals.recv() => {
+                self.vigil.hear(Heard::Signal);
+                None
             }
-            Act::Pass => {
-                let _ = run.send(());
-            }
-            Act::Nothing | Act::Run | Act::Later(_) | Act::Leave { .. } => {}
         }
     }
 
     /// Waits until there is a reason to run again, or to end.
-    async fn between(
-        &mut self,
-        act: Act,
-        moved: BTreeMap<Follow, How>,
-        ears: &Ears,
-        exit: Exit,
-    ) -> Next {
+    async fn between(&mut self, act: Act, moved: Vec<Changed>, over: &Over) -> Next {
         let (mut act, mut moved) = (act, moved);
         if act == Act::Nothing {
-            self.say_waiting(ears, exit);
+            self.say_waiting(over);
         }
         loop {
             let mut due = None;
@@ -140,7 +142,7 @@ impl Watcher {
                 Act::Run => return Next::Run(moved),
                 Act::Leave { interrupted } => return Next::Leave { interrupted },
                 Act::Later(span) => {
-                    self.voice.restless(span.0, &names(&self.shown(&moved)));
+                    self.voice.restless(span.0, &moved);
                     due = Some(span);
                 }
                 Act::Nothing | Act::Cut | Act::Pass => {}
@@ -149,63 +151,44 @@ impl Watcher {
                 Some(()) = self.signals.recv() => self.vigil.hear(Heard::Signal),
                 () = until(due), if due.is_some() => self.vigil.hear(Heard::Due),
                 hints = self.watch.changed(), if due.is_none() => {
-                    moved = ears.notes.moved(&hints);
-                    if moved.is_empty() {
-                        Act::Nothing
-                    } else {
+                    moved = over.inputs.moved(Some(&hints));
+                    if !moved.is_empty() {
                         self.vigil.hear(Heard::Moved { cut: true })
+                    } else {
+                        self.look_wider(&hints, over);
+                        Act::Nothing
                     }
                 }
             };
         }
     }
 
-    fn say_waiting(&mut self, ears: &Ears, exit: Exit) {
-        if exit != Exit::Done && ears.spoke() {
+    /// A new folder, with nothing yet in it that matters, may matter later.
+    fn look_wider(&mut self, hints: &BTreeSet<Follow>, over: &Over) {
+        if hints.iter().any(|hint| matches!(hint, Follow::Names(_))) {
+            self.watch.follow(&over.inputs.follows());
+        }
+    }
+
+    fn say_waiting(&mut self, over: &Over) {
+        if over.exit != Exit::Done && over.spoke {
             self.voice.broken();
         }
         let counts = self.watch.counts();
         if self.told.replace(counts) != Some(counts) {
             let polled = self.watch.polled().into_iter();
             let polled: Vec<(String, String)> =
-                polled.map(|p| (self.short(&p.folder), p.why)).collect();
+                polled.map(|p| (short(&self.root, &p.folder), p.why)).collect();
             self.voice.waits(counts.0, counts.1, &polled);
-        }
-    }
-
-    fn shown(&self, moved: &BTreeMap<Follow, How>) -> Vec<Changed> {
-        let mut shown = BTreeMap::new();
-        for (follow, how) in moved {
-            let path = follow.path();
-            let mut put = |path: &Path, how: &'static str| {
-                shown.insert(self.short(path), how);
-            };
-            match how {
-                How::Edited => put(path, "changed"),
-                How::Appeared => put(path, "new"),
-                How::Gone => put(path, "gone"),
-                How::Names { come, gone } => {
-                    come.iter().for_each(|name| put(&path.join(name), "new"));
-                    gone.iter().for_each(|name| put(&path.join(name), "gone"));
-                }
+            if over.inputs.no_files() {
+                self.voice.follows_nothing();
             }
         }
-        shown.into_iter().map(|(path, how)| Changed { path, how }).collect()
-    }
-
-    /// A path as the user knows it.
-    fn short(&self, path: &Path) -> String {
-        let inside = path.strip_prefix(&self.root).unwrap_or(path);
-        if inside.as_os_str().is_empty() { ".".to_owned() } else { inside.display().to_string() }
     }
 }
 
 async fn until(due: Option<Span>) {
     tokio::time::sleep(clock::duration(due.unwrap_or_default())).await;
-}
-
-fn names(changed: &[Changed]) -> Vec<String> {
-    changed.iter().map(|one| one.path.clone()).collect()
 }
 
 /// The file that Git holds while it rewrites the work tree that a folder lies in.
@@ -233,19 +216,6 @@ fn own_apply(words: &[String]) -> Option<Vec<String>> {
 fn ambiguous(recipe: &str) -> Fault {
     Fault::new(Code::USAGE, format!("`--apply` behind `{recipe}` may be meant for it"))
         .help("the watch's own stands before the recipe: `ops watch --apply …`")
-}
-
-/// Everything that is followed besides what the recipes read.
-fn configuration(root: &Path) -> BTreeSet<Follow> {
-    let mut all = BTreeSet::from([
-        Follow::Path(root.join(crate::config::project::FILE)),
-        Follow::Names(root.join("clusters")),
-    ]);
-    let entries = std::fs::read_dir(root.join("clusters")).into_iter().flatten().flatten();
-    let tomls =
-        entries.map(|entry| entry.path()).filter(|p| p.extension().is_some_and(|e| e == "toml"));
-    all.extend(tomls.map(Follow::Path));
-    all
 }
 
 #[cfg(test)]

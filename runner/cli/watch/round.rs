@@ -1,30 +1,37 @@
-//! One run of a watch: the command line is understood anew, everything is opened anew, and it is noted what is read. Knows nothing of events
+//! One run of a watch: the command line is understood anew, everything is opened anew, and it is seen what was read. Knows nothing of events
 //! of the file system, and decides nothing about the next run.
 
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use ops_core::call::Interrupt;
-use ops_core::call::Request;
 use ops_core::call::table::Call;
+use ops_core::call::{Interrupt, Request};
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events};
 use ops_core::record::Record;
+use ops_core::trace::Verdict;
+use ops_core::value::{Map, Value};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::mpsc::unbounded_channel;
 
-use super::super::Start;
-use super::super::args::WatchArgs;
+use super::super::args::{Globals, WatchArgs};
 use super::super::hints::told;
-use super::super::invocation::{Invocation, Wanted, understand};
+use super::super::invocation::{Wanted, understand};
 use super::super::opened::Opened;
-use super::super::seam::{self, Conduct};
-use crate::engine::session::Plan;
+use super::super::seam::{self, Conduct, Foreseen};
+use super::super::{Start, recipes};
+use super::Watcher;
+use super::inputs::{Inputs, Live};
+use crate::config::project;
+use crate::engine::run::Ended;
+use crate::engine::skip::Stood;
+use crate::host::find_files;
 use crate::output::watch::Watching;
 use crate::output::{Output, Reporter, views};
+use crate::recipe::Need;
 use crate::sys::watch::Follow;
 use crate::sys::watch::noted::Notes;
 
@@ -33,10 +40,10 @@ pub(super) struct Way<'a> {
     start: &'a Start,
     words: Vec<String>,
     apply: bool,
-    /// Nothing runs any more: each save shows the plan.
-    plans: Rc<Cell<bool>>,
+    /// Nothing runs: each save shows the plan.
+    plans: Cell<bool>,
     /// The plan that was last shown.
-    shown: Rc<RefCell<String>>,
+    shown: RefCell<String>,
     pub(super) root: PathBuf,
     pub(super) out: Output,
 }
@@ -54,7 +61,7 @@ pub(super) fn understood<'a>(start: &'a Start, args: &WatchArgs) -> Result<Optio
         Wanted::Recipes(invocation) => *invocation,
     };
     if behind {
-        let catalog = super::super::recipes::catalog(&invocation.settings.project)?;
+        let catalog = recipes::catalog(&invocation.settings.project)?;
         for need in &invocation.asked {
             let head = catalog.get(&need.recipe);
             if head.is_some_and(|head| head.params.iter().any(|p| p.name == "apply")) {
@@ -62,68 +69,81 @@ pub(super) fn understood<'a>(start: &'a Start, args: &WatchArgs) -> Result<Optio
             }
         }
     }
-    let plans = Rc::new(Cell::new(invocation.globals.dry_run));
+    let plans = Cell::new(invocation.globals.dry_run);
     let root = invocation.settings.root().to_owned();
     let (apply, out) = (args.apply || behind, invocation.out);
-    Ok(Some(Way { start, words, apply, plans, shown: Rc::default(), root, out }))
+    let shown = RefCell::default();
+    Ok(Some(Way { start, words, apply, plans, shown, root, out }))
 }
 
-/// What a run lets the watch know while it goes on.
-pub(super) struct Ears {
-    /// What it read.
-    pub(super) notes: Rc<Notes>,
-    hearing: Arc<Hearing>,
-    out: Output,
+/// A run that is over.
+pub(super) struct Over {
+    /// How it ended.
+    pub(super) exit: Exit,
+    /// What it stood on.
+    pub(super) inputs: Inputs,
+    /// It had something to tell.
+    pub(super) spoke: bool,
 }
 
-#[derive(Default)]
-struct Hearing {
+/// What is heard of a run while it goes on, between it and its reporter.
+pub(super) struct Hearing<'a> {
+    reporter: &'a Reporter,
     cut: AtomicBool,
     changes: AtomicBool,
+    steps: Mutex<Vec<(String, Map<String, Value>)>>,
     shell: Notify,
 }
 
-impl Ears {
-    /// From now on nothing of the run is told: it is being ended.
+impl<'a> Hearing<'a> {
+    fn new(reporter: &'a Reporter) -> Hearing<'a> {
+        let (cut, changes) = (AtomicBool::new(false), AtomicBool::new(false));
+        Hearing { reporter, cut, changes, steps: Mutex::default(), shell: Notify::new() }
+    }
+
+    /// From now on its end is no news: it is being ended.
     pub(super) fn cut(&self) {
-        self.hearing.cut.store(true, Ordering::Relaxed);
+        self.cut.store(true, Ordering::Relaxed);
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
     }
 
     /// It has begun to change a cluster, or something else that must not be left half-way.
-    pub(super) fn changes_cluster(&self) -> bool {
-        self.hearing.changes.load(Ordering::Relaxed)
-    }
-
-    /// Whether it had anything to tell.
-    pub(super) fn spoke(&self) -> bool {
-        self.out.spoke()
+    pub(super) fn changes(&self) -> bool {
+        self.changes.load(Ordering::Relaxed)
     }
 
     /// Waits until a process begins that may never end.
     pub(super) async fn shell_began(&self) {
-        self.hearing.shell.notified().await;
+        self.shell.notified().await;
+    }
+
+    fn steps(&self) -> Vec<(String, Map<String, Value>)> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Passes a run's events on to the reporter, and keeps what the watch must know of them.
-struct Between<'a> {
-    reporter: &'a Reporter,
-    hearing: Arc<Hearing>,
-}
-
-impl Events for Between<'_> {
+impl Events for Hearing<'_> {
     fn event(&self, event: &Event) {
-        if let Event::Recorded(Record::Intent(intent)) = event {
-            let args = intent.args.clone();
-            let request = Request { call: intent.call.clone(), args, place: None };
-            let ends = Call::decode(&request).map(|(call, _)| call.spec().interrupt());
-            if ends == Ok(Interrupt::Signal) {
-                self.hearing.shell.notify_one();
-            } else if intent.effect.changes_world() {
-                self.hearing.changes.store(true, Ordering::Relaxed);
+        match event {
+            Event::Recorded(Record::StepBegin { recipe, args, .. }) => {
+                let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+                steps.push((recipe.clone(), args.clone()));
             }
+            Event::Recorded(Record::Intent(intent)) => {
+                let args = intent.args.clone();
+                let request = Request { call: intent.call.clone(), args, place: None };
+                let ends = Call::decode(&request).map(|(call, _)| call.spec().interrupt());
+                if ends == Ok(Interrupt::Signal) {
+                    self.shell.notify_one();
+                } else if intent.effect.changes_world() {
+                    self.changes.store(true, Ordering::Relaxed);
+                }
+            }
+            _ => {}
         }
-        // How a run ends that is cut short is no news.
         let ending = matches!(
             event,
             Event::Note { .. }
@@ -131,11 +151,14 @@ impl Events for Between<'_> {
                     Record::Stopped { .. } | Record::StepEnd { .. } | Record::End { .. }
                 )
         );
-        if !(ending && self.hearing.cut.load(Ordering::Relaxed)) {
+        if !(ending && self.is_cut()) {
             self.reporter.event(event);
         }
     }
 }
+
+/// Everything that is open, with what was asked for.
+type Open = (Opened, Globals, Vec<Need>);
 
 /// A run that has not begun.
 pub(super) struct Round<'a> {
@@ -143,66 +166,102 @@ pub(super) struct Round<'a> {
     out: Output,
     first: bool,
     notes: Rc<Notes>,
-    hearing: Arc<Hearing>,
 }
 
 impl Way<'_> {
-    /// The next run, which tells through `out`, and what the watch hears of it.
-    pub(super) fn round(&self, out: Output, first: bool) -> (Round<'_>, Ears) {
-        let (notes, hearing) = (Rc::<Notes>::default(), Arc::<Hearing>::default());
-        let ears = Ears { notes: notes.clone(), hearing: hearing.clone(), out: out.clone() };
-        (Round { way: self, out, first, notes, hearing }, ears)
+    /// The next run, which tells through `out`.
+    pub(super) fn round(&self, out: Output, first: bool) -> Round<'_> {
+        Round { way: self, out, first, notes: Rc::default() }
     }
 }
 
 impl Round<'_> {
-    /// Runs it to its end. What goes wrong in it is told, and gives its exit code.
+    /// Runs it to its end, while the watcher listens. What goes wrong in it is told, and gives its exit code.
     ///
     /// # Errors
     /// A fault of `ops` itself.
-    pub(super) async fn run(self, signals: UnboundedReceiver<()>) -> Result<Exit, Fault> {
-        for follow in super::configuration(&self.way.root) {
-            self.notes.look(follow);
-        }
-        match self.attempt(signals).await {
-            Ok(exit) => Ok(exit),
-            Err(fault) if fault.code == Code::BUG => Err(fault),
+    pub(super) async fn run(self, watcher: &mut Watcher) -> Result<Over, Fault> {
+        self.look_at_configuration();
+        let opened = self.open().or_else(|_| {
+            // Whatever mends it is one of these, as they are before the second attempt.
+            self.look_at_sources();
+            self.open()
+        });
+        let (mut opened, globals, asked) = match opened {
+            Ok(open) => open,
             Err(fault) => {
-                self.out.fault(&fault);
-                Ok(fault.code.exit)
+                let exit = self.failed(fault)?;
+                let inputs = Inputs::unopened(&self.way.root, self.notes.clone());
+                return Ok(self.over(exit, inputs));
+            }
+        };
+        let mut exit = None;
+        if self.first && !self.way.apply && !self.way.plans.get() {
+            let foreseen = seam::foresee(&opened, &globals, &asked);
+            match watcher.alone(foreseen).await {
+                None => exit = Some(Exit::Interrupted),
+                // What is wrong is told by the run that follows.
+                Some(foreseen) => self.way.plans.set(foreseen.is_ok_and(|f| f.changes)),
+            }
+        }
+        let stood = if self.way.plans.get() && exit.is_none() {
+            opened.notes = Some(self.notes.clone());
+            let (ended, stood) = self.plan(watcher, &opened, &globals, &asked).await?;
+            exit = Some(ended);
+            stood
+        } else if exit.is_none() {
+            let (ended, stood) = self.live(watcher, &opened, &globals, &asked).await?;
+            exit = Some(ended);
+            stood
+        } else {
+            Vec::new()
+        };
+        let inputs = Inputs::new(&self.way.root, self.notes.clone(), opened, stood);
+        Ok(self.over(exit.unwrap_or(Exit::Done), inputs))
+    }
+
+    fn over(&self, exit: Exit, inputs: Inputs) -> Over {
+        Over { exit, inputs, spoke: self.out.spoke() }
+    }
+
+    fn failed(&self, fault: Fault) -> Result<Exit, Fault> {
+        if fault.code == Code::BUG {
+            return Err(fault);
+        }
+        self.out.fault(&told(self.way.start.globals.lab, fault.clone()));
+        Ok(fault.code.exit)
+    }
+
+    fn open(&self) -> Result<Open, Fault> {
+        match understand(self.way.start, &self.way.words)? {
+            Wanted::Explained => Err(Fault::new(Code::USAGE, "there is nothing to watch")),
+            Wanted::Recipes(invocation) => {
+                let mut globals = invocation.globals;
+                // Once is what was asked for; afterwards what is up to date is left alone.
+                globals.force &= self.first;
+                let opened = Opened::new(invocation.settings, &globals, &self.out)?;
+                Ok((opened, globals, invocation.asked))
             }
         }
     }
 
-    async fn attempt(&self, signals: UnboundedReceiver<()>) -> Result<Exit, Fault> {
-        let way = self.way;
-        let opened = understand(way.start, &way.words).and_then(|wanted| match wanted {
-            Wanted::Explained => Err(Fault::new(Code::USAGE, "there is nothing to watch")),
-            Wanted::Recipes(invocation) => {
-                let Invocation { settings, globals, asked, .. } = *invocation;
-                Ok((Opened::new(settings, &globals, &self.out)?, globals, asked))
-            }
-        });
-        self.look_at_sources();
-        let (mut opened, globals, asked) = opened?;
-        opened.notes = Some(self.notes.clone());
+    /// Runs the recipes.
+    async fn live(
+        &self,
+        watcher: &mut Watcher,
+        opened: &Opened,
+        globals: &Globals,
+        asked: &[Need],
+    ) -> Result<(Exit, Vec<Stood>), Fault> {
         let lab = opened.settings.lab;
-        if !way.apply && self.first && !way.plans.get() {
-            let plan = seam::planned(&opened, &globals, &asked).await?;
-            way.plans.set(plan.planned.iter().any(|p| p.effect.changes_world()));
-        }
-        if way.plans.get() {
-            let plan = seam::planned(&opened, &globals, &asked).await?;
-            return Ok(self.show(&opened, &plan, globals.verbose));
-        }
         let mut reporter = Reporter::new(self.out.clone(), opened.settings.output);
         if !self.first {
             reporter = reporter.terse();
         }
-        let between = Between { reporter: &reporter, hearing: self.hearing.clone() };
+        let hearing = Hearing::new(&reporter);
         let refused = Cell::new(false);
-        let tell = |ended: &crate::engine::run::Ended, _: &_| {
-            if self.hearing.cut.load(Ordering::Relaxed) {
+        let tell = |ended: &Ended, _: &_| {
+            if hearing.is_cut() {
                 return;
             }
             for (_, fault) in &ended.faults {
@@ -210,21 +269,68 @@ impl Round<'_> {
                 self.out.fault(&told(lab, fault.clone()));
             }
         };
-        let conduct = Conduct { reporter: &between, signals, files_only: !way.apply, tell: &tell };
-        let start = seam::Start::anew(opened.fresh_run());
-        let exit = seam::carry_out(&opened, &globals, &asked, start, conduct).await;
+        let run = opened.fresh_run();
+        let skip = opened.skip(run.clone(), globals.force);
+        let (sender, signals) = unbounded_channel();
+        let conduct = Conduct {
+            reporter: &hearing,
+            skip: &skip,
+            signals,
+            files_only: !self.way.apply,
+            tell: &tell,
+        };
+        let reads = Live { root: &self.way.root, notes: &self.notes, opened, skip: &skip };
+        let running =
+            seam::carry_out(opened, globals, asked, seam::Start::anew(run.clone()), conduct);
+        let exit = watcher.during(running, &reads, &hearing, &sender).await;
+        let exit = exit.or_else(|fault| self.failed(fault))?;
+        if exit != Exit::Done && !hearing.changes() {
+            // The next run begins anew: nobody goes on with this one.
+            seam::give_up(opened, &run);
+        }
         if refused.get() {
-            way.plans.set(true);
+            self.way.plans.set(true);
             self.say_plans();
         }
-        exit.map_err(|fault| told(lab, fault))
+        let last = |(recipe, args): &(String, _)| skip.last(recipe, args).map(Stood::of);
+        Ok((exit, hearing.steps().iter().filter_map(last).collect()))
     }
 
-    fn show(&self, opened: &Opened, plan: &Plan, verbose: bool) -> Exit {
+    /// Shows what the recipes would do.
+    async fn plan(
+        &self,
+        watcher: &mut Watcher,
+        opened: &Opened,
+        globals: &Globals,
+        asked: &[Need],
+    ) -> Result<(Exit, Vec<Stood>), Fault> {
+        let foreseen = match watcher.alone(seam::foresee(opened, globals, asked)).await {
+            None => return Ok((Exit::Interrupted, Vec::new())),
+            Some(Err(fault)) => return Ok((self.failed(fault)?, Vec::new())),
+            Some(Ok(foreseen)) => foreseen,
+        };
+        self.show(opened, &foreseen, globals.verbose);
+        self.look_at_declared(opened, &foreseen);
+        let skip = opened.skip(opened.fresh_run(), false);
+        let mut stood = Vec::new();
+        for (branch, verdict) in &foreseen.plan.judged {
+            let step = foreseen.steps.iter().find(|step| step.branch == *branch);
+            if let (Verdict::UpToDate { .. }, Some(step)) = (verdict, step) {
+                stood.extend(skip.last(&step.recipe, &step.args).map(Stood::of));
+            }
+        }
+        for step in &foreseen.steps {
+            stood.push(skip.sources_of(&step.recipe));
+        }
+        let faults = foreseen.plan.faults.iter();
+        Ok((faults.fold(Exit::Done, |worst, fault| worst.worst(fault.code.exit)), stood))
+    }
+
+    fn show(&self, opened: &Opened, foreseen: &Foreseen, verbose: bool) {
+        let plan = &foreseen.plan;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         let text = views::plan(plan, cluster, verbose, self.out.look());
-        let same = *self.way.shown.borrow() == text;
-        if same {
+        if *self.way.shown.borrow() == text {
             Watching::new(self.out.clone()).same_plan();
         } else {
             self.out.result(&text);
@@ -237,7 +343,6 @@ impl Round<'_> {
         for fault in &plan.faults {
             self.out.fault(&told(opened.settings.lab, fault.clone()));
         }
-        plan.faults.iter().fold(Exit::Done, |worst, fault| worst.worst(fault.code.exit))
     }
 
     fn say_plans(&self) {
@@ -248,9 +353,22 @@ impl Round<'_> {
         }
     }
 
-    /// Every Lua file of the repository: which of them a recipe loads is not known here.
+    /// What everything depends on and no step reads: `ops.toml`, and the inventories.
+    fn look_at_configuration(&self) {
+        let clusters = self.way.root.join("clusters");
+        self.notes.look(Follow::Path(self.way.root.join(project::FILE)));
+        for entry in std::fs::read_dir(&clusters).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|e| e == "toml") {
+                self.notes.look(Follow::Path(path));
+            }
+        }
+    }
+
+    /// Every Lua file: of which one a fault is, is not known where they could not be loaded.
     fn look_at_sources(&self) {
         let mut folders = vec![self.way.root.join("recipes"), self.way.root.join("lua-lib")];
+        self.notes.look(Follow::Names(self.way.root.join("clusters")));
         while let Some(folder) = folders.pop() {
             self.notes.look(Follow::Names(folder.clone()));
             for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
@@ -260,6 +378,24 @@ impl Round<'_> {
                 } else if path.extension().is_some_and(|e| e == "lua") {
                     self.notes.look(Follow::Path(path));
                 }
+            }
+        }
+    }
+
+    /// What shell in a plan says that it reads: it is not run, so nobody has looked at it.
+    fn look_at_declared(&self, opened: &Opened, foreseen: &Foreseen) {
+        let files = opened.files();
+        let strings = |value: Option<&Value>| -> Vec<String> {
+            let items = value.and_then(Value::as_array).into_iter().flatten();
+            items.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let calls = foreseen.plan.planned.iter().map(|p| strings(p.request.args.get("reads")));
+        let catalog = opened.host.catalog();
+        let heads = foreseen.steps.iter().filter_map(|step| catalog.get(&step.recipe));
+        let patterns = calls.chain(heads.map(|head| head.sources.clone())).flatten();
+        for pattern in patterns {
+            for path in find_files(&pattern, &*files).unwrap_or_default() {
+                self.notes.look(Follow::Path(self.way.root.join(path)));
             }
         }
     }

@@ -7,6 +7,7 @@ mod plan;
 mod show;
 mod status;
 mod verify;
+mod why;
 
 pub use lab::{facts, facts_json, lab_state_json};
 pub use list::{Listing, list, list_json};
@@ -15,6 +16,7 @@ pub use plan::{plan, plan_json};
 pub use show::{show, show_json, usage};
 pub use status::{StatusView, status, status_json};
 pub use verify::{granted, verification, verification_json};
+pub use why::{Judged, why, why_json};
 
 use ops_core::value::{Map, Value};
 

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use super::Follow;
 use super::print::Print;
-use crate::sys::files::{Files, Stat, normal};
+use crate::sys::files::{Files, Kind, Stat, normal};
 
 /// What was read, and what it was then.
 #[derive(Default)]
@@ -177,6 +177,17 @@ impl Files for Noted {
             self.notes.note(Follow::Names(at), None);
         }
         self.base.list(path)
+    }
+
+    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
+        if let Some(at) = self.at(path) {
+            self.notes.note(Follow::Names(at), None);
+        }
+        self.base.entries(path)
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        self.base.link(path)
     }
 
     fn write(&self, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {

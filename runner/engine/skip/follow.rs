@@ -1,0 +1,201 @@
+//! What a watch asks of the inputs of steps: where they lie, and which of them are no longer what they were. Judges no step.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use ops_core::time::Time;
+use ops_core::trace::{Input, Reason, Trace, TraceEnd, Why, fixed};
+use ops_core::value::{Digest, Map, Value};
+
+use super::{Skip, compare, declared};
+use crate::host::find_files;
+use crate::sys::disk::Disk;
+use crate::sys::watch::Follow;
+use crate::sys::watch::noted::{Noted, Notes};
+
+/// What some steps read and wrote, as far as a watch wants to know.
+#[derive(Clone, Debug, Default)]
+pub struct Stood {
+    inputs: Vec<Input>,
+    /// What they wrote themselves: no input of theirs.
+    outputs: Vec<String>,
+}
+
+impl Stood {
+    /// That of a finished step.
+    pub fn of(trace: Trace) -> Stood {
+        let outputs = trace.outputs.into_iter().map(|output| output.path).collect();
+        Stood { inputs: trace.inputs, outputs }
+    }
+
+    /// Whether nothing was read but recipes: nothing of it can change that a watch would see.
+    pub fn reads_nothing(&self) -> bool {
+        let read = |input: &&Input| input.path().is_some();
+        let source = |input: &Input| matches!(input, Input::Source { .. } | Input::Tool { .. });
+        self.inputs.iter().filter(read).all(source)
+    }
+
+    /// Where its inputs lie.
+    pub fn follows(&self, disk: &Disk) -> BTreeSet<Follow> {
+        let at = |path: &str| match path {
+            "." => disk.root().to_owned(),
+            path => disk.root().join(path),
+        };
+        let mut all = BTreeSet::new();
+        for input in &self.inputs {
+            match input {
+                Input::Listing { folder, .. } => _ = all.insert(Follow::Names(at(folder))),
+                Input::Glob { pattern, .. } => all.extend(walked(pattern, disk)),
+                Input::Source { path, .. } => {
+                    // The repository may have a file of its own in the place of a shipped one.
+                    all.insert(Follow::Path(at(path.trim_start_matches("embedded:"))));
+                }
+                input => all.extend(input.path().map(|path| Follow::Path(at(path)))),
+            }
+        }
+        all
+    }
+}
+
+/// The folders that a pattern is looked up in, and the paths that decide whether they are folders.
+fn walked(pattern: &str, disk: &Disk) -> BTreeSet<Follow> {
+    let notes = Rc::<Notes>::default();
+    let noted = Noted::over(Rc::new(disk.clone()), disk.root(), notes.clone());
+    // A pattern that cannot be looked up has no members; whatever is in its way is followed.
+    let _ = find_files(pattern, &noted);
+    let mut follows = notes.follows();
+    follows.insert(Follow::Names(disk.root().join(fixed(pattern))));
+    follows
+}
+
+impl Skip<'_> {
+    /// What the steps that run now have read and written so far.
+    pub fn so_far(&self) -> Stood {
+        let open = self.open.borrow();
+        let mut stood = Stood::default();
+        for step in open.values() {
+            let found = step.recorder.found();
+            let patterns: Vec<String> = found.patterns.iter().cloned().collect();
+            let (_, made) = declared::outputs(&patterns, &self.prints, &self.disk);
+            stood.inputs.extend(found.inputs());
+            stood.outputs.extend(found.written.into_iter().chain(made));
+        }
+        stood
+    }
+
+    /// The Lua files of a recipe, for one that did not run.
+    pub fn sources_of(&self, recipe: &str) -> Stood {
+        Stood { inputs: self.around.sources(recipe), outputs: Vec::new() }
+    }
+
+    /// Which inputs are no longer what they were when they were read, compared by content; with `hints` only what these are about. A long
+    /// list is cut off.
+    pub fn moved(&self, stood: &Stood, hints: Option<&BTreeSet<Follow>>, now: Time) -> Vec<Reason> {
+        let root = self.disk.root();
+        let concerned = |input: &&Input| hints.is_none_or(|hints| concerns(input, hints, root));
+        let inputs: Vec<Input> = stood.inputs.iter().filter(concerned).cloned().collect();
+        if inputs.is_empty() {
+            return Vec::new();
+        }
+        let trace = Trace {
+            recipe: String::new(),
+            args: Map::new(),
+            run: self.run.clone(),
+            at: now,
+            end: TraceEnd::Done { result: Value::Null },
+            kept: None,
+            because: Vec::new(),
+            // Its own outputs are taken out of what was found below: held against the trace they would only be found changed themselves.
+            outputs: Vec::new(),
+            inputs,
+        };
+        let check = compare::Check {
+            prints: self.prints.clone(),
+            disk: self.disk.clone(),
+            programs: self.programs(Some(&trace)),
+            variables: self.variables(Some(&trace)),
+            // Recipes and inventory are files to a watch.
+            facts: trace.inputs.clone(),
+            now,
+        };
+        let own: BTreeSet<&str> = stood.outputs.iter().map(String::as_str).collect();
+        let mut reasons: Vec<Reason> =
+            trace.inputs.iter().filter_map(|input| source(input, &self.disk)).collect();
+        for reason in compare::reasons(&check, &trace) {
+            match reason.why {
+                Why::Variable | Why::Expired => {}
+                Why::Members => reasons.extend(members(&reason, &trace, &own, &self.disk)),
+                _ if own.contains(reason.what.as_str()) => {}
+                _ => reasons.push(reason),
+            }
+        }
+        // A file that is one of several inputs is named once.
+        let mut named: BTreeMap<String, Reason> = BTreeMap::new();
+        for reason in reasons {
+            named.entry(reason.what.clone()).or_insert(reason);
+        }
+        named.into_values().collect()
+    }
+}
+
+/// Whether some of the hints may be about an input.
+fn concerns(input: &Input, hints: &BTreeSet<Follow>, root: &Path) -> bool {
+    let at = |path: &str| if path == "." { root.to_owned() } else { root.join(path) };
+    match input {
+        Input::Listing { folder, .. } => hints.contains(&Follow::Names(at(folder))),
+        Input::Glob { pattern, .. } => {
+            let below: PathBuf = at(fixed(pattern));
+            hints
+                .iter()
+                .any(|hint| hint.path().starts_with(&below) || below.starts_with(hint.path()))
+        }
+        Input::Source { path, .. } => {
+            hints.contains(&Follow::Path(at(path.trim_start_matches("embedded:"))))
+        }
+        input => input.path().is_some_and(|path| hints.contains(&Follow::Path(at(path)))),
+    }
+}
+
+/// Whether a Lua file is another one than the loaded one.
+fn source(input: &Input, disk: &Disk) -> Option<Reason> {
+    use crate::sys::files::Files as _;
+    let Input::Source { path, digest } = input else { return None };
+    if let Some(own) = path.strip_prefix("embedded:") {
+        let there = disk.stat(own).is_ok_and(|stat| stat.is_some());
+        return there.then(|| Reason::of(Why::Appeared, own));
+    }
+    match disk.read(path) {
+        Ok(text) if Digest::of_bytes(&text) == *digest => None,
+        Ok(_) => Some(Reason::of(Why::Source, path)),
+        Err(_) => Some(Reason::of(Why::Gone, path)),
+    }
+}
+
+/// The names that came to a folder or pattern, and those that went.
+fn members(reason: &Reason, trace: &Trace, own: &BTreeSet<&str>, disk: &Disk) -> Vec<Reason> {
+    use crate::sys::files::Files as _;
+    let (old, new): (Vec<String>, Vec<String>) = trace
+        .inputs
+        .iter()
+        .find_map(|input| match input {
+            Input::Glob { pattern, members } if *pattern == reason.what => {
+                Some((members.clone(), find_files(pattern, disk).unwrap_or_default()))
+            }
+            Input::Listing { folder, names } if *folder == reason.what => {
+                let path = |name: &String| match folder.as_str() {
+                    "." => name.clone(),
+                    folder => format!("{folder}/{name}"),
+                };
+                let now = disk.list(folder).unwrap_or_default();
+                Some((names.iter().map(path).collect(), now.iter().map(path).collect()))
+            }
+            _ => None,
+        })
+        .unwrap_or_default();
+    let (old, new): (BTreeSet<&String>, BTreeSet<&String>) =
+        (old.iter().collect(), new.iter().collect());
+    let come = new.difference(&old).map(|path| Reason::of(Why::Appeared, path.as_str()));
+    let gone = old.difference(&new).map(|path| Reason::of(Why::Gone, path.as_str()));
+    come.chain(gone).filter(|reason| !own.contains(reason.what.as_str())).collect()
+}
