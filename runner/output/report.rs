@@ -73,8 +73,7 @@ impl Reporter {
 }
 
 impl Reporter {
-    /// A reporter of a run that repeats an earlier one: what is as it was is only counted, what a file's change is is shown, and a run that
-    /// had nothing to do is not mentioned.
+    /// A reporter of a run that repeats an earlier one: what is as it was is only counted, and how a file changed is shown.
     #[must_use]
     pub fn terse(self) -> Reporter {
         Reporter { terse: true, ..self }
@@ -164,8 +163,7 @@ impl Reporter {
                 self.output.progress(&format!("grant {grant} is claimed by this run\n"));
             }
             // A failure is told as an error, by whoever conducts the run.
-            Record::End { exit, .. }
-                if self.terse && (*exit != Exit::Done || !self.output.spoke()) => {}
+            Record::End { exit, .. } if self.terse && *exit != Exit::Done => {}
             Record::End { exit, at } => self.summary(state, *exit, *at),
             Record::Intent(_)
             | Record::Started { .. }

@@ -33,13 +33,15 @@ impl Watching {
         Watching { output }
     }
 
-    /// It waits; `polled` are folders of which the kernel does not tell, each with the reason.
-    pub fn waits(&self, paths: usize, folders: usize, polled: &[(String, String)]) {
-        let text = format!("watching {} in {}", count(paths, "path"), count(folders, "folder"));
-        let how = if self.output.look().terminal { "   (Ctrl-C ends)" } else { "" };
-        self.say(&format!("{text}{how}"));
-        for (folder, why) in polled {
-            self.output.remark(&format!("{folder} is asked again and again: {why}"));
+    /// It waits; `polled` are folders of which the kernel does not tell, each with the reason. People are told what is `news`.
+    pub fn waits(&self, paths: usize, folders: usize, polled: &[(String, String)], news: bool) {
+        if news {
+            let text = format!("watching {} in {}", count(paths, "path"), count(folders, "folder"));
+            let how = if self.output.look().terminal { "   (Ctrl-C ends)" } else { "" };
+            self.say(&format!("{text}{how}"));
+            for (folder, why) in polled {
+                self.output.remark(&format!("{folder} is asked again and again: {why}"));
+            }
         }
         let polled: Vec<Value> =
             polled.iter().map(|(folder, why)| json!({"folder": folder, "why": why})).collect();

@@ -49,8 +49,8 @@ struct Watcher {
     watch: Watch,
     vigil: Vigil,
     signals: UnboundedReceiver<()>,
-    /// What was last said to be followed.
-    told: Option<(usize, usize)>,
+    /// Folders of which it was last said that the kernel does not tell; nothing where nothing was said yet.
+    told: Option<Vec<(String, String)>>,
 }
 
 /// What ends the time between two runs.
@@ -174,16 +174,19 @@ impl Watcher {
         if over.exit != Exit::Done && over.spoke {
             self.voice.broken();
         }
-        let counts = self.watch.counts();
-        if self.told.replace(counts) != Some(counts) {
-            let polled = self.watch.polled().into_iter();
-            let polled: Vec<(String, String)> =
-                polled.map(|p| (short(&self.root, &p.folder), p.why)).collect();
-            self.voice.waits(counts.0, counts.1, &polled);
-            if over.inputs.no_files() {
-                self.voice.follows_nothing();
-            }
+        let (paths, folders) = self.watch.counts();
+        let polled: Vec<(String, String)> = self
+            .watch
+            .polled()
+            .into_iter()
+            .map(|polled| (short(&self.root, &polled.folder), polled.why))
+            .collect();
+        let other = self.told.as_ref() != Some(&polled);
+        self.voice.waits(paths, folders, &polled, other);
+        if other && over.inputs.no_files() {
+            self.voice.follows_nothing();
         }
+        self.told = Some(polled);
     }
 }
 
