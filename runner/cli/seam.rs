@@ -29,7 +29,6 @@ use crate::engine::session::{Plan, Session};
 use crate::engine::skip::Skip;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
-use crate::output::views::Judged;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
 use crate::sys::blobs::Blobs;
@@ -395,35 +394,6 @@ pub(super) async fn foresee(
     Ok(Foreseen { plan, steps, changes })
 }
 
-/// Says of each recipe whether it is up to date, and what made its last run run. Runs nothing.
-pub(super) fn why(invocation: Invocation) -> Result<Exit, Fault> {
-    let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals, &out)?;
-    block_on(async {
-        let plan_hands = opened.plan_hands();
-        let bind =
-            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-        let run = opened.fresh_run();
-        let skip = opened.skip(run.clone(), globals.force);
-        let hands = (&plan_hands, &plan_hands);
-        let session = session(&opened, hands.0, hands.1, &bind, &Silent, &globals, run, &skip);
-        let judged = passing_time(&*opened.world, session.whether_up_to_date(&asked)).await;
-        let judged = judged.map_err(|fault| *fault)?;
-        let steps: Vec<Judged> = judged
-            .into_iter()
-            .map(|(step, verdict)| Judged {
-                last: skip.last(&step.recipe, &step.args),
-                step,
-                verdict,
-            })
-            .collect();
-        let now = opened.world.now();
-        out.result(&views::why(&steps, now, globals.verbose, out.look()));
-        out.document("ops.why", 1, &views::why_json(&steps));
-        Ok(Exit::Done)
-    })
-}
-
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, globals, asked, out, .. } = invocation;
@@ -498,6 +468,7 @@ pub(super) fn signals() -> UnboundedReceiver<()> {
     receiver
 }
 
+/// Runs the engine's one thread to the end of some work.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

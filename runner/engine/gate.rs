@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use ops_core::call::table::Call;
 use ops_core::call::{Request, Witness};
@@ -19,17 +18,17 @@ use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
-use super::hands::{Attendant, Hands};
+use super::hands::Hands;
 use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
 use super::skip::Skip;
-use crate::host::recorder::Recorder;
+use super::watch::Watch;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
-use crate::sys::world::{Local, Watcher, World};
+use crate::sys::world::{Local, World};
 
 /// The recipe that a run was asked for, as guards and refusals name it.
 #[derive(Clone, Debug, PartialEq)]
@@ -456,46 +455,6 @@ impl Backend for Gate<'_> {
 
     fn records(&self) -> bool {
         true
-    }
-}
-
-/// Passes what happens during a call to the journal and the reporter.
-pub(super) struct Watch<'g, 'a> {
-    gate: &'g Gate<'a>,
-    id: CallId,
-    recorder: Option<Rc<Recorder>>,
-}
-
-impl<'g, 'a> Watch<'g, 'a> {
-    /// Watches a call.
-    pub(super) fn new(gate: &'g Gate<'a>, id: &CallId) -> Watch<'g, 'a> {
-        let recorder = gate.cx.skip.and_then(|skip| skip.recorder(&id.path));
-        Watch { gate, id: id.clone(), recorder }
-    }
-}
-
-impl Watcher for Watch<'_, '_> {
-    fn started(&self, group: i32, start: u64) {
-        self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
-        // The journal's own failure stops the run at its next record.
-        let _ = self.gate.record(Record::Started { id: self.id.clone(), group, started: start });
-        fault::point("b5");
-    }
-
-    fn output(&self, stderr: bool, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
-    }
-}
-
-impl Attendant for Watch<'_, '_> {
-    fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
-        let (id, reason) = (self.id.clone(), reason.to_owned());
-        self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
-    }
-
-    fn recorder(&self) -> Option<&Recorder> {
-        self.recorder.as_deref()
     }
 }
 

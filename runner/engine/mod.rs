@@ -14,6 +14,7 @@ pub mod keep;
 mod nested;
 mod nodes;
 mod own_calls;
+mod parts;
 pub mod plan;
 pub mod proof;
 pub mod replay;
@@ -25,7 +26,8 @@ pub mod skip;
 mod step;
 mod timers;
 pub mod verify;
-pub mod watch;
+pub mod vigil;
+mod watch;
 
 #[cfg(test)]
 mod tests;

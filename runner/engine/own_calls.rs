@@ -13,7 +13,8 @@ use ops_core::value::{Map, Value};
 use serde_json::json;
 
 use super::backend::{Finished, Ready};
-use super::gate::{Gate, Watch, stop};
+use super::gate::{Gate, stop};
+use super::watch::Watch;
 
 impl Gate<'_> {
     /// Notes a live call in the trace of its step, with what it starts with.

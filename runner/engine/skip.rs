@@ -471,3 +471,6 @@ pub(super) fn up_to_date(by: Shown, last: Option<&Trace>) -> Verdict {
 fn counts(input: &Input) -> bool {
     !matches!(input, Input::Ops { .. } | Input::Identity { .. } | Input::Inventory { .. })
 }
+
+#[cfg(test)]
+mod tests;

@@ -269,6 +269,15 @@ impl<'a> Recording<'a> {
         }
     }
 
+    /// Something could not be read: whether anything is there, and which links lead to it, is all that was learned.
+    fn looked(&self, path: &str) {
+        if self.stat(path).is_err()
+            && let Some(path) = self.named(path)
+        {
+            self.recorder.links(&path, self.files);
+        }
+    }
+
     fn moved_below(&self, path: &str) {
         match self.files.entries(path) {
             Ok(entries) => entries.iter().for_each(|(name, _)| {
@@ -293,8 +302,7 @@ impl Files for Recording<'_> {
                     self.recorder.read(path, bytes, stat);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing(path),
-            Err(_) => {}
+            Err(_) => self.looked(path),
         }
         read
     }
@@ -321,7 +329,7 @@ impl Files for Recording<'_> {
                 self.recorder.links(&folder, self.files);
                 self.recorder.input(Input::Listing { folder, names: names.clone() });
             }
-            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => self.missing(path),
+            (Err(_), _) => self.looked(path),
             _ => {}
         }
         listed

@@ -222,7 +222,8 @@ impl Reporter {
 
     /// That a step is up to date is its only line; why it runs is told to those who ask for more.
     fn judged(&self, state: &mut State, branch: &Branch, verdict: &Verdict) {
-        if verdict.up_to_date() || self.output.mode() == Mode::Verbose {
+        let news = verdict.up_to_date() && !self.terse;
+        if news || self.output.mode() == Mode::Verbose {
             self.step_line(state, branch, &reasons::verdict(verdict));
         }
     }

@@ -1,5 +1,5 @@
 //! `ops watch RECIPE …`: runs recipes, and again whenever something that they read changes. Waits and dispatches; what a change means is
-//! decided by `engine/watch`, what a run is by `round`.
+//! decided by `engine/vigil`, what a run is by `round`.
 
 mod inputs;
 mod round;
@@ -17,7 +17,7 @@ use super::Start;
 use super::args::WatchArgs;
 use super::invocation::some_recipe;
 use super::seam::{block_on, signals};
-use crate::engine::watch::{Act, Heard, Vigil};
+use crate::engine::vigil::{Act, Heard, Vigil};
 use crate::output::watch::{Changed, Watching};
 use crate::sys::clock;
 use crate::sys::watch::{Follow, Pace, Watch};
