@@ -87,13 +87,6 @@ impl Output {
         Output { lead: Some(Arc::new(Mutex::new(Some(lead)))), ..self.clone() }
     }
 
-    /// Whether its lead was written, and so anything at all; true where it has none.
-    pub fn spoke(&self) -> bool {
-        self.lead.as_ref().is_none_or(|lead| {
-            lead.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_none()
-        })
-    }
-
     /// What is written at all.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -227,10 +220,9 @@ pub(crate) mod tests {
         let kept = Kept::default();
         let output = kept.output(Look::PLAIN, Mode::Human).led_by("lead\n".into());
         output.document("x", 1, &serde_json::Map::new());
-        assert!(!output.spoke() && kept.text().is_empty());
+        assert!(kept.text().is_empty());
         output.progress("a\n");
         output.clone().progress("b\n");
-        assert!(output.spoke());
         assert_eq!(kept.text(), "lead\na\nb\n");
     }
 

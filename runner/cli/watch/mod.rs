@@ -140,7 +140,11 @@ impl Watcher {
             let mut due = None;
             match act {
                 Act::Run => return Next::Run(moved),
-                Act::Leave { interrupted } => return Next::Leave { interrupted },
+                // A run that ended by itself just before was not interrupted.
+                Act::Leave { interrupted } => {
+                    let interrupted = interrupted && over.exit == Exit::Interrupted;
+                    return Next::Leave { interrupted };
+                }
                 Act::Later(span) => {
                     self.voice.restless(span.0, &moved);
                     due = Some(span);
@@ -171,7 +175,7 @@ impl Watcher {
     }
 
     fn say_waiting(&mut self, over: &Over) {
-        if over.exit != Exit::Done && over.spoke {
+        if over.exit != Exit::Done && !over.planned {
             self.voice.broken();
         }
         let (paths, folders) = self.watch.counts();

@@ -82,8 +82,8 @@ pub(super) struct Over {
     pub(super) exit: Exit,
     /// What it stood on.
     pub(super) inputs: Inputs,
-    /// It had something to tell.
-    pub(super) spoke: bool,
+    /// Nothing ran: the plan was shown.
+    pub(super) planned: bool,
 }
 
 /// What is heard of a run while it goes on, between it and its reporter.
@@ -221,7 +221,7 @@ impl Round<'_> {
     }
 
     fn over(&self, exit: Exit, inputs: Inputs) -> Over {
-        Over { exit, inputs, spoke: self.out.spoke() }
+        Over { exit, inputs, planned: self.way.plans.get() }
     }
 
     fn failed(&self, fault: Fault) -> Result<Exit, Fault> {
