@@ -1,6 +1,7 @@
 //! The reporter: words events for people and machines. The only place that prints.
 
 mod children;
+mod diff;
 mod fault;
 pub mod json;
 mod paint;

@@ -310,11 +310,13 @@ impl Reporter {
         let Outcome::Done(reply) = outcome else { return };
         let diff = reply.get("diff").and_then(Value::as_str).unwrap_or_default();
         let paint = self.output.paint();
-        for line in diff.lines() {
-            let text = match line.chars().next() {
-                Some('-') => paint.bad(plain(line)),
-                Some('+') => paint.good(plain(line)),
-                _ => paint.dim(plain(line)),
+        for line in super::diff::shown(diff) {
+            let text = plain(&format!("{}{}", line.sign, line.text));
+            let text = match line.sign {
+                '-' => paint.bad(text),
+                '+' => paint.good(text),
+                '~' => paint.warn(text),
+                _ => paint.dim(text),
             };
             self.step_line(state, &id.path.clone(), &format!("  {text}"));
         }
@@ -447,6 +449,11 @@ impl State {
 
 /// The run that a reporter has seen, for commands that name it afterwards.
 impl Reporter {
+    /// Whether it tells machines, who are told everything.
+    pub fn is_json(&self) -> bool {
+        self.output.mode() == Mode::Json
+    }
+
     /// The id of the run, once it has begun.
     pub fn run(&self) -> Option<RunId> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -120,10 +120,10 @@ impl Watching {
         self.document("restless", json!({"wait_ms": ms, "paths": paths}));
     }
 
-    /// It ends because the user wants it.
-    pub fn ends(&self) {
-        self.say("watch ends");
-        self.document("ended", json!({}));
+    /// It ends because the user wants it; the run under way was interrupted for it.
+    pub fn ends(&self, interrupted: bool) {
+        self.say(if interrupted { "watch ends, its run was interrupted" } else { "watch ends" });
+        self.document("ended", json!({"interrupted": interrupted}));
     }
 
     fn say(&self, text: &str) {

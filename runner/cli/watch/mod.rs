@@ -72,11 +72,10 @@ impl Watcher {
             let act = self.vigil.hear(Heard::Ended { moved: !moved.is_empty() });
             match self.between(act, moved, &over).await {
                 Next::Run(changed) => because = changed,
-                Next::Leave { interrupted: false } => {
-                    self.voice.ends();
-                    return Ok(Exit::Done);
+                Next::Leave { interrupted } => {
+                    self.voice.ends(interrupted);
+                    return Ok(if interrupted { Exit::Interrupted } else { Exit::Done });
                 }
-                Next::Leave { interrupted: true } => return Ok(Exit::Interrupted),
             }
         }
     }
@@ -96,6 +95,7 @@ impl Watcher {
                 ended = &mut run => return ended,
                 Some(()) = self.signals.recv() => {
                     if self.vigil.hear(Heard::Signal) == Act::Pass {
+                        hearing.leave();
                         // The run may have ended by itself just now.
                         let _ = sender.send(());
                     }

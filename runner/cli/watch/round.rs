@@ -11,6 +11,7 @@ use ops_core::call::table::Call;
 use ops_core::call::{Interrupt, Request};
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events};
+use ops_core::ident::RunId;
 use ops_core::record::Record;
 use ops_core::trace::Verdict;
 use ops_core::value::{Map, Value};
@@ -25,7 +26,7 @@ use super::super::seam::{self, Conduct, Foreseen};
 use super::super::{Start, recipes};
 use super::Watcher;
 use super::inputs::{Inputs, Live};
-use crate::config::project;
+use crate::config::{ChildOutput, project};
 use crate::engine::run::Ended;
 use crate::engine::skip::Stood;
 use crate::host::find_files;
@@ -90,6 +91,7 @@ pub(super) struct Over {
 pub(super) struct Hearing<'a> {
     reporter: &'a Reporter,
     cut: AtomicBool,
+    left: AtomicBool,
     changes: AtomicBool,
     steps: Mutex<Vec<(String, Map<String, Value>)>>,
     shell: Notify,
@@ -97,8 +99,9 @@ pub(super) struct Hearing<'a> {
 
 impl<'a> Hearing<'a> {
     fn new(reporter: &'a Reporter) -> Hearing<'a> {
-        let (cut, changes) = (AtomicBool::new(false), AtomicBool::new(false));
-        Hearing { reporter, cut, changes, steps: Mutex::default(), shell: Notify::new() }
+        let no = || AtomicBool::new(false);
+        let (steps, shell) = (Mutex::default(), Notify::new());
+        Hearing { reporter, cut: no(), left: no(), changes: no(), steps, shell }
     }
 
     /// From now on its end is no news: it is being ended.
@@ -106,8 +109,15 @@ impl<'a> Hearing<'a> {
         self.cut.store(true, Ordering::Relaxed);
     }
 
-    fn is_cut(&self) -> bool {
-        self.cut.load(Ordering::Relaxed)
+    /// The user ends it together with the watch.
+    pub(super) fn leave(&self) {
+        self.left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is ended from here, and nothing of it is left that somebody could go on with.
+    fn is_ended(&self) -> bool {
+        let cut = self.cut.load(Ordering::Relaxed);
+        (cut || self.left.load(Ordering::Relaxed)) && !self.changes()
     }
 
     /// It has begun to change a cluster, or something else that must not be left half-way.
@@ -151,7 +161,7 @@ impl Events for Hearing<'_> {
                     Record::Stopped { .. } | Record::StepEnd { .. } | Record::End { .. }
                 )
         );
-        if !(ending && self.is_cut()) {
+        if !ending || !self.is_ended() || self.reporter.is_json() {
             self.reporter.event(event);
         }
     }
@@ -239,7 +249,12 @@ impl Round<'_> {
                 let mut globals = invocation.globals;
                 // Once is what was asked for; afterwards what is up to date is left alone.
                 globals.force &= self.first;
-                let opened = Opened::new(invocation.settings, &globals, &self.out)?;
+                let mut settings = invocation.settings;
+                if globals.output.is_none() && settings.project.output.is_none() {
+                    // What a server says is wanted while it runs.
+                    settings.output = ChildOutput::Interleave;
+                }
+                let opened = Opened::new(settings, &globals, &self.out)?;
                 Ok((opened, globals, invocation.asked))
             }
         }
@@ -260,13 +275,17 @@ impl Round<'_> {
         }
         let hearing = Hearing::new(&reporter);
         let refused = Cell::new(false);
-        let tell = |ended: &Ended, _: &_| {
-            if hearing.is_cut() {
-                return;
-            }
+        let tell = |ended: &Ended, run: &RunId| {
             for (_, fault) in &ended.faults {
                 refused.set(refused.get() || fault.code == Code::NOT_APPLIED);
-                self.out.fault(&told(lab, fault.clone()));
+                let mut fault = fault.clone();
+                if fault.code == Code::INTERRUPTED {
+                    if hearing.is_ended() {
+                        continue;
+                    }
+                    fault = fault.next(format!("ops resume {run}"));
+                }
+                self.out.fault(&told(lab, fault));
             }
         };
         let run = opened.fresh_run();
