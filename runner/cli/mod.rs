@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod hints;
 mod history;
+mod index;
 mod invocation;
 mod lab;
 mod list;

@@ -1,5 +1,7 @@
 //! Everything that an invocation opens: the world or the lab, files, state folder, recipes, hands. Opened once, here; decides nothing.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -61,6 +63,8 @@ pub(super) struct Opened {
     /// Where it is noted what runs and plans read, if somebody wants to know.
     pub notes: Option<Rc<Notes>>,
     state: PathBuf,
+    /// What each recipe file is made of, once it has been asked for.
+    made_of: RefCell<BTreeMap<(String, Option<String>), Vec<Input>>>,
     redactor: Redactor,
 }
 
@@ -71,10 +75,20 @@ impl Opened {
         globals: &Globals,
         out: &Output,
     ) -> Result<Opened, Fault> {
+        let host = recipes::load(&settings.project, &settings.env)?;
+        Opened::with(settings, host, globals, out)
+    }
+
+    /// As [`Opened::new`], with recipes that have been loaded.
+    pub(super) fn with(
+        settings: Settings,
+        host: Host,
+        globals: &Globals,
+        out: &Output,
+    ) -> Result<Opened, Fault> {
         let unreadable = |what: &str, error: &std::io::Error| {
             Fault::new(Code::STATE_STORE, format!("{what}: {error}"))
         };
-        let host = recipes::load(&settings.project)?;
         let disk = Disk::new(settings.root())
             .map_err(|error| unreadable(&settings.root().display().to_string(), &error))?;
         let disk = Rc::new(disk);
@@ -131,6 +145,7 @@ impl Opened {
             asker,
             notes: None,
             state,
+            made_of: RefCell::default(),
             redactor: out.redactor().clone(),
         })
     }
@@ -237,12 +252,16 @@ impl Opened {
 
 impl Around for Opened {
     fn sources(&self, recipe: &str) -> Vec<Input> {
-        let sources = self.host.sources_of(recipe).into_iter();
         let input = |source: &Source| Input::Source {
             path: source.shown.clone(),
             digest: Digest::of_bytes(source.text.as_bytes()),
         };
-        sources.map(input).collect()
+        let Some(head) = self.host.catalog().get(recipe) else { return Vec::new() };
+        // Recipes of one file are made of the same files.
+        let key = (head.file.clone(), head.overrides.clone());
+        let mut made_of = self.made_of.borrow_mut();
+        let found = || self.host.sources_of(recipe).into_iter().map(input).collect::<Vec<Input>>();
+        made_of.entry(key).or_insert_with(found).clone()
     }
 
     fn place(&self, head: &Head, text: &str) -> Option<Place> {

@@ -227,7 +227,7 @@ impl<'a> Run<'a> {
     /// Runs to the end: every step is over or left, and no call is under way.
     pub async fn run(mut self) -> Ended {
         loop {
-            self.start_steps();
+            while self.start_steps() {}
             self.send_stop();
             self.turn_steps();
             if self.replaying() && self.quiet() && self.turning == 0 {
@@ -301,8 +301,9 @@ impl<'a> Run<'a> {
         self.replay.as_ref().is_some_and(|r| !r.live)
     }
 
-    /// Starts what can start: needs done, a place free, nothing stopped.
-    fn start_steps(&mut self) {
+    /// Starts what can start: needs done, a place free, nothing stopped. True where a step was over at once: others may wait for it.
+    fn start_steps(&mut self) -> bool {
+        let mut over = false;
         let mut running = self
             .steps
             .iter()
@@ -333,9 +334,12 @@ impl<'a> Run<'a> {
             {
                 self.begin(at);
                 // In a preflight most steps have nothing to run and are over at once.
-                running += usize::from(self.steps[at].state == StepState::Running);
+                let runs = self.steps[at].state == StepState::Running;
+                running += usize::from(runs);
+                over |= !runs;
             }
         }
+        over
     }
 
     fn begin(&mut self, at: usize) {

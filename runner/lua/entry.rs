@@ -12,10 +12,11 @@ use ops_core::value::{Map, Value as Json};
 
 use super::arm::{Arm, Done, End, Outcome};
 use super::body::{Body, Local};
-use super::catalog::{Home, load};
+use super::catalog::load;
 use super::caught::Caught;
+use super::compiled::Compiled;
 use super::cx::{self, Facts};
-use super::head::{self, Recipe, fields::Fields};
+use super::head::{self, fields::Fields};
 use super::params::{self, Given};
 use super::raised::{self, Raised};
 use super::task::{Work, drive, start};
@@ -23,13 +24,6 @@ use super::vm::Vm;
 use super::{ask, text, value};
 use crate::recipe::Head;
 use crate::recipe::source::{Sources, recipe_name};
-
-/// What a step needs to know of its recipe.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) head: Head,
-    pub(super) home: Home,
-}
 
 /// The functions of a loaded recipe: its own, and those of the recipe that it overrides.
 #[derive(Clone)]
@@ -64,37 +58,62 @@ impl Loaded {
 pub(super) fn begin(
     vm: &Vm,
     sources: &Arc<Sources>,
-    plan: &Plan,
+    compiled: &Compiled,
+    head: &Head,
     spec: &StepSpec,
 ) -> Result<Rc<Done>, Failure> {
-    let loaded = Loaded {
-        own: fields(vm, sources, &plan.home.file, &plan.head.name)?,
-        base: match &plan.home.base {
-            Some(file) => Some(fields(vm, sources, file, &plan.head.name)?),
-            None => None,
-        },
-    };
+    let loaded = load_all(vm, sources, compiled, head, &spec.entry)?;
     vm.body.loading.set(false);
-    let run = Step { vm, plan, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
+    let run = Step { vm, head, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
     let work = run.work().map_err(|error| raised::end(raised::read(&error, &vm.body.texts)))?;
     let arm = Arm::root(spec.branch.clone());
     Ok(start(&vm.body, &vm.lua, &arm, work))
 }
 
-fn fields(vm: &Vm, sources: &Sources, file: &str, name: &str) -> Result<Fields, Failure> {
+fn load_all(
+    vm: &Vm,
+    sources: &Sources,
+    compiled: &Compiled,
+    head: &Head,
+    entry: &Entry,
+) -> Result<Loaded, Failure> {
+    let name = &head.name;
+    if let Some(base) = &head.overrides {
+        let own = fields(vm, sources, None, &head.file, name)?;
+        return Ok(Loaded { own, base: Some(fields(vm, sources, None, base, name)?) });
+    }
+    // The functions of parameters stand in the tables of the file.
+    let compiled = Some(compiled).filter(|_| !matches!(entry, Entry::Parameters));
+    Ok(Loaded { own: fields(vm, sources, compiled, &head.file, name)?, base: None })
+}
+
+/// The fields of a recipe: from its file, or from what an earlier body of this file has compiled.
+fn fields(
+    vm: &Vm,
+    sources: &Sources,
+    compiled: Option<&Compiled>,
+    file: &str,
+    name: &str,
+) -> Result<Fields, Failure> {
     let fail = |fault: Fault| Failure::Fault(Box::new(fault));
     let gone = || Fault::new(Code::RECIPE_UNKNOWN, format!("recipe `{name}` is not in {file}"));
     let source = sources.shown(file).ok_or_else(|| fail(gone()))?;
+    if let Some(functions) = compiled.and_then(|compiled| compiled.get(file, name)) {
+        let fields = vm.fields(source, &functions);
+        return fields.map_err(|error| raised::end(raised::read(&error, &vm.body.texts)));
+    }
     let (number, value) = load(vm, source).map_err(fail)?;
     let path_name = recipe_name(&source.path).map_err(fail)?;
-    let recipes = head::recipes(&vm.body.texts, number, &path_name, &value).map_err(fail)?;
-    let found: Option<Recipe> = recipes.into_iter().find(|recipe| recipe.name == name);
-    found.map(|recipe| recipe.fields).ok_or_else(|| fail(gone()))
+    if let Some(compiled) = compiled.filter(|compiled| compiled.wants(file)) {
+        let recipes = head::recipes(&vm.body.texts, number, &path_name, &value).map_err(fail)?;
+        compiled.keep(file, &source.text, &recipes);
+    }
+    head::find(&path_name, &value, name).ok_or_else(|| fail(gone()))
 }
 
 struct Step<'a> {
     vm: &'a Vm,
-    plan: &'a Plan,
+    head: &'a Head,
     spec: &'a StepSpec,
     loaded: Loaded,
     cluster: Option<Rc<Cluster>>,
@@ -116,8 +135,8 @@ impl Step<'_> {
                 None => Ok(nothing()),
             },
             Entry::Parameters => self.parameters(),
-            Entry::Status if self.plan.head.functions.status => self.call("status", Vec::new()),
-            Entry::Status => Ok(self.shell(&self.plan.head.status, Lines::Status)),
+            Entry::Status if self.head.functions.status => self.call("status", Vec::new()),
+            Entry::Status => Ok(self.shell(&self.head.status, Lines::Status)),
             Entry::OnFailure(error) => {
                 let raised = Raised::Call(
                     Box::new(error.clone()),
@@ -139,13 +158,13 @@ impl Step<'_> {
     }
 
     fn params(&self) -> mlua::Result<Value> {
-        params::object(self.lua(), &self.plan.head, &self.spec.params, self.cluster.as_ref())
+        params::object(self.lua(), self.head, &self.spec.params, self.cluster.as_ref())
     }
 
     fn cx(&self, super_body: Option<Function>) -> mlua::Result<Table> {
         let facts = Facts {
             cluster: self.cluster.clone(),
-            recipe: self.plan.head.name.clone(),
+            recipe: self.head.name.clone(),
             run: self.spec.run.0.clone(),
             needs: self.spec.needs.clone(),
             super_body,
@@ -154,7 +173,7 @@ impl Step<'_> {
     }
 
     fn run(&self) -> mlua::Result<Work> {
-        let head = &self.plan.head;
+        let head = self.head;
         if !head.stages.is_empty() {
             return Ok(self.stages());
         }
@@ -195,7 +214,7 @@ impl Step<'_> {
 
     fn parameters(&self) -> mlua::Result<Work> {
         let given = Given {
-            head: self.plan.head.clone(),
+            head: self.head.clone(),
             values: self.spec.params.clone(),
             cluster: self.cluster.clone(),
             cx: self.cx(None)?,
@@ -214,7 +233,7 @@ impl Step<'_> {
 
     /// One nested step after the other.
     fn stages(&self) -> Work {
-        let stages = self.plan.head.stages.clone();
+        let stages = self.head.stages.clone();
         let (lua, body) = (self.lua().clone(), self.vm.body.clone());
         Work::Rust(Box::new(move |arm| {
             Box::pin(async move {
@@ -246,12 +265,12 @@ impl Step<'_> {
             };
             env.insert(name.clone(), text.into());
         }
-        for (name, text) in &self.plan.head.env {
+        for (name, text) in &self.head.env {
             env.insert(name.clone(), text.clone().into());
         }
-        let cwd = self.plan.head.cwd.clone();
+        let cwd = self.head.cwd.clone();
         let mut said = Map::new();
-        let (sources, generates) = (&self.plan.head.sources, &self.plan.head.generates);
+        let (sources, generates) = (&self.head.sources, &self.head.generates);
         match kind {
             Lines::Status => _ = said.insert("effect".into(), "reads".into()),
             // Declared sources say that the lines only make files of files.
@@ -347,7 +366,7 @@ pub(super) fn result(
     body: &Body,
     lua: &Lua,
     spec: &StepSpec,
-    plan: &Plan,
+    head: &Head,
     outcome: Outcome,
 ) -> Result<Json, Failure> {
     let value = match outcome {
@@ -363,9 +382,7 @@ pub(super) fn result(
     };
     match spec.entry {
         Entry::Confirm => Ok(text::of(lua, &value).unwrap_or_default().into()),
-        Entry::Needs => {
-            needs(&value, &plan.head.name).map_err(|fault| Failure::Fault(Box::new(fault)))
-        }
+        Entry::Needs => needs(&value, &head.name).map_err(|fault| Failure::Fault(Box::new(fault))),
         _ => value::to_json(&value).map_err(|wrong| {
             let title = format!("the result of `{}` is no plain data: {wrong}", spec.recipe);
             Failure::Fault(Box::new(Fault::new(Code::VALUE, title)))

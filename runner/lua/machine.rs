@@ -13,12 +13,13 @@ use super::arm::Done;
 use super::body::Body;
 use super::calls::Calls;
 use super::catalog::{Index, index};
+use super::compiled::Compiled;
 use super::deadline::{Deadline, GRACE};
-use super::entry::{self, Plan};
+use super::entry;
 use super::head::scan;
 use super::vm::Vm;
-use crate::recipe::Catalog;
 use crate::recipe::source::{Source, Sources};
+use crate::recipe::{Catalog, Head};
 
 /// Stack of a VM's thread: Lua allows 200 levels of C calls, each of ours takes some kilobytes.
 const STACK: usize = 16 << 20;
@@ -29,6 +30,7 @@ pub struct Host {
     sources: Arc<Sources>,
     calls: Calls,
     index: Arc<Index>,
+    compiled: Arc<Compiled>,
 }
 
 impl Host {
@@ -41,7 +43,18 @@ impl Host {
     pub fn with_calls(sources: Sources, calls: Calls) -> Host {
         let sources = Arc::new(sources);
         let index = Arc::new(index(&sources, calls));
-        Host { sources, calls, index }
+        Host { sources, calls, index, compiled: Arc::default() }
+    }
+
+    /// As [`Host::new`], with the catalogue of these very sources, so that none of them has to be loaded for it.
+    pub fn with_catalog(sources: Sources, catalog: Catalog) -> Host {
+        let index = Arc::new(Index { catalog, faults: Vec::new() });
+        Host {
+            sources: Arc::new(sources),
+            calls: Calls::default(),
+            index,
+            compiled: Arc::default(),
+        }
     }
 
     /// Every recipe.
@@ -62,9 +75,8 @@ impl Host {
     /// The Lua files that a recipe is made of: its own, the one that it overrides, and every module that these require, also through another.
     /// Where a file computes a module's name, all modules belong to it.
     pub fn sources_of(&self, recipe: &str) -> Vec<&Source> {
-        let home = self.index.catalog.get(recipe).and_then(|head| self.index.homes.get(&head.name));
-        let Some(home) = home else { return Vec::new() };
-        let first = std::iter::once(&home.file).chain(&home.base);
+        let Some(head) = self.index.catalog.get(recipe) else { return Vec::new() };
+        let first = std::iter::once(&head.file).chain(&head.overrides);
         let mut open: Vec<&Source> = first.filter_map(|shown| self.sources.shown(shown)).collect();
         let mut found: BTreeMap<&str, &Source> = BTreeMap::new();
         while let Some(source) = open.pop() {
@@ -78,6 +90,11 @@ impl Host {
             open.extend(names.iter().filter_map(|name| self.sources.module(name).ok()));
         }
         found.into_values().collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn compiled(&self, file: &str, recipe: &str) -> bool {
+        self.compiled.get(file, recipe).is_some()
     }
 
     /// A body that has not begun. A recipe that does not exist is a failure of its first turn.
@@ -169,7 +186,7 @@ fn run(
     let Ok(first) = deliveries.recv() else { return };
     let body = Body::new(host.calls, deadline.clone(), &spec.run.0);
     let started = begin(host, spec, &body);
-    let (vm, plan, done) = match started {
+    let (vm, head, done) = match started {
         Ok(started) => started,
         Err(failure) => {
             let _ = answer.send(Turn { acts: body.take_acts(), end: Some(Err(failure)) });
@@ -178,7 +195,7 @@ fn run(
     };
     let mut delivery = first;
     loop {
-        let turn = turn(&vm, spec, &plan, &done, delivery);
+        let turn = turn(&vm, spec, &head, &done, delivery);
         let ended = turn.end.is_some();
         if answer.send(turn).is_err() || ended {
             return;
@@ -190,25 +207,22 @@ fn run(
     }
 }
 
-fn begin(host: &Host, spec: &StepSpec, body: &Rc<Body>) -> Result<(Vm, Plan, Rc<Done>), Failure> {
+fn begin(host: &Host, spec: &StepSpec, body: &Rc<Body>) -> Result<(Vm, Head, Rc<Done>), Failure> {
     let fail = |fault: Fault| Failure::Fault(Box::new(fault));
-    let head = host.index.catalog.get(&spec.recipe);
-    let home = head.and_then(|head| host.index.homes.get(&head.name));
-    let (Some(head), Some(home)) = (head, home) else {
-        let known = host.index.catalog.recipes.keys().map(String::as_str);
+    let Some(head) = host.index.catalog.get(&spec.recipe) else {
+        let known = host.index.catalog.names();
         let title = format!("there is no recipe `{}`", spec.recipe);
         return Err(fail(
             Fault::new(Code::RECIPE_UNKNOWN, title).did_you_mean(&spec.recipe, known),
         ));
     };
-    let plan = Plan { head: head.clone(), home: home.clone() };
     let vm = Vm::new(host.sources.clone(), body.clone(), spec.limits.memory)
         .map_err(|error| fail(Fault::new(Code::MEMORY, error.to_string())))?;
-    let done = entry::begin(&vm, &host.sources, &plan, spec)?;
-    Ok((vm, plan, done))
+    let done = entry::begin(&vm, &host.sources, &host.compiled, head, spec)?;
+    Ok((vm, head.clone(), done))
 }
 
-fn turn(vm: &Vm, spec: &StepSpec, plan: &Plan, done: &Rc<Done>, delivery: Delivery) -> Turn {
+fn turn(vm: &Vm, spec: &StepSpec, head: &Head, done: &Rc<Done>, delivery: Delivery) -> Turn {
     let body = &vm.body;
     let mut stray = None;
     match delivery {
@@ -223,7 +237,7 @@ fn turn(vm: &Vm, spec: &StepSpec, plan: &Plan, done: &Rc<Done>, delivery: Delive
     body.settle();
     let end = match (stray, done.outcome()) {
         (Some(fault), _) => Some(Err(Failure::Fault(Box::new(fault)))),
-        (None, Some(outcome)) => Some(entry::result(body, &vm.lua, spec, plan, outcome)),
+        (None, Some(outcome)) => Some(entry::result(body, &vm.lua, spec, head, outcome)),
         (None, None) if !body.waits() => {
             let fault = Fault::new(Code::BUG, "the body neither waits nor has it ended");
             Some(Err(Failure::Fault(Box::new(fault))))

@@ -180,7 +180,7 @@ fn rendering_in_the_lab_is_skipped_until_something_it_was_made_from_changes() {
     assert_eq!(run(&space), ["talos:generate-config"]);
     let plan = space.run(["--lab", "plan", "talos:apply-config"]).exit(0);
     assert!(plan.stdout().contains("talos:generate-config   up to date"), "{}", plan.all());
-    fs::remove_dir_all(space.path("clusterconfig")).unwrap();
+    fs::remove_dir_all(space.path(".ops/lab/home/clusterconfig")).unwrap();
     assert_eq!(run(&space), NONE);
     assert_eq!(run(&space), ["talos:generate-config"]);
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{Exceptions, up_to_date};
 use crate::host::find_files;
+use crate::host::recorder::links_on;
 use crate::sys::disk::Disk;
 use crate::sys::files::Files;
 use crate::sys::prints::{Prints, Seen, each};
@@ -126,6 +127,34 @@ enum Look {
     Renewed(Renewal),
 }
 
+/// What of a trace others of its inputs are held against.
+struct Known<'t> {
+    /// Its outputs: no members of the folders that it lists.
+    outputs: BTreeSet<&'t str>,
+    /// Links that it met.
+    links: BTreeSet<&'t str>,
+}
+
+impl<'t> Known<'t> {
+    fn of(trace: &'t Trace) -> Known<'t> {
+        let link = |input: &'t Input| match input {
+            Input::Link { path, .. } => Some(path.as_str()),
+            _ => None,
+        };
+        Known {
+            outputs: trace.outputs.iter().map(|output| output.path.as_str()).collect(),
+            links: trace.inputs.iter().filter_map(link).collect(),
+        }
+    }
+
+    /// A link on the way to a path where none was.
+    fn new_link(&self, path: &str, disk: &Disk) -> Option<String> {
+        let links = links_on(path, disk, &mut BTreeSet::new());
+        let new = links.iter().map(Input::name).find(|link| !self.links.contains(link));
+        new.map(str::to_owned)
+    }
+}
+
 /// A fingerprint that tells more than the stored one, and its place in the trace.
 struct Renewal {
     output: bool,
@@ -153,7 +182,7 @@ pub(super) fn reasons(check: &Check, trace: &Trace) -> Vec<Reason> {
 /// Everything that is not as the trace says, and what to renew in it.
 fn moved(check: &Check, trace: &Trace) -> (Vec<Reason>, Vec<Renewal>) {
     let mut reasons = facts(&trace.inputs, &check.facts);
-    let own: BTreeSet<&str> = trace.outputs.iter().map(|output| output.path.as_str()).collect();
+    let known = Known::of(trace);
     let inputs = trace.inputs.iter().enumerate().map(|(at, input)| Item::Input(at, input));
     let outputs = trace.outputs.iter().enumerate().map(|(at, output)| Item::Output(at, output));
     let items: Vec<Item<'_>> = inputs.chain(outputs).collect();
@@ -166,7 +195,7 @@ fn moved(check: &Check, trace: &Trace) -> (Vec<Reason>, Vec<Renewal>) {
             return Look::Same;
         }
         let look = match item {
-            Item::Input(at, input) => look_at(check, input, *at, &own, &now),
+            Item::Input(at, input) => look_at(check, input, *at, &known, &now),
             Item::Output(at, output) => look_at_output(check, output, *at, &now),
         };
         if matches!(look, Look::Moved(_)) {
@@ -253,9 +282,10 @@ fn look_at(
     check: &Check,
     input: &Input,
     at: usize,
-    own: &BTreeSet<&str>,
+    known: &Known<'_>,
     now: &dyn Fn() -> Option<i64>,
 ) -> Look {
+    let own = &known.outputs;
     let moved = |why: Why, old: String, new: String| {
         Look::Moved(Reason::of(why, input.name()).moved(old, new))
     };
@@ -266,7 +296,11 @@ fn look_at(
             Err((why, new)) => moved(why, print_shown(print), new),
         },
         Input::Absent { path } => match check.prints.stat(path) {
-            Ok(None) => Look::Same,
+            // A link to nothing is another answer than nothing.
+            Ok(None) => match known.new_link(path, &check.disk) {
+                None => Look::Same,
+                Some(link) => moved(Why::Appeared, "absent".into(), format!("a link at {link}")),
+            },
             Ok(Some(stat)) => moved(Why::Appeared, "absent".into(), present(stat.dir)),
             Err(error) => moved(Why::Appeared, "absent".into(), error.to_string()),
         },
@@ -415,7 +449,7 @@ fn details(check: &Check, path: &str) -> Option<String> {
 /// The inputs of a trace that have moved since they were first read: by their stats alone, as the step has only just ended.
 pub(super) fn moved_meanwhile(trace: &Trace, prints: &Prints, disk: &Disk) -> Option<Reason> {
     debug_assert!(matches!(trace.end, TraceEnd::Done { .. }));
-    let own: BTreeSet<&str> = trace.outputs.iter().map(|output| output.path.as_str()).collect();
+    let known = Known::of(trace);
     let check = Check {
         prints: prints.clone(),
         disk: disk.clone(),
@@ -429,7 +463,7 @@ pub(super) fn moved_meanwhile(trace: &Trace, prints: &Prints, disk: &Disk) -> Op
         Input::Tool { path: Some(path), print: Some(print), .. } => !prints.stands(path, print),
         // What is no file cannot be edited while a step runs.
         Input::Tool { .. } | Input::Variable { .. } => false,
-        other => matches!(look_at(&check, other, 0, &own, &|| None), Look::Moved(_)),
+        other => matches!(look_at(&check, other, 0, &known, &|| None), Look::Moved(_)),
     });
     let at = moved.iter().position(|moved| *moved)?;
     Some(Reason::of(Why::MovedMeanwhile, trace.inputs[at].name()))

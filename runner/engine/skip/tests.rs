@@ -155,7 +155,7 @@ proptest! {
         let disk = Disk::new(&root).unwrap();
         let mut catalog = Catalog::default();
         let head = Head { name: "t:look".into(), ..Head::default() };
-        catalog.recipes.insert(head.name.clone(), head);
+        catalog.insert(head);
         let cluster = no_cluster();
         let site = Site { cluster: &cluster, lock: None, lab: false };
         let traces = Traces::new(&state, disk.root());
@@ -256,6 +256,7 @@ fn sample(call: &str) -> Map<String, Value> {
     let value = match call {
         "talos.validate" => json!({"config": "a", "mode": "metal"}),
         "talos.render" => json!({"node": "w-1"}),
+        "talos.client_config" | "talos.kubeconfig" => json!({"path": "a"}),
         "talos.gen.secrets" => json!({"output": "a"}),
         "fs.glob" => json!({"pattern": "a"}),
         "fs.write" => json!({"path": "a", "content": ""}),
