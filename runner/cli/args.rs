@@ -28,6 +28,13 @@ Exit codes:
 
 `ops RECIPE` means `ops run RECIPE`; bare `ops` lists the recipes.";
 
+const WATCH: &str = "\
+It follows exactly what the last run read: files, also missing ones, members of
+patterns, links, recipes, the inventory. A save during a run cuts it short and
+starts the next, unless the run has begun to change a cluster.
+
+Ctrl-C ends it: with 0 while it waits, with 130 where a run was interrupted.";
+
 /// Runs Lua recipes against Talos and Kubernetes clusters, every effect through one gate
 #[derive(Debug, Parser)]
 #[command(
@@ -116,7 +123,10 @@ pub(crate) enum Command {
     #[command(override_usage = "ops plan RECIPE [--param VALUE …] [RECIPE …]")]
     Plan(PlanArgs),
     /// Run recipes now, and again whenever something that they read changes
-    #[command(override_usage = "ops watch [--apply] RECIPE [--param VALUE …] [RECIPE …]")]
+    #[command(
+        override_usage = "ops watch [--apply] [--poll SECONDS] RECIPE [--param VALUE …] [RECIPE …]",
+        after_help = WATCH
+    )]
     Watch(WatchArgs),
     /// Say whether recipes are up to date, and which input made them run
     #[command(override_usage = "ops why RECIPE [--param VALUE …] [RECIPE …]")]

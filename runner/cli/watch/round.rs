@@ -62,9 +62,9 @@ pub(super) fn understood<'a>(start: &'a Start, args: &WatchArgs) -> Result<Optio
         Wanted::Recipes(invocation) => *invocation,
     };
     if behind {
-        let catalog = recipes::catalog(&invocation.settings.project)?;
+        let host = recipes::load(&invocation.settings.project, &start.env)?;
         for need in &invocation.asked {
-            let head = catalog.get(&need.recipe);
+            let head = host.catalog().get(&need.recipe);
             if head.is_some_and(|head| head.params.iter().any(|p| p.name == "apply")) {
                 return Err(super::ambiguous(&need.recipe));
             }
