@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::space::Space;
@@ -258,9 +258,11 @@ fn serving() -> (Space, Watch) {
     (space, watch)
 }
 
+/// Whether a process works. One that has ended may stay as a zombie until whoever inherited it looks.
 fn alive(pid: &str) -> bool {
-    let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
-    test_kill_process(pid).is_ok()
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')')
+        .is_some_and(|(_, rest)| !matches!(rest.trim().chars().next(), Some('Z' | 'X')))
 }
 
 #[test]
