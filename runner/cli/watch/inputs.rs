@@ -112,8 +112,12 @@ fn noted(root: &Path, notes: &Notes, hints: Option<&BTreeSet<Follow>>) -> Found 
             How::Appeared => put(path, "new"),
             How::Gone => put(path, "gone"),
             How::Names { come, gone } => {
-                come.iter().for_each(|name| put(&path.join(name), "new"));
-                gone.iter().for_each(|name| put(&path.join(name), "gone"));
+                for name in come {
+                    put(&path.join(name), "new");
+                }
+                for name in gone {
+                    put(&path.join(name), "gone");
+                }
             }
         }
     }

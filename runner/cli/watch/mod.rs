@@ -38,7 +38,7 @@ pub(super) fn run(start: &Start, args: &WatchArgs) -> Result<Exit, Fault> {
     block_on(async {
         let watch = Watch::new(&root, pace);
         let (vigil, signals) = (Vigil::default(), signals());
-        Watcher { voice, root, watch, vigil, signals, told: None }.run(way).await
+        Box::pin(Watcher { voice, root, watch, vigil, signals, told: None }.run(way)).await
     })
 }
 
@@ -65,7 +65,7 @@ impl Watcher {
         let mut first = true;
         loop {
             let out = self.voice.changed(&because);
-            let over = way.round(out, first).run(&mut self).await?;
+            let over = Box::pin(way.round(out, first).run(&mut self)).await?;
             first = false;
             self.watch.follow(&over.inputs.follows());
             let moved = over.inputs.moved(None);
@@ -156,11 +156,11 @@ impl Watcher {
                 () = until(due), if due.is_some() => self.vigil.hear(Heard::Due),
                 hints = self.watch.changed(), if due.is_none() => {
                     moved = over.inputs.moved(Some(&hints));
-                    if !moved.is_empty() {
-                        self.vigil.hear(Heard::Moved { cut: true })
-                    } else {
+                    if moved.is_empty() {
                         self.look_wider(&hints, over);
                         Act::Nothing
+                    } else {
+                        self.vigil.hear(Heard::Moved { cut: true })
                     }
                 }
             };

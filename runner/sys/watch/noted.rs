@@ -101,13 +101,12 @@ impl Notes {
     fn note(&self, follow: Follow, content: Option<&[u8]>) {
         let hash = content.map(blake3::hash);
         let mut seen = self.seen.borrow_mut();
-        match seen.get_mut(&follow) {
+        if let Some(note) = seen.get_mut(&follow) {
             // The first read counts; one that looked closer than the first adds to it.
-            Some(note) => note.hash = note.hash.or(hash),
-            None => {
-                let print = Print::of(&follow);
-                seen.insert(follow, Note { print, hash });
-            }
+            note.hash = note.hash.or(hash);
+        } else {
+            let print = Print::of(&follow);
+            seen.insert(follow, Note { print, hash });
         }
     }
 

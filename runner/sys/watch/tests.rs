@@ -482,7 +482,7 @@ async fn whatever_is_done_to_a_tree_every_file_that_differs_is_told() {
         };
         for round in 0..8 {
             let before = seen(&place);
-            for _ in 0..1 + dice.roll(6) {
+            for _ in 0..=dice.roll(6) {
                 stir(&mut dice, &place.root);
             }
             let told = place.rest().await;
