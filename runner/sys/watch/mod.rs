@@ -207,6 +207,8 @@ impl Watch {
             let burst = touched >= self.pace.burst;
             let checkout = burst && self.pace.checkout.as_ref().is_some_and(|lock| lock.exists());
             let quiet = if burst { self.pace.burst_quiet } else { self.pace.quiet };
+            // Of many names some may still be under way from the kernel, however long ago the last one was heard.
+            let last = if burst { last.max(began) } else { last };
             let longest = if checkout { self.pace.longest_checkout } else { self.pace.longest };
             let now = Instant::now();
             let until = match () {
