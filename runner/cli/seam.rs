@@ -34,6 +34,8 @@ use crate::recipe::Need;
 use crate::sys::blobs::Blobs;
 use crate::sys::group::{Groups, LiveGroups};
 
+/// The journal's word for a run that was asked for with `--force`.
+const FORCE: &str = "force";
 /// The journal's word for a run that was given up.
 pub(super) const ABANDON: &str = "abandon";
 
@@ -122,7 +124,10 @@ fn go_on(
         let abandon = args.abandon;
         let start = Start { run, records, journal: Some(journal), settled: answers, abandon };
         let reporter = Reporter::new(out.clone(), opened.settings.output);
-        let skip = opened.skip(start.run.clone(), globals.force);
+        // Asked for once, it holds for the run as often as it is taken up.
+        let forced = |record: &Record| matches!(record, Record::Decision { question, .. } if question == FORCE);
+        let force = globals.force || start.records.iter().any(forced);
+        let skip = opened.skip(start.run.clone(), force);
         let conduct = Conduct {
             reporter: &reporter,
             skip: &skip,
@@ -200,6 +205,11 @@ pub(super) async fn carry_out(
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
         journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if globals.force {
+            let at = opened.world.now();
+            let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
+            journal.append(&record).map_err(|failure| failure.fault())?;
+        }
         if let Some(grant) = cleared.claimed {
             let record = Record::GrantClaimed { grant, at: opened.world.now() };
             journal.append(&record).map_err(|failure| failure.fault())?;

@@ -27,3 +27,4 @@ mod space;
 mod terminal;
 mod tidy;
 mod watch;
+mod why;
