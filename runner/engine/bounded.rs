@@ -92,3 +92,45 @@ fn refusal(ready: &Ready) -> Fault {
         None => fault,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ops_core::call::table::Call;
+    use ops_core::ident::Branch;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn files_and_reads_pass_and_shell_only_where_it_says_what_it_touches() {
+        let mut catalog = Catalog::default();
+        let head = |name: &str, sources: &[&str]| Head {
+            name: name.into(),
+            sources: sources.iter().map(|s| (*s).to_owned()).collect(),
+            ..Head::default()
+        };
+        catalog.insert(head("t:says", &["in/*"]));
+        catalog.insert(head("t:silent", &[]));
+        let rows = [
+            ("t:silent", "fs.read", json!({"path": "x"}), true),
+            ("t:silent", "fs.write", json!({"path": "x", "content": "y"}), true),
+            ("t:silent", "talos.reboot", json!({"node": "w-1"}), false),
+            ("t:says", "talos.reboot", json!({"node": "w-1"}), false),
+            ("t:silent", "sh", json!({"script": "make"}), false),
+            ("t:silent", "sh", json!({"script": "make", "effect": "files"}), true),
+            ("t:silent", "sh", json!({"script": "make", "effect": "reads"}), true),
+            ("t:says", "sh", json!({"script": "make"}), true),
+            ("t:says", "sh.exec", json!({"argv": ["make"]}), true),
+            ("t:says", "sh", json!({"script": "make", "effect": "mutates"}), false),
+            ("t:unknown", "sh", json!({"script": "make"}), false),
+        ];
+        for (recipe, call, args, passes) in rows {
+            let args = args.as_object().unwrap().clone();
+            let request = Request { call: call.into(), args, place: None };
+            let (decoded, _) = Call::decode(&request).unwrap();
+            let id = CallId { path: Branch(format!("{recipe}{{0}}/each[a]")), seq: 1 };
+            let found = files_at_most(&catalog, &id, &request, decoded.spec());
+            assert_eq!(found, passes, "{recipe} {request:?}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What a watch says between its runs: what it follows, what changed, why it waits. Knows nothing of files or of how a run went.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value, json};
@@ -39,8 +40,17 @@ impl Watching {
             let text = format!("watching {} in {}", count(paths, "path"), count(folders, "folder"));
             let how = if self.output.look().terminal { "   (Ctrl-C ends)" } else { "" };
             self.say(&format!("{text}{how}"));
+            let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
             for (folder, why) in polled {
-                self.output.remark(&format!("{folder} is asked again and again: {why}"));
+                reasons.entry(why).or_default().push(folder);
+            }
+            for (why, named) in reasons {
+                let more = match named.len().checked_sub(NAMED) {
+                    None | Some(0) => String::new(),
+                    Some(more) => format!(" and {more} more"),
+                };
+                let named = named.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+                self.output.remark(&format!("looked at again and again: {named}{more} ({why})"));
             }
         }
         let polled: Vec<Value> =

@@ -253,7 +253,7 @@ fn serving() -> (Space, Watch) {
     let space = Space::new();
     space.write("ops.toml", "api = 1\n").write("recipes/t/serve.lua", SERVER);
     space.write("in/a", "1");
-    let watch = Watch::start(&space, &["--json", "--output", "interleave", "watch", "t:serve"]);
+    let watch = Watch::start(&space, &["--json", "watch", "t:serve"]);
     let _ = watch.until("call.output");
     (space, watch)
 }
@@ -282,6 +282,27 @@ fn a_process_that_never_ends_is_ended_with_its_whole_group_and_started_again() {
 }
 
 #[test]
+fn a_server_starts_again_when_its_recipe_changes_or_what_was_built_for_it() {
+    let space = Space::new();
+    let serve = r#"return ops.recipe {
+  desc = "Serve", cluster = false, needs = { "t:build" }, sources = { "built" }, run = "cat built; sleep 1000",
+}"#;
+    space.write("ops.toml", "api = 1\n").write("in", "one\n").write("recipes/t/serve.lua", serve);
+    space.write(
+        "recipes/t/build.lua",
+        r#"return ops.recipe { desc = "Build", cluster = false, run = function() fs.copy { "in", to = "built" } end }"#,
+    );
+    let watch = Watch::start(&space, &["--json", "watch", "t:serve"]);
+    let said = || watch.until("call.output").last().unwrap()["text"].as_str().unwrap().to_owned();
+    assert_eq!(said(), "one\n");
+    space.write("in", "two\n");
+    assert_eq!(said(), "two\n");
+    space.write("recipes/t/serve.lua", &serve.replace("cat built", "tr t T < built"));
+    assert_eq!(said(), "Two\n");
+    assert_eq!(watch.end(), 130);
+}
+
+#[test]
 fn a_change_during_a_run_starts_the_next_at_once() {
     let space = Space::new();
     // The first run waits for a file that only the second one need not wait for.
@@ -292,7 +313,7 @@ fn a_change_during_a_run_starts_the_next_at_once() {
   run = "cp in out; echo started; test \"$(cat in)\" = 2 || sleep 1000",
 }"#,
     );
-    let watch = Watch::start(&space, &["--json", "--output", "interleave", "watch", "t:slow"]);
+    let watch = Watch::start(&space, &["--json", "watch", "t:slow"]);
     let _ = watch.until("call.output");
     space.write("in", "2");
     let seen = watch.until_it_waits();

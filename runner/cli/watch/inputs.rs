@@ -7,6 +7,7 @@ use std::rc::Rc;
 use ops_core::trace::{Reason, Why};
 
 use super::super::opened::Opened;
+use super::round::Hearing;
 use crate::engine::skip::{Skip, Stood};
 use crate::output::watch::Changed;
 use crate::sys::watch::Follow;
@@ -75,19 +76,32 @@ pub(super) struct Live<'a> {
     pub(super) notes: &'a Notes,
     pub(super) opened: &'a Opened,
     pub(super) skip: &'a Skip<'a>,
+    pub(super) hearing: &'a Hearing<'a>,
+}
+
+impl Live<'_> {
+    /// What the steps stood on that are over, and what those read that still run.
+    fn stood(&self) -> Vec<Stood> {
+        let last = |(recipe, args): &(String, _)| self.skip.last(recipe, args).map(Stood::of);
+        let over = self.hearing.steps_over();
+        let mut all: Vec<Stood> = over.iter().filter_map(last).collect();
+        all.push(self.skip.so_far());
+        all
+    }
 }
 
 impl Reads for Live<'_> {
     fn follows(&self) -> BTreeSet<Follow> {
         let mut all = self.notes.follows();
-        all.extend(self.skip.so_far().follows(&self.opened.disk));
+        all.extend(self.stood().iter().flat_map(|stood| stood.follows(&self.opened.disk)));
         all
     }
 
     fn moved(&self, hints: Option<&BTreeSet<Follow>>) -> Vec<Changed> {
         let mut changed = noted(self.root, self.notes, hints);
-        let stood = self.skip.so_far();
-        reasons(&mut changed, self.skip.moved(&stood, hints, self.opened.world.now()));
+        for stood in self.stood() {
+            reasons(&mut changed, self.skip.moved(&stood, hints, self.opened.world.now()));
+        }
         listed(changed)
     }
 }

@@ -2,6 +2,7 @@
 //! of the file system, and decides nothing about the next run.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use ops_core::call::table::Call;
 use ops_core::call::{Interrupt, Request};
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events};
-use ops_core::ident::RunId;
+use ops_core::ident::{Branch, RunId};
 use ops_core::record::Record;
 use ops_core::trace::Verdict;
 use ops_core::value::{Map, Value};
@@ -87,13 +88,20 @@ pub(super) struct Over {
     pub(super) planned: bool,
 }
 
+/// A step that has begun.
+struct Step {
+    recipe: String,
+    args: Map<String, Value>,
+    over: bool,
+}
+
 /// What is heard of a run while it goes on, between it and its reporter.
 pub(super) struct Hearing<'a> {
     reporter: &'a Reporter,
     cut: AtomicBool,
     left: AtomicBool,
     changes: AtomicBool,
-    steps: Mutex<Vec<(String, Map<String, Value>)>>,
+    steps: Mutex<BTreeMap<Branch, Step>>,
     shell: Notify,
 }
 
@@ -130,17 +138,27 @@ impl<'a> Hearing<'a> {
         self.shell.notified().await;
     }
 
-    fn steps(&self) -> Vec<(String, Map<String, Value>)> {
-        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The steps that are over, by recipe and arguments.
+    pub(super) fn steps_over(&self) -> Vec<(String, Map<String, Value>)> {
+        let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = steps.values().filter(|step| step.over);
+        over.map(|step| (step.recipe.clone(), step.args.clone())).collect()
     }
 }
 
 impl Events for Hearing<'_> {
     fn event(&self, event: &Event) {
         match event {
-            Event::Recorded(Record::StepBegin { recipe, args, .. }) => {
+            Event::Recorded(Record::StepBegin { branch, recipe, args, .. }) => {
+                let step = Step { recipe: recipe.clone(), args: args.clone(), over: false };
                 let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
-                steps.push((recipe.clone(), args.clone()));
+                steps.insert(branch.clone(), step);
+            }
+            Event::Recorded(Record::StepEnd { branch, .. }) => {
+                let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(step) = steps.get_mut(branch) {
+                    step.over = true;
+                }
             }
             Event::Recorded(Record::Intent(intent)) => {
                 let args = intent.args.clone();
@@ -298,7 +316,8 @@ impl Round<'_> {
             files_only: !self.way.apply,
             tell: &tell,
         };
-        let reads = Live { root: &self.way.root, notes: &self.notes, opened, skip: &skip };
+        let (root, notes) = (&self.way.root, &*self.notes);
+        let reads = Live { root, notes, opened, skip: &skip, hearing: &hearing };
         let running =
             seam::carry_out(opened, globals, asked, seam::Start::anew(run.clone()), conduct);
         let exit = watcher.during(running, &reads, &hearing, &sender).await;
@@ -312,7 +331,7 @@ impl Round<'_> {
             self.say_plans();
         }
         let last = |(recipe, args): &(String, _)| skip.last(recipe, args).map(Stood::of);
-        Ok((exit, hearing.steps().iter().filter_map(last).collect()))
+        Ok((exit, hearing.steps_over().iter().filter_map(last).collect()))
     }
 
     /// Shows what the recipes would do.

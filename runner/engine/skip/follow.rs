@@ -78,7 +78,7 @@ impl Skip<'_> {
             let found = step.recorder.found();
             let patterns: Vec<String> = found.patterns.iter().cloned().collect();
             let (_, made) = declared::outputs(&patterns, &self.prints, &self.disk);
-            stood.inputs.extend(found.inputs());
+            stood.inputs.extend(step.facts.iter().cloned().chain(found.inputs()));
             stood.outputs.extend(found.written.into_iter().chain(made));
         }
         stood
@@ -198,4 +198,134 @@ fn members(reason: &Reason, trace: &Trace, own: &BTreeSet<&str>, disk: &Disk) ->
     let come = new.difference(&old).map(|path| Reason::of(Why::Appeared, path.as_str()));
     let gone = old.difference(&new).map(|path| Reason::of(Why::Gone, path.as_str()));
     come.chain(gone).filter(|reason| !own.contains(reason.what.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use ops_core::trace::{Hash, Print};
+
+    use super::*;
+
+    fn place() -> (tempfile::TempDir, Disk) {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["apps/a", "apps/b/deep", "recipes"] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        for path in ["apps/a/x.yaml", "apps/b/deep/y.yaml", "recipes/r.lua"] {
+            fs::write(dir.path().join(path), path).unwrap();
+        }
+        let disk = Disk::new(dir.path()).unwrap();
+        (dir, disk)
+    }
+
+    fn stood(input: Input) -> Stood {
+        Stood { inputs: vec![input], outputs: Vec::new() }
+    }
+
+    /// Where an input lies: paths as they are, folders of which the names count with a `/` behind them.
+    fn follows(input: Input, disk: &Disk) -> Vec<String> {
+        let shown = |follow: &Follow| {
+            let path = follow.path().strip_prefix(disk.root()).unwrap().display();
+            match follow {
+                Follow::Path(_) => path.to_string(),
+                Follow::Names(_) => format!("{path}/"),
+            }
+        };
+        stood(input).follows(disk).iter().map(shown).collect()
+    }
+
+    fn glob(pattern: &str) -> Input {
+        Input::Glob { pattern: pattern.into(), members: Vec::new() }
+    }
+
+    #[test]
+    fn a_pattern_lies_in_every_folder_where_a_match_could_appear() {
+        let (_dir, disk) = place();
+        let names = |found: Vec<String>| -> Vec<String> {
+            found.into_iter().filter(|path| path.ends_with('/')).collect()
+        };
+        assert_eq!(names(follows(glob("apps/*/*.yaml"), &disk)), ["apps/", "apps/a/", "apps/b/"]);
+        assert_eq!(
+            names(follows(glob("apps/**/*.yaml"), &disk)),
+            ["apps/", "apps/a/", "apps/b/", "apps/b/deep/"]
+        );
+        assert_eq!(names(follows(glob("later/*.yaml"), &disk)), ["later/"], "also one to come");
+    }
+
+    #[test]
+    fn a_shipped_recipe_is_followed_where_the_repository_could_have_its_own() {
+        let (_dir, disk) = place();
+        let source = |path: &str| Input::Source {
+            path: path.into(),
+            digest: Digest::of_bytes(b"recipes/r.lua"),
+        };
+        assert_eq!(follows(source("recipes/r.lua"), &disk), ["recipes/r.lua"]);
+        assert_eq!(follows(source("embedded:recipes/s.lua"), &disk), ["recipes/s.lua"]);
+        let moved = |path: &str| super::source(&source(path), &disk).map(|reason| reason.why);
+        assert_eq!(moved("recipes/r.lua"), None);
+        assert_eq!(moved("embedded:recipes/s.lua"), None);
+        assert_eq!(moved("embedded:recipes/r.lua"), Some(Why::Appeared));
+        assert_eq!(moved("recipes/gone.lua"), Some(Why::Gone));
+        fs::write(disk.root().join("recipes/r.lua"), "edited").unwrap();
+        assert_eq!(moved("recipes/r.lua"), Some(Why::Source));
+    }
+
+    #[test]
+    fn what_is_no_file_lies_nowhere() {
+        let (_dir, disk) = place();
+        let nowhere = [
+            Input::Variable { name: "HOME".into(), digest: None },
+            Input::Need { recipe: "a:b".into(), digest: Digest::of_bytes(b"") },
+            Input::Ops { version: "1".into() },
+            Input::Until { what: "cert".into(), at: Time(0) },
+        ];
+        for input in nowhere {
+            assert!(follows(input.clone(), &disk).is_empty(), "{input:?}");
+            assert!(stood(input).reads_nothing());
+        }
+    }
+
+    #[test]
+    fn a_hint_concerns_the_inputs_that_lie_there_and_no_other() {
+        let root = Path::new("/r");
+        let print =
+            Print { size: 0, mtime: 0, ctime: 0, inode: 0, hash: Hash([0; 32]), racy: false };
+        let file = Input::File { path: "apps/a/x.yaml".into(), print };
+        let listing = Input::Listing { folder: "apps".into(), names: Vec::new() };
+        let hits = |input: &Input, hint: Follow| concerns(input, &BTreeSet::from([hint]), root);
+        let path = |path: &str| Follow::Path(root.join(path));
+        let names = |path: &str| Follow::Names(root.join(path));
+        assert!(hits(&file, path("apps/a/x.yaml")) && !hits(&file, path("apps/a/y.yaml")));
+        assert!(hits(&listing, names("apps")) && !hits(&listing, path("apps")));
+        for hint in [names("apps"), names("apps/a"), path("apps/a"), path("apps")] {
+            assert!(hits(&glob("apps/*/*.yaml"), hint.clone()), "{hint:?}");
+        }
+        assert!(!hits(&glob("apps/*/*.yaml"), names("other")));
+    }
+
+    #[test]
+    fn members_that_came_and_went_are_named_but_not_what_the_step_wrote_itself() {
+        let (_dir, disk) = place();
+        let members = vec!["apps/a/gone.yaml".to_owned()];
+        let input = Input::Glob { pattern: "apps/*/*.yaml".into(), members };
+        fs::write(disk.root().join("apps/a/own.yaml"), "").unwrap();
+        let trace = Trace {
+            recipe: String::new(),
+            args: Map::new(),
+            run: ops_core::ident::RunId("r".into()),
+            at: Time(0),
+            end: TraceEnd::Failed,
+            kept: None,
+            because: Vec::new(),
+            inputs: vec![input],
+            outputs: Vec::new(),
+        };
+        let reason = Reason::of(Why::Members, "apps/*/*.yaml");
+        let own = BTreeSet::from(["apps/a/own.yaml"]);
+        let found = super::members(&reason, &trace, &own, &disk);
+        let found: Vec<(Why, &str)> = found.iter().map(|r| (r.why, r.what.as_str())).collect();
+        assert_eq!(found, [(Why::Appeared, "apps/a/x.yaml"), (Why::Gone, "apps/a/gone.yaml")]);
+    }
 }
