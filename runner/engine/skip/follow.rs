@@ -51,6 +51,13 @@ impl Stood {
                     // The repository may have a file of its own in the place of a shipped one.
                     all.insert(Follow::Path(at(path.trim_start_matches("embedded:"))));
                 }
+                // Every program that anybody starts is an event in the folders of programs; a tool that was replaced counts at the next run.
+                Input::Tool { path, .. } => all.extend(
+                    path.as_deref()
+                        .map(at)
+                        .filter(|path| path.starts_with(disk.root()))
+                        .map(Follow::Path),
+                ),
                 input => all.extend(input.path().map(|path| Follow::Path(at(path)))),
             }
         }
