@@ -1,14 +1,13 @@
 //! `ops adopt [NODE]`: who the cluster and its machines are, from now on.
 
 use ops_core::error::{Code, Exit, Fault};
-use ops_core::event::Silent;
+use ops_core::guard::unanswered;
 use ops_core::inventory::{LockFile, Profile};
-use ops_core::value::Map;
 
 use super::Start;
 use super::args::{AdoptArgs, Globals, ProfileArg};
-use super::opened::{Opened, session};
-use super::seam::{block_on, keep_lab};
+use super::opened::Opened;
+use super::seam::{block_on, keep_lab, looking};
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
 use crate::output::Output;
@@ -55,8 +54,7 @@ fn adopt(
             Some(true) => {}
             Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
             None => {
-                return Err(Fault::new(Code::DECLINED, "there is no terminal to confirm on")
-                    .next("ops adopt --yes"));
+                return Err(unanswered().next("ops adopt --yes"));
             }
         }
     }
@@ -80,12 +78,8 @@ async fn read_identity(
     globals: &Globals,
     node: Option<&str>,
 ) -> Result<Adopted, Fault> {
-    let plan_hands = opened.plan_hands();
-    let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let run = opened.fresh_run();
-    let skip = opened.skip(run.clone(), false);
-    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run, &skip);
-    session.adopt(node).await.map_err(|fault| *fault)
+    looking(opened, globals, async |session| session.adopt(node).await.map_err(|fault| *fault))
+        .await
 }
 
 /// Journals, grants and audit stay with the cluster when its identity becomes known.

@@ -260,11 +260,7 @@ pub(super) async fn carry_out(
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
     journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
-    if let Some(simulated) = &opened.simulated {
-        simulated
-            .save()
-            .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}")))?;
-    }
+    keep_lab(opened)?;
     (conduct.tell)(&ended, &start.run);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
@@ -352,8 +348,8 @@ fn changes(opened: &Opened, head: &RunHead) -> Vec<String> {
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(async {
-        let plan = foresee(&opened, &globals, &asked).await?.plan;
+    block_on(looking(&opened, &globals, async |session| {
+        let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
         out.document("ops.plan", 1, &views::plan_json(&plan, cluster));
@@ -365,7 +361,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
             Exit::Done if exit_code && plan.changes() > 0 => Exit::Pending,
             exit => exit,
         })
-    })
+    }))
 }
 
 /// What recipes would do, and what a watch must know of it.
@@ -384,13 +380,6 @@ pub(super) async fn foresee(
     globals: &Globals,
     asked: &[Need],
 ) -> Result<Foreseen, Fault> {
-    let plan_hands = opened.plan_hands();
-    let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let run = opened.fresh_run();
-    let skip = opened.skip(run.clone(), globals.force);
-    let hands = (&plan_hands, &plan_hands);
-    let session = session(opened, hands.0, hands.1, &bind, &Silent, globals, run, &skip);
-    let plan = session.plan(asked).await.map_err(|fault| *fault)?;
     let catalog = opened.host.catalog();
     let more = |planned: &Planned| {
         let decoded = Call::decode(&planned.request);
@@ -398,31 +387,21 @@ pub(super) async fn foresee(
             !files_at_most(catalog, &planned.id, &planned.request, call.spec())
         })
     };
-    let steps = session.graph(asked).map_err(|fault| *fault)?.steps;
-    let destroys = |step: &Step| session.reaches_destroy(&step.recipe, &mut Vec::new());
-    let changes = plan.planned.iter().any(more) || steps.iter().any(destroys);
-    Ok(Foreseen { plan, steps, changes })
+    looking(opened, globals, async |session| {
+        let plan = session.plan(asked).await.map_err(|fault| *fault)?;
+        let steps = session.graph(asked).map_err(|fault| *fault)?.steps;
+        let destroys = |step: &Step| session.reaches_destroy(&step.recipe, &mut Vec::new());
+        let changes = plan.planned.iter().any(more) || steps.iter().any(destroys);
+        Ok(Foreseen { plan, steps, changes })
+    })
+    .await
 }
 
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(async {
-        let plan_hands = opened.plan_hands();
-        let bind =
-            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-        let skip = opened.skip(opened.fresh_run(), globals.force);
-        let session = session(
-            &opened,
-            &plan_hands,
-            &plan_hands,
-            &bind,
-            &Silent,
-            &globals,
-            opened.fresh_run(),
-            &skip,
-        );
+    block_on(looking(&opened, &globals, async |session| {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
@@ -450,7 +429,20 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
-    })
+    }))
+}
+
+/// Works with a session that writes no file, keeps no journal and tells nobody.
+pub(super) async fn looking<T>(
+    opened: &Opened,
+    globals: &Globals,
+    work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let hands = opened.plan_hands();
+    let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+    let run = opened.fresh_run();
+    let skip = opened.skip(run.clone(), globals.force);
+    work(&session(opened, &hands, &hands, &bind, &Silent, globals, run, &skip)).await
 }
 
 pub(super) fn keep_lab(opened: &Opened) -> Result<(), Fault> {

@@ -56,7 +56,7 @@ fn group_patches_come_before_the_nodes_and_the_files_last() {
     );
     let config = load(&text, &[]).unwrap();
     let patches = config.patches_of(&config.nodes[0]);
-    let texts: Vec<&str> = patches.iter().map(|patch| patch.text.as_str()).collect();
+    let texts: Vec<&str> = patches.iter().map(|patch| &*patch.text).collect();
     assert_eq!(texts, ["@group.yaml", "@node.yaml", "@all.yaml"]);
     assert_eq!(patches[1].mark.line, 15);
 }
@@ -140,6 +140,16 @@ fn unknown_keys_are_refused_at_their_place() {
 }
 
 #[test]
+fn keys_that_are_there_for_their_anchors_only_are_let_alone() {
+    for key in ["x-common", ".common", "_common"] {
+        let text = format!("{key}: &c {{zone: a}}\n{BASE}{NODE}    nodeLabels: *c\n");
+        assert!(load(&text, &[]).is_ok(), "{key}");
+    }
+    refused(&format!("{BASE}{NODE}    x-common: a\n"), &["10:5 OPS0902 unknown key `x-common`"]);
+    refused(&format!("xcommon: a\n{BASE}{NODE}"), &["1:1 OPS0902 unknown key `xcommon`"]);
+}
+
+#[test]
 fn wrong_types_are_refused_at_their_place() {
     refused(&format!("{BASE}{NODE}    nodeLabels: [a]\n"), &["10:17 OPS0904"]);
 }
@@ -199,28 +209,14 @@ fn a_node_is_its_base_its_settings_and_its_patches() {
 }
 
 #[test]
-fn what_is_not_rendered_yet_is_refused_and_not_left_out() {
-    let interfaces = "    networkInterfaces: [{interface: eth0, dhcp: true}]\n";
-    for (rest, word) in [
-        (interfaces, "networkInterfaces"),
-        ("    extraManifests: [a.yaml]\n", "extraManifests"),
-        ("    nodeLabels: {a: '{{ .X }}'}\n", "Go template"),
-        ("    patches: ['machine: {type: \"{{ .X }}\"}']\n", "Go template"),
-    ] {
-        let problems = render(&format!("{BASE}{NODE}{rest}")).unwrap_err();
-        assert!(
-            problems[0].contains(word) && problems[0].contains("not rendered yet"),
-            "{problems:?}"
-        );
-    }
-}
-
-#[test]
 fn a_patch_is_complained_about_in_its_own_file() {
     let problems = render(&format!("{BASE}{NODE}    patches: ['@typo.yaml']\n")).unwrap_err();
     assert!(problems[0].starts_with("typo.yaml:2:3 unknown key `sysctl`"), "{problems:?}");
     let problems = render(&format!("{BASE}{NODE}    patches: ['@none.yaml']\n")).unwrap_err();
-    assert!(problems[0].starts_with("talconfig.yaml:10:15 the patch `none.yaml`"), "{problems:?}");
+    assert!(
+        problems[0].starts_with("talconfig.yaml:10:15 node `cp-1`: the patch `none.yaml`"),
+        "{problems:?}"
+    );
     let problems =
         render(&format!("{BASE}{NODE}    patches: ['machine: {{typo: 1}}']\n")).unwrap_err();
     assert!(problems[0].starts_with("talconfig.yaml:10:15 line 1 of this patch"), "{problems:?}");

@@ -1,18 +1,41 @@
 //! A talconfig.yaml: read by the types of talhelper, variables replaced,
-//! groups merged into nodes. Unlike talhelper it refuses keys it does not
-//! know. It reads no file: callers bring bases and patches.
+//! groups merged into nodes, each node rendered to its machine config. Unlike
+//! talhelper it refuses keys it does not know. It reads no file.
+//!
+//! The caller brings everything else, decrypted:
+//!
+//! * [`Variables`]: the environment, then each of [`VARIABLE_FILES`] that stands
+//!   beside the talconfig; what comes later wins.
+//! * [`Secrets`]: the last of [`SECRET_FILES`] that is there. If none is,
+//!   [`Secrets::missing`] is the error; nothing is made up.
+//! * a base for each role: what `talosctl gen config CLUSTER ENDPOINT
+//!   --with-secrets FILE --talos-version V --kubernetes-version V
+//!   --with-docs=false --with-examples=false` writes of the fields of
+//!   [`Talconfig`]; it depends on nothing else.
+//! * [`ReadFile`]: the content of what is named with `@`, which may ask for a
+//!   file more than once. [`path::within`] tells the path that a name means.
 
+mod build;
 mod check;
+mod documents;
+mod image;
+mod keys;
+mod legacy;
+mod links;
 mod node;
 mod patches;
+pub mod path;
 mod render;
 mod schematic;
+mod secrets;
 mod substitute;
+mod variables;
+mod view;
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Mark};
-use crate::machinery::decode::decode;
+use crate::diagnostic::{Code, Diagnostic, Mark};
+use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::at;
 use crate::machinery::profile::{Profile, TypeId, UnknownProfile};
 use crate::machinery::strict;
@@ -22,7 +45,8 @@ use crate::yaml::read::{Source, read};
 
 pub use node::{Node, Role};
 pub use render::ReadFile;
-pub use substitute::Variables;
+pub use secrets::{SECRET_FILES, Secrets};
+pub use variables::{VARIABLE_FILES, Variables};
 
 /// The types of a talconfig, as talhelper v3.1.16 has them.
 #[derive(Debug)]
@@ -41,7 +65,7 @@ impl Schema {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatchText {
     /// The text.
-    pub text: String,
+    pub text: Rc<str>,
     /// Where it stands in the talconfig.
     pub mark: Mark,
 }
@@ -59,12 +83,17 @@ pub struct Talconfig {
     pub endpoint: String,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
+    /// What works but should be known.
+    pub warnings: Vec<Diagnostic>,
     patches: Vec<PatchText>,
     file: render::FileName,
-    /// Every setting of the whole file, by its key.
-    settings: BTreeMap<String, Value>,
-    /// Texts of `imageFactory`.
-    factory: BTreeMap<String, String>,
+    /// The text of the file, for places inside of its patches.
+    lines: String,
+    /// The whole file, as YAML and typed.
+    root: Rc<YamlNode>,
+    value: Value,
+    /// The second secret of bundles older than Talos 1.3.
+    aes_cbc: Option<String>,
 }
 
 impl Talconfig {
@@ -88,43 +117,55 @@ impl Talconfig {
                 "the talconfig is empty",
             )]);
         };
+        if let Some(second) = documents[1..].iter().find(|document| !is_null(document)) {
+            let message = "a talconfig is one document; talhelper ignores what follows";
+            return Err(vec![check::problem(source.name, second.mark, message)]);
+        }
         let root = substitute::substitute(root, source.name, variables)?;
         let profile = &schema.0;
         let type_id = schema.talconfig();
         let mut problems = strict::check(profile, source.name, &root, type_id);
+        problems.retain(|problem| !is_extension(&root, problem));
+        problems.iter_mut().for_each(renamed);
         let value = decode(profile, source.name, &root, type_id).unwrap_or_else(|found| {
             let placed: Vec<_> = found.iter().map(|p| (p.line, p.column)).collect();
             problems.retain(|p| !placed.contains(&(p.line, p.column)));
             problems.extend(found);
             Value::zero(profile, type_id)
         });
-        if problems.is_empty() {
-            problems = check::check(schema, source.name, &root, &value);
-        }
         if !problems.is_empty() {
             problems.sort_by_key(|problem| (problem.line, problem.column));
             return Err(problems);
         }
         let text = |key: &str| schema.text(type_id, &value, key);
-        let version = text("talosVersion");
-        let prefix = if version.is_empty() || version.starts_with('v') { "" } else { "v" };
+        let mut warnings = Vec::new();
+        let mut version = text("talosVersion");
+        if version.is_empty() {
+            LATEST_TALOS.clone_into(&mut version);
+            let message = format!(
+                "`talosVersion` is not given: {LATEST_TALOS} is taken, as talhelper 3.1.16 does"
+            );
+            let warning = check::problem(source.name, root.mark, message);
+            warnings.push(warning.hint("write the version down, or it moves with the tool"));
+        }
+        let prefix = if version.starts_with('v') { "" } else { "v" };
         let kubernetes = text("kubernetesVersion");
-        Ok(Talconfig {
+        let config = Talconfig {
             cluster_name: text("clusterName"),
             talos_version: format!("{prefix}{version}"),
             kubernetes_version: kubernetes.strip_prefix('v').unwrap_or(&kubernetes).to_owned(),
             endpoint: text("endpoint"),
             nodes: node::nodes(schema, &root, &value),
+            warnings,
             patches: patch_texts(&root),
             file: source.name.into(),
-            settings: (profile.get(type_id).keys.iter())
-                .filter_map(|key| Some((key.name.clone(), at(value.fields(), &key.path)?.clone())))
-                .collect(),
-            factory: root.get("imageFactory").map_or_else(BTreeMap::new, |factory| {
-                let text = |node: &YamlNode| node.resolved().text().to_owned();
-                factory.resolved().pairs().iter().map(|(k, v)| (text(k), text(v))).collect()
-            }),
-        })
+            lines: String::from_utf8_lossy(source.bytes).into_owned(),
+            root,
+            value,
+            aes_cbc: None,
+        };
+        let problems = check::check(&config, schema);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
     /// The patches of a node in the order they are applied: those of its
@@ -132,6 +173,27 @@ impl Talconfig {
     pub fn patches_of(&self, node: &Node) -> Vec<PatchText> {
         node.patches.iter().chain(&self.patches).cloned().collect()
     }
+
+    /// Whether the nodes run Talos 1.`minor` or later.
+    fn at_least(&self, minor: u32) -> bool {
+        version(&self.talos_version).is_some_and(|found| found >= (1, minor))
+    }
+
+    fn view<'v>(&'v self, schema: &'v Schema) -> view::View<'v> {
+        let type_id = schema.talconfig();
+        view::View::new(schema, type_id, &self.value, Some(&self.root), self.root.mark)
+    }
+}
+
+/// The Talos version that talhelper v3.1.16 takes where none is given.
+const LATEST_TALOS: &str = "v1.13.8";
+
+/// Major and minor of a version, with or without a leading `v`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+    let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let digits = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    parts.next().is_none_or(digits).then_some((major, minor))
 }
 
 impl Schema {
@@ -162,6 +224,36 @@ impl Schema {
     }
 }
 
+/// Keys that older talhelpers had, with what they became.
+const RENAMED: &[(&str, &str)] = &[
+    ("configPatches", "`patches` since talhelper 3"),
+    ("inlinePatch", "one of `patches` since talhelper 3"),
+];
+
+/// Whether a finding is about a key of the whole file that begins with `x-`, `.`
+/// or `_`: it is there for its anchors, no typing error makes one.
+fn is_extension(root: &YamlNode, problem: &Diagnostic) -> bool {
+    let named = |name: &str| name.starts_with("x-") || name.starts_with(['.', '_']);
+    problem.code == Code::UNKNOWN_KEY
+        && root.pairs().iter().any(|(key, _)| {
+            (key.mark.line, key.mark.column) == (problem.line, problem.column) && named(key.text())
+        })
+}
+
+/// Says what became of an unknown key that talhelper once had.
+fn renamed(problem: &mut Diagnostic) {
+    let is = |old: &str| problem.message.starts_with(&format!("unknown key `{old}`"));
+    if let Some((_, new)) = RENAMED.iter().find(|(old, _)| is(old)) {
+        problem.hint = Some(format!("this is {new}"));
+    } else if problem.hint.is_none()
+        && problem.code == Code::UNKNOWN_KEY
+        && !problem.message.contains(" in `")
+    {
+        let hint = "a key that only holds anchors begins with `x-`, `.` or `_`";
+        problem.hint = Some(hint.to_owned());
+    }
+}
+
 /// The `patches` of a mapping, with their places.
 fn patch_texts(node: &YamlNode) -> Vec<PatchText> {
     let Some(list) = node.get("patches") else { return Vec::new() };
@@ -170,7 +262,7 @@ fn patch_texts(node: &YamlNode) -> Vec<PatchText> {
         _ => &[],
     };
     let text = |item: &std::rc::Rc<YamlNode>| PatchText {
-        text: item.resolved().text().to_owned(),
+        text: item.resolved().text().into(),
         mark: item.mark,
     };
     items.iter().map(text).collect()

@@ -1,99 +1,164 @@
-//! The patches of a talconfig: inline, or in a file that is read, with
-//! variables replaced outside its comments.
+//! The patches of a talconfig: inline, or in a file that is read. Templates
+//! are rendered first, then variables are replaced outside of comments.
 
-use super::render::ReadFile;
-use super::substitute::{Variables, expand};
-use super::{PatchText, check};
+use std::cell::OnceCell;
+
+use super::render::Job;
+use super::view::View;
+use super::{PatchText, Talconfig, Variables, check};
 use crate::diagnostic::{Diagnostic, Mark};
-use crate::machinery::profile::Profile;
-use crate::patch::Patch;
-use crate::yaml::node::{Data, Node};
+use crate::patch::{Document, Patch, check_together, read_config, write_config};
+use crate::template::is_template;
 use crate::yaml::read::{Source, read, text};
 
+/// The config that templates see, read when one asks for it.
+pub(super) type Seen = OnceCell<Document>;
+
+/// An inline patch as it is applied: findings in it carry its mark instead of
+/// a file's name until they are told where it stands.
+pub(super) struct Inline<'p> {
+    pub(super) mark: String,
+    patch: &'p PatchText,
+    text: String,
+}
+
 /// The patch that a text stands for; an empty file is none.
-pub(super) fn patch_of(
-    patch: &PatchText,
-    file: &str,
-    profile: &Profile,
-    variables: &Variables,
-    read_file: &ReadFile<'_>,
+pub(super) fn patch_of<'p>(
+    job: &Job<'_>,
+    patch: &'p PatchText,
+    config: Source<'_>,
+    seen: &Seen,
+    inline: &mut Vec<Inline<'p>>,
 ) -> Result<Option<Patch>, Vec<Diagnostic>> {
-    let template = |text: &str, name: &str, mark: Mark| {
-        let found = text.contains("{{");
-        let message = "the patch is a Go template, which is not rendered yet";
-        found.then(|| vec![check::problem(name, mark, message)])
+    let unreadable = |name: &str, why: String| {
+        vec![job.refused(patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
     };
     let Some(name) = patch.text.strip_prefix('@').map(str::trim) else {
-        if let Some(problems) = template(&patch.text, file, patch.mark) {
-            return Err(problems);
+        // Like talosctl: one word is the name of a file, taken as it is.
+        if !patch.text.contains([' ', '\n']) && !patch.text.starts_with(['[', '{']) {
+            let name = &*patch.text;
+            let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
+            return Patch::from_source(Source { name, bytes: &bytes }, job.profile).map(Some);
         }
-        let source = Source { name: file, bytes: patch.text.as_bytes() };
-        return match Patch::from_source(source, profile) {
-            Ok(patch) => Ok(Some(patch)),
-            Err(problems) => Err(problems.into_iter().map(|p| inside(p, patch.mark)).collect()),
-        };
+        let mark = format!("\u{1}{}", inline.len());
+        let text = patch.text.to_string();
+        inline.push(Inline { mark: mark.clone(), patch, text });
+        let text = templated(job, &patch.text, &mark, config, seen)?;
+        let found = Patch::from_source(Source { name: &mark, bytes: text.as_bytes() }, job.profile);
+        if let Some(last) = inline.last_mut() {
+            last.text = text;
+        }
+        return found.map(Some);
     };
-    let bytes = read_file(name).map_err(|why| {
-        vec![check::problem(file, patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
-    })?;
+    let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
     let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
     if content.trim().is_empty() {
         return Ok(None);
     }
-    if let Some(problems) = template(content, name, Mark::default()) {
-        return Err(problems);
+    let content = templated(job, content, name, config, seen)?;
+    let content = substituted(name, &content, job.variables)?;
+    Patch::from_source(Source { name, bytes: content.as_bytes() }, job.profile).map(Some)
+}
+
+/// The config with the documents of `extraManifests` behind it.
+pub(super) fn extra_documents(
+    job: &Job<'_>,
+    base: &str,
+    config: &str,
+    manifests: &[View<'_>],
+) -> Result<String, Vec<Diagnostic>> {
+    let source = Source { name: base, bytes: config.as_bytes() };
+    let mut documents = read_config(source, job.profile)?;
+    let seen = Seen::new();
+    for manifest in manifests {
+        let name = manifest.as_text();
+        let name = name.strip_prefix('@').unwrap_or(name).trim();
+        let bytes = (job.read)(name).map_err(|why| {
+            vec![job.refused(manifest.mark, format!("the manifest `{name}` cannot be read: {why}"))]
+        })?;
+        let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
+        opened(name, content)?;
+        let content = templated(job, content, name, source, &seen)?;
+        documents.extend(read_config(Source { name, bytes: content.as_bytes() }, job.profile)?);
     }
-    let content = substituted(name, content, variables)?;
-    Patch::from_source(Source { name, bytes: content.as_bytes() }, profile).map(Some)
+    check_together(documents.iter(), job.profile)?;
+    Ok(write_config(&documents, job.profile))
 }
 
-/// A finding in an inline patch, told by where the patch stands.
-fn inside(problem: Diagnostic, mark: Mark) -> Diagnostic {
-    let message = format!("line {} of this patch: {}", problem.line, problem.message);
-    Diagnostic { message, line: mark.line, column: mark.column, ..problem }
+fn templated(
+    job: &Job<'_>,
+    text: &str,
+    name: &str,
+    config: Source<'_>,
+    seen: &Seen,
+) -> Result<String, Vec<Diagnostic>> {
+    if !is_template(text) {
+        return Ok(text.to_owned());
+    }
+    if seen.get().is_none() {
+        let first = read_config(config, job.profile)?.into_iter().next();
+        let _ = first.map(|first| seen.set(first));
+    }
+    let Some(data) = seen.get() else {
+        let message = "the config holds no document";
+        return Err(vec![check::problem(config.name, Mark::default(), message)]);
+    };
+    job.template(text, data).map_err(|problem| {
+        let message = format!("in this template: {}", problem.message);
+        vec![check::problem(name, problem.mark, message)]
+    })
 }
 
-/// Replaces variables line by line, but not in lines that are comments.
+impl Talconfig {
+    /// Tells findings in inline patches by where they stand: at their own line
+    /// where the talconfig holds the patch line by line, else at the patch.
+    pub(super) fn placed(&self, problem: Diagnostic, inline: &[Inline<'_>]) -> Diagnostic {
+        let Some(found) = inline.iter().find(|inline| inline.mark == problem.file) else {
+            return problem;
+        };
+        let file = self.file.to_string();
+        let Mark { line, column } = found.patch.mark;
+        let blank = found.text.lines().take_while(|line| line.trim().is_empty()).count();
+        if let Some(below) = problem.line.checked_sub(blank + 1) {
+            let theirs = self.lines.lines().nth(line.saturating_sub(1) + below);
+            let theirs = theirs.and_then(|theirs| theirs.get(column.saturating_sub(1)..));
+            let same = theirs.is_some() && theirs == found.text.lines().nth(problem.line - 1);
+            if same && *found.text == *found.patch.text {
+                let column = if problem.column > 0 { column - 1 + problem.column } else { 0 };
+                return Diagnostic { file, line: line + below, column, ..problem };
+            }
+        }
+        let message = match problem.line {
+            0 => problem.message,
+            at => format!("line {at} of this patch: {}", problem.message),
+        };
+        Diagnostic { message, file, line, column, ..problem }
+    }
+}
+
+/// Replaces variables; a file that is still encrypted is refused.
 fn substituted(
     name: &str,
     content: &str,
     variables: &Variables,
 ) -> Result<String, Vec<Diagnostic>> {
-    let documents = read(Source { name, bytes: content.as_bytes() }).map_err(|p| vec![p])?;
-    let mut spans = Vec::new();
-    for document in &documents {
-        scalars(document, &mut spans);
-    }
-    let mut out = String::new();
-    let mut problems = Vec::new();
-    let mut start = 0;
-    for (at, line) in content.split_inclusive('\n').enumerate() {
-        let within = |&(from, to): &(usize, usize)| from < start && start < to;
-        let comment = line.trim_start().starts_with('#') && !spans.iter().any(within);
-        start += line.chars().count();
-        if comment {
-            out += line;
-            continue;
-        }
-        match expand(line, variables) {
-            Ok(line) => out += &line,
-            Err(why) => problems.push(check::problem(name, Mark { line: at + 1, column: 0 }, why)),
-        }
-    }
-    if problems.is_empty() { Ok(out) } else { Err(problems) }
+    // A patch that is no YAML is refused here, before its variables are.
+    read(Source { name, bytes: content.as_bytes() }).map_err(|problem| vec![problem])?;
+    opened(name, content)?;
+    super::substitute::file(name, content, variables)
 }
 
-fn scalars(node: &Node, spans: &mut Vec<(usize, usize)>) {
-    match &node.data {
-        // A block scalar's span begins inside its first line.
-        Data::Scalar { .. } => {
-            spans.push((node.span.0.saturating_sub(node.mark.column), node.span.1));
+/// Refuses a file that is still encrypted.
+pub(super) fn opened(name: &str, content: &str) -> Result<(), Vec<Diagnostic>> {
+    if !content.contains("sops") {
+        return Ok(());
+    }
+    let documents = read(Source { name, bytes: content.as_bytes() }).unwrap_or_default();
+    match documents.iter().find_map(|document| document.get("sops")) {
+        Some(node) => {
+            let message = "this file is still encrypted: what reads it must decrypt it";
+            Err(vec![check::problem(name, node.mark, message)])
         }
-        Data::Sequence(items) => items.iter().for_each(|item| scalars(item, spans)),
-        Data::Mapping(pairs) => pairs.iter().for_each(|(key, value)| {
-            scalars(key, spans);
-            scalars(value, spans);
-        }),
-        Data::Alias(_) => {}
+        None => Ok(()),
     }
 }
