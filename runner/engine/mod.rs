@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod adopt;
+pub mod ahead;
 pub mod backend;
 pub mod bounded;
 pub mod gate;
@@ -28,7 +29,7 @@ mod step;
 mod timers;
 pub mod verify;
 pub mod vigil;
-mod watch;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod cli_config;
 mod cli_lab;
 mod cli_recipes;
@@ -9,6 +10,7 @@ mod docs;
 mod docs_commands;
 mod interrupt;
 mod kill_lab;
+mod kill_live;
 mod lab_gate;
 mod lab_main_job;
 mod lab_safe_reset;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use access::{ClientConfig, GenSecrets, Kubeconfig};
 pub use config::{ApplyConfig, ApplyMode, Base, MachineMode, Render, Validate};
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
-pub use node::{AfterReset, Bootstrap, Reboot, RebootMode, Reset, WipeMode};
+pub use node::{AfterReset, BOOTED, Bootstrap, OFF, RESET, Reboot, RebootMode, Reset, WipeMode};
 pub use read::{Get, Health, Stage, Version};
 
 use super::Tool;
