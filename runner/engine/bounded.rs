@@ -71,8 +71,16 @@ impl Backend for FilesOnly<'_> {
         self.0.pass_time()
     }
 
+    fn stray(&self, fault: Fault) -> Fault {
+        self.0.stray(fault)
+    }
+
     fn records(&self) -> bool {
         self.0.records()
+    }
+
+    fn foreseen(&self) -> Vec<String> {
+        self.0.foreseen()
     }
 }
 

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn text(diff: &str) -> String {
-        shown(diff).iter().map(|l| format!("{}{}\n", l.sign, l.text)).collect()
+        shown(diff).iter().map(|l| format!("{}{}\n", l.sign, l.text)).collect::<Vec<_>>().concat()
     }
 
     #[test]
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_long_stretch_without_change_is_folded() {
         let block = |sign: char, first: &str, last: &str| -> String {
-            let same: String = (0..9).map(|n| format!("{sign}{n}\n")).collect();
+            let same = (0..9).map(|n| format!("{sign}{n}\n")).collect::<Vec<_>>().concat();
             format!("{sign}{first}\n{same}{sign}{last}\n")
         };
         let diff = block('-', "x", "y") + &block('+', "X", "Y");
@@ -128,11 +128,11 @@ mod tests {
 
     #[test]
     fn beyond_a_screenful_lines_are_counted() {
-        let diff: String = (0..100).map(|n| format!("+{n}\n")).collect();
+        let diff = (0..100).map(|n| format!("+{n}\n")).collect::<Vec<_>>().concat();
         let shown = shown(&diff);
         assert_eq!(shown.len(), SHOWN + 1);
         assert_eq!(shown.last().unwrap().text, "76 more lines");
-        let diff: String = (0..=SHOWN).map(|n| format!("+{n}\n")).collect();
+        let diff = (0..=SHOWN).map(|n| format!("+{n}\n")).collect::<Vec<_>>().concat();
         assert_eq!(super::shown(&diff).len(), SHOWN + 1);
     }
 
