@@ -12,8 +12,10 @@ mod git;
 pub mod identity;
 mod kube;
 mod predict;
+mod private;
 mod sh;
 pub mod simulated;
+pub mod sops;
 mod talos;
 mod template;
 #[cfg(test)]
@@ -36,6 +38,7 @@ use crate::sys::world::{Local, Watcher, World};
 
 pub use predict::{Prediction, predict};
 pub use tool::Memo;
+pub(crate) use tool::unfinished;
 
 /// Everything that calls are carried out with. Made per call by the engine; all of it is borrowed.
 #[derive(Clone, Copy)]
@@ -146,6 +149,8 @@ fn carry_out<'a>(
         Call::TalosHealth(c) => Box::pin(talos::read::health(c, common, cx)),
         Call::TalosValidate(c) => Box::pin(talos::config::validate(c, common, cx)),
         Call::TalosRender(c) => Box::pin(talos::render::render(c, cx)),
+        Call::TalosMachineconfigPatch(c) => Box::pin(talos::render::apply(c, cx)),
+        Call::TalosMachineconfigDiff(c) => Box::pin(talos::machineconfig::diff(c, cx)),
         Call::TalosGenSecrets(c) => Box::pin(talos::access::gen_secrets(c, cx)),
         Call::TalosClientConfig(c) => Box::pin(talos::access::client_config(c, cx)),
         Call::TalosKubeconfig(c) => Box::pin(talos::access::kubeconfig(c, common, cx)),
@@ -167,8 +172,8 @@ fn carry_out<'a>(
         Call::FsExists(c) => now(fs::exists(c, cx)),
         Call::FsStat(c) => now(fs::stat(c, cx)),
         Call::FsGlob(c) => now(fs::glob(c, cx)),
-        Call::FsWrite(c) => now(fs::write(c, cx)),
-        Call::FsCopy(c) => now(fs::copy(c, cx)),
+        Call::FsWrite(c) => Box::pin(fs::write(c, cx)),
+        Call::FsCopy(c) => Box::pin(fs::copy(c, cx)),
         Call::FsMove(c) => now(fs::rename(c, cx)),
         Call::FsMkdir(c) => now(fs::mkdir(c, cx)),
         Call::FsRemove(c) => Box::pin(fs::remove(c, cx)),

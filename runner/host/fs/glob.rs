@@ -9,7 +9,7 @@ use crate::sys::files::{Escapes, Files, Stat};
 const PASSED_OVER: [&str; 2] = [".git", ".ops"];
 
 /// The files that match a pattern, sorted by bytes. Links that lead out of the repository are none of its files.
-pub(super) fn find(pattern: &str, files: &dyn Files) -> Result<Vec<String>, CallError> {
+pub(in crate::host) fn find(pattern: &str, files: &dyn Files) -> Result<Vec<String>, CallError> {
     let mut found = Vec::new();
     for pattern in alternatives(pattern)? {
         let parts: Vec<&str> = pattern.split('/').collect();

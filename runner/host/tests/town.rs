@@ -149,6 +149,7 @@ impl Town {
                 snapshot_dir: "snapshots".into(),
                 settings: BTreeMap::new(),
                 guards: ops_core::inventory::GuardSettings::default(),
+                machines: ops_core::machines::Machines::default(),
             },
             reasons: RefCell::default(),
             lies: Cell::new(false),

@@ -2,7 +2,7 @@
 
 use ops_core::effect::Effect;
 use ops_core::error::Fault;
-use ops_core::value::{Map, Value, has_later};
+use ops_core::value::{Handle, Map, Value, has_later};
 use serde_json::json;
 
 use super::object;
@@ -35,6 +35,13 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
         last = subject;
         let call = format!("{} {}", planned.effect.letter(), wording::call(&planned.call));
         rows.push(vec![format!("  {who}"), call, about(planned), change(planned)]);
+        let diff = config_diff(planned);
+        if !diff.is_empty() {
+            flush(&mut out, &mut rows);
+            for line in super::diff_lines(&diff, look) {
+                out.push_str(&format!("         {line}\n"));
+            }
+        }
     }
     flush(&mut out, &mut rows);
     for frontier in &plan.frontiers {
@@ -74,6 +81,19 @@ pub fn plan_json(plan: &Plan, cluster: Option<&str>) -> Map<String, Value> {
         "changes": plan.changes(),
         "destroys": plan.destroys(),
     }))
+}
+
+/// What would change in a machine config: written to a file, or applied to a node.
+fn config_diff(planned: &Planned) -> Vec<String> {
+    let config = planned.call == "talos.apply_config"
+        || planned.call == "fs.write" && planned.request.args.get("content").is_some_and(is_sealed);
+    let diff = planned.reply.get("diff").and_then(Value::as_str).unwrap_or_default();
+    let lines = diff.lines().filter(|_| config && planned.changed && planned.effect != Effect::Reads);
+    lines.map(str::to_owned).collect()
+}
+
+fn is_sealed(content: &Value) -> bool {
+    matches!(Handle::from_value(content), Some(Handle::Blob(blob)) if blob.sealed)
 }
 
 fn flush(out: &mut String, rows: &mut Vec<Vec<String>>) {

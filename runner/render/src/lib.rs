@@ -7,10 +7,12 @@ pub mod edit;
 mod machinery;
 pub mod patch;
 pub mod talconfig;
+mod tree;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Mark};
 pub use edit::{Edited, Scalar, edit};
 pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
 pub use patch::{Patch, Patched, patch};
+pub use tree::Tree;
 pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Source};

@@ -150,12 +150,17 @@ fn empty(value: &Value) -> bool {
     }
 }
 
+/// Whether a value may be secret by the words of its path (`machine.token`).
+pub fn is_guarded(path: &str) -> bool {
+    path.split('.').any(|part| {
+        let part = part.trim().to_ascii_lowercase();
+        GUARDED.iter().any(|word| if *word == "id" { part == "id" } else { part.contains(word) })
+    })
+}
+
 fn shown(path: &str, value: &Value) -> String {
     const LONGEST: usize = 100;
-    let guarded = path.split('.').any(|part| {
-        let part = part.to_ascii_lowercase();
-        GUARDED.iter().any(|word| if *word == "id" { part == "id" } else { part.contains(word) })
-    });
+    let guarded = is_guarded(path);
     let text = value.to_string();
     let scalars = match value {
         Value::Object(_) => false,

@@ -22,7 +22,7 @@ use crate::yaml::read::{Source, read};
 
 pub use node::{Node, Role};
 pub use render::ReadFile;
-pub use substitute::Variables;
+pub use substitute::{Variables, expand};
 
 /// The types of a talconfig, as talhelper v3.1.16 has them.
 #[derive(Debug)]

@@ -70,7 +70,10 @@ fn scalar(text: String, plain: bool) -> Data {
 
 /// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `:=`,
 /// `=`, `:+` and `+`; `$$` is a dollar sign.
-pub(crate) fn expand(text: &str, variables: &Variables) -> Result<String, String> {
+///
+/// # Errors
+/// A variable that is not set, or set but empty; a substitution that is none.
+pub fn expand(text: &str, variables: &Variables) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {

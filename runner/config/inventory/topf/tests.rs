@@ -1,0 +1,1 @@
+//! What an inventory takes from a topf.yaml.

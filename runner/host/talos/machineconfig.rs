@@ -1,0 +1,73 @@
+//! How machine configs differ, for people: by meaning, with what may be secret left out by path and by value.
+
+use ops_core::call::talos::{MachineconfigDiff, Source};
+use ops_core::error::CallError;
+use ops_core::reply::apply::difference;
+use ops_core::value::Value;
+use serde_json::json;
+
+use super::config::{FIRST, bytes, live};
+use super::standing::{Standing, standing};
+use crate::host::content::denied;
+use crate::host::{HostCx, yaml};
+
+/// What is told where two configs say the same in other words.
+const SPELLING: &str = "~ only its spelling differs";
+
+/// `talos.machineconfig.diff`.
+pub(in crate::host) async fn diff(
+    call: &MachineconfigDiff,
+    cx: &HostCx<'_>,
+) -> Result<Value, CallError> {
+    let node = cx.node(&call.node)?;
+    let new = bytes(cx, &call.file)?;
+    if !call.live {
+        let path = cx.cluster()?.machine_config(&node.name);
+        let stat = cx.files.stat(&path).map_err(|error| denied(&path, &error))?;
+        let old = match stat {
+            Some(_) => Some(cx.files.read(&path).map_err(|error| denied(&path, &error))?),
+            None => None,
+        };
+        let lines = lines(old.as_deref(), &new, cx).unwrap_or_else(|| vec!["~ config".into()]);
+        return Ok(json!({"changed": !lines.is_empty(), "diff": lines.join("\n")}));
+    }
+    let name = match &call.file {
+        Source::Path(path) => path.as_str(),
+        Source::Handle(_) => "the machine config",
+    };
+    let wanted = yaml::documents(name, &new)?;
+    let lines = match standing(cx, node).await? {
+        Standing::Up(_) => masked(difference(&live(cx, node).await?.persisted, &wanted), cx),
+        Standing::Bare(_) => vec![FIRST.to_owned()],
+        Standing::Away(why) => {
+            let kind = ops_core::error::ErrorKind::Unreachable;
+            return Err(CallError::new(kind, why).before_effect());
+        }
+    };
+    Ok(json!({"changed": !lines.is_empty(), "diff": lines.join("\n")}))
+}
+
+/// How two machine configs differ; nothing where one of them is none.
+pub(in crate::host) fn lines(
+    old: Option<&[u8]>,
+    new: &[u8],
+    cx: &HostCx<'_>,
+) -> Option<Vec<String>> {
+    let config = |bytes: &[u8]| {
+        let documents = yaml::documents("the machine config", bytes).ok()?;
+        documents.iter().any(|d| d.get("machine").is_some()).then_some(documents)
+    };
+    let wanted = config(new)?;
+    let Some(old) = old else { return Some(vec!["+ config".to_owned()]) };
+    if old == new {
+        return Some(Vec::new());
+    }
+    let lines = difference(&config(old)?, &wanted);
+    Some(if lines.is_empty() { vec![SPELLING.to_owned()] } else { masked(lines, cx) })
+}
+
+/// Lines of a difference with every known secret masked.
+pub(in crate::host) fn masked(lines: Vec<String>, cx: &HostCx<'_>) -> Vec<String> {
+    let masks = cx.secrets.masks();
+    lines.iter().map(|line| masks.mask(line)).collect()
+}

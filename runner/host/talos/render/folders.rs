@@ -1,0 +1,131 @@
+//! topf's folders of patches: `all/`, the role's, `node/HOST/`, each in the order of its names; later ones win.
+
+use std::collections::BTreeMap;
+
+use ops_core::error::{CallError, ErrorKind};
+use ops_core::inventory::Role;
+use ops_render::{Patch, Source, Tree};
+use serde_json::json;
+
+use super::patches::Job;
+use crate::host::content::denied;
+use crate::host::fs::glob;
+
+mod go;
+
+/// A config with everything laid over it that topf lays over it.
+///
+/// # Errors
+/// A file that cannot be opened; a text that is no patch, at its line.
+pub(super) async fn laid_over(
+    job: &mut Job<'_>,
+    config: &str,
+    file: &str,
+    folder: &str,
+    image: Option<&String>,
+) -> Result<String, CallError> {
+    let mut patches = Vec::new();
+    if let Some(image) = image {
+        let text = json!({"machine": {"install": {"image": image}}}).to_string();
+        let source = Source { name: "the installer image", bytes: text.as_bytes() };
+        patches.push(Patch::from_source(source, &job.profile).map_err(|e| job.texts.refused(&e))?);
+    }
+    let role = match job.node.role {
+        Role::Controlplane => "control-plane",
+        Role::Worker => "worker",
+    };
+    for part in ["all".to_owned(), role.to_owned(), format!("node/{}", job.node.name)] {
+        let part = if folder.is_empty() { part } else { format!("{folder}/{part}") };
+        for path in files(job, &part)? {
+            patches.extend(patch(job, &path, file).await?);
+        }
+    }
+    if patches.is_empty() { Ok(config.to_owned()) } else { job.patched("the base config", config, &patches) }
+}
+
+/// The files of a folder and those below it, in the order of their names.
+fn files(job: &Job<'_>, folder: &str) -> Result<Vec<String>, CallError> {
+    match job.cx.files.stat(folder).map_err(|error| denied(folder, &error))? {
+        Some(stat) if stat.dir => {}
+        _ => return Ok(Vec::new()),
+    }
+    let kinds = [".yaml", ".yml", ".yaml.tpl", ".yml.tpl", ".yaml.j2", ".yml.j2"];
+    let mut found = glob::find(&format!("{folder}/**"), job.cx.files)?;
+    found.retain(|path| kinds.iter().any(|kind| path.ends_with(kind)));
+    // A folder stands where its own name does, not where that of its files would.
+    found.sort_by(|a, b| a.split('/').cmp(b.split('/')));
+    Ok(found)
+}
+
+/// The patch of a file; none where the file holds nothing.
+async fn patch(job: &mut Job<'_>, path: &str, file: &str) -> Result<Option<Patch>, CallError> {
+    let text = if path.ends_with(".tpl") {
+        let (text, _) = job.cx.open_text(path).await?;
+        job.texts.keep(path, &text);
+        go::fill(&text, &names(job, file).await?, &|name| job.cx.secrets.variable(name)).map_err(
+            |(line, why)| {
+                CallError::new(ErrorKind::Invalid, why)
+                    .hint("as a Jinja template (`.yaml.j2`) it can do more")
+                    .at(job.texts.place(path, line, 0))
+                    .before_effect()
+            },
+        )?
+    } else {
+        super::origin::text(job, path).await?
+    };
+    if Job::is_empty(&text) {
+        return Ok(None);
+    }
+    let source = Source { name: path, bytes: text.as_bytes() };
+    let patch = Patch::from_source(source, &job.profile).map_err(|e| job.texts.refused(&e))?;
+    if patch.is_json_patch() {
+        return Err(CallError::new(ErrorKind::Invalid, "this is a list of RFC 6902 operations")
+            .hint("topf merges strategic patches only: write the part of the config itself")
+            .at(job.texts.place(path, 1, 0))
+            .before_effect());
+    }
+    Ok(Some(patch))
+}
+
+/// What a template of topf may name, by its path.
+async fn names(job: &mut Job<'_>, file: &str) -> Result<BTreeMap<String, String>, CallError> {
+    let cx = job.cx;
+    let cluster = cx.cluster()?;
+    let (text, _) = cx.open_text(file).await?;
+    let documents = Tree::read(Source { name: file, bytes: text.as_bytes() })
+        .map_err(|problem| job.texts.refused(&[problem]))?;
+    let plain = |version: &Option<String>| {
+        version.clone().unwrap_or_default().trim_start_matches('v').to_owned()
+    };
+    let role = if job.node.is_control_plane() { "control-plane" } else { "worker" };
+    let mut names = BTreeMap::from([
+        (".ClusterName".to_owned(), cluster.machines.cluster_name.clone().unwrap_or_default()),
+        (".ClusterEndpoint".to_owned(), cluster.endpoint.clone()),
+        (".KubernetesVersion".to_owned(), plain(&cluster.versions.kubernetes)),
+        (".TalosVersion".to_owned(), plain(&cluster.versions.talos)),
+        (".Node.Host".to_owned(), job.node.name.clone()),
+        (".Node.Role".to_owned(), role.to_owned()),
+        (".Node.IP".to_owned(), job.node.address.clone()),
+    ]);
+    let Some(root) = documents.first() else { return Ok(names) };
+    if let Some(id) = root.get("schematicId") {
+        names.insert(".SchematicID".to_owned(), id.text().unwrap_or_default().to_owned());
+    }
+    collect(".Data", root.get("data").as_ref(), &mut names);
+    let nodes = root.get("nodes").and_then(|nodes| nodes.items()).unwrap_or_default();
+    let own = nodes
+        .iter()
+        .find(|n| n.get("host").is_some_and(|host| host.text() == Some(job.node.name.as_str())));
+    collect(".Node.Data", own.and_then(|own| own.get("data")).as_ref(), &mut names);
+    Ok(names)
+}
+
+fn collect(path: &str, tree: Option<&Tree>, names: &mut BTreeMap<String, String>) {
+    let Some(tree) = tree else { return };
+    if let Some(text) = tree.text() {
+        names.insert(path.to_owned(), text.to_owned());
+    }
+    for (key, value) in tree.pairs() {
+        collect(&format!("{path}.{}", key.text().unwrap_or_default()), Some(&value), names);
+    }
+}
