@@ -4,11 +4,11 @@ use ops_core::error::{Exit, Fault};
 use ops_core::event::Silent;
 use ops_core::value::{Map, Value};
 
+use super::Start;
 use super::args::DiffArgs;
 use super::invocation::{Wanted, understand};
 use super::opened::{Opened, session};
 use super::seam::block_on;
-use super::Start;
 use crate::output::views::{self, ConfigDiff};
 
 const RECIPE: &str = "talos:diff";

@@ -32,8 +32,7 @@ impl Decrypt for Sops {
             .build()
             .map_err(|error| Fault::new(Code::BUG, format!("no runtime: {error}")))?;
         let limit = Some(ops_core::time::Span::secs(30));
-        let output =
-            runtime.block_on(processes.run(&sops::command(bytes), limit, &Unwatched));
+        let output = runtime.block_on(processes.run(&sops::command(bytes), limit, &Unwatched));
         let opened = match output {
             Ok(output) => sops::decrypted(path, output),
             Err(failure) => Err(sops::missing(path, crate::host::unfinished(&failure))),

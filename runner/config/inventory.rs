@@ -158,7 +158,9 @@ pub(crate) fn read(source: &Source, name: &str, outside: &Outside<'_>) -> Result
     let foreign = foreign(source, &file, outside)?;
     let nodes = nodes(source, &file.nodes, foreign.as_ref())?;
     let endpoint = match (&file.endpoint, &foreign) {
-        (Some(endpoint), Some(foreign)) => return Err(twice(source, endpoint, "endpoint", foreign)),
+        (Some(endpoint), Some(foreign)) => {
+            return Err(twice(source, endpoint, "endpoint", foreign));
+        }
         (Some(endpoint), None) => check(source, endpoint, super::net::api_url)?,
         (None, Some(foreign)) => foreign.endpoint.clone(),
         (None, None) => {

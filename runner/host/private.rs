@@ -22,17 +22,17 @@ pub(super) async fn check(path: &str, cx: &HostCx<'_>) -> Result<(), CallError> 
         }
         return Ok(());
     }
-    let output = match cx.world.run(&ignored(path), Some(QUESTION), &crate::sys::world::Unwatched).await
-    {
-        Ok(output) => output,
-        Err(failure) => {
-            // Without the tool nothing of this machine commits anything, unless this is a checkout.
-            return match cx.files.stat(".git") {
-                Ok(None) => Ok(()),
-                _ => Err(super::tool::unfinished(&failure)),
-            };
-        }
-    };
+    let output =
+        match cx.world.run(&ignored(path), Some(QUESTION), &crate::sys::world::Unwatched).await {
+            Ok(output) => output,
+            Err(failure) => {
+                // Without the tool nothing of this machine commits anything, unless this is a checkout.
+                return match cx.files.stat(".git") {
+                    Ok(None) => Ok(()),
+                    _ => Err(super::tool::unfinished(&failure)),
+                };
+            }
+        };
     match output.code {
         0 => Ok(()),
         1 => Err(refused(path, cx).await),

@@ -46,7 +46,8 @@ impl HostCx<'_> {
             return Ok(Opened { bytes: clear.clone(), sealed: true });
         }
         let output = self.world.run(&command(&bytes), Some(QUESTION), &Unwatched).await;
-        let clear = decrypted(&path, output.map_err(|failure| missing(&path, unfinished(&failure)))?)?;
+        let clear =
+            decrypted(&path, output.map_err(|failure| missing(&path, unfinished(&failure)))?)?;
         self.learn(&bytes, &clear);
         self.memo.opened.borrow_mut().insert(digest, clear.clone());
         Ok(Opened { bytes: clear, sealed: true })

@@ -199,7 +199,11 @@ fn text(path: &str, cx: &HostCx<'_>) -> Result<String, CallError> {
 }
 
 /// A value as the template sees it: handles as the text behind them.
-pub(super) fn value_of(value: &Value, sealed: &mut bool, cx: &HostCx<'_>) -> Result<Jinja, CallError> {
+pub(super) fn value_of(
+    value: &Value,
+    sealed: &mut bool,
+    cx: &HostCx<'_>,
+) -> Result<Jinja, CallError> {
     if let Some(handle) = Handle::from_value(value) {
         let content = cx.handled(&handle)?;
         *sealed |= content.sealed;

@@ -117,9 +117,7 @@ impl Reader<'_> {
             }
         }
         expand(text, &variables).map_err(|why| {
-            self.yaml
-                .wrong(at, why)
-                .help(format!("set it in {}", self.beside(ENV_FILES[0])))
+            self.yaml.wrong(at, why).help(format!("set it in {}", self.beside(ENV_FILES[0])))
         })
     }
 

@@ -134,9 +134,11 @@ pub(super) fn read(path: &str, outside: &Outside<'_>) -> Result<Option<Foreign>,
                 let fault = yaml.wrong(at.as_ref().unwrap_or(item), title);
                 return Err(fault.help("write the id itself: `topf schematic-ids` prints it"));
             }
-            let secure = [item, root].iter().any(|of| of.get("secureboot").is_some_and(|v| v.is_true()));
+            let secure =
+                [item, root].iter().any(|of| of.get("secureboot").is_some_and(|v| v.is_true()));
             let secure = if secure { "-secureboot" } else { "" };
-            let (factory, platform) = (of("factory", "factory.talos.dev")?, of("platform", "metal")?);
+            let (factory, platform) =
+                (of("factory", "factory.talos.dev")?, of("platform", "metal")?);
             let image = format!("{factory}/{platform}-installer{secure}/{schematic}:{version}");
             images.insert(name.clone(), image);
         }

@@ -93,7 +93,8 @@ mod tests {
     fn a_patch_is_a_file_a_text_or_data_by_the_rules_of_talosctl() {
         assert_eq!(patch(json!("talos/a.yaml")).file(), Some("talos/a.yaml"));
         assert_eq!(patch(json!("@with space.yaml")).file(), Some("with space.yaml"));
-        for inline in ["machine: {}", "{\"machine\":{}}", "[{\"op\":\"test\"}]", "machine:\n  a: 1"] {
+        for inline in ["machine: {}", "{\"machine\":{}}", "[{\"op\":\"test\"}]", "machine:\n  a: 1"]
+        {
             assert_eq!(patch(json!(inline)).file(), None, "{inline}");
         }
         let data = patch(json!({"machine": {"sysctls": {"a": "1"}}}));

@@ -41,20 +41,26 @@ async fn config(cx: &HostCx<'_>, node: &Node, call: &Render) -> Result<String, C
         _ => patches::machinery(cx).await?,
     };
     let mut job = Job::new(cx, node, machinery)?;
+    // What findings in the config call it; a template's own lines are not those of what it made.
+    let name = match cluster.machines.configs.get(&node.name) {
+        Some(path) if path.ends_with(".j2") => format!("{path} (filled in)"),
+        Some(path) => path.clone(),
+        None => "the machine config".to_owned(),
+    };
     let mut text = match (&cluster.machines.origin, cluster.machines.configs.get(&node.name)) {
         (_, Some(path)) => {
             let made = origin::config(&mut job, path).await?;
-            own::own(&job, &made)?
+            own::own(&job, &name, &made)?
         }
-        (Origin::Generated, None) => own::own(&job, &base::base(cx, node.role).await?)?,
+        (Origin::Generated, None) => own::own(&job, &name, &base::base(cx, node.role).await?)?,
         (Origin::Talconfig { file }, None) => talconfig::render(&mut job, file).await?,
         (Origin::Topf { file, folder, images }, None) => {
-            let made = own::own(&job, &base::base(cx, node.role).await?)?;
+            let made = own::own(&job, &name, &base::base(cx, node.role).await?)?;
             folders::laid_over(&mut job, &made, file, folder, images.get(&node.name)).await?
         }
     };
     if cx.world.simulated() {
-        text = lab::with_its_secrets(&job, &text).await?;
+        text = lab::at_home(&job, &name, &text).await?;
     }
     let mut list: Vec<Patch> = Vec::new();
     for patch in cluster.machines.patches_of(&node.name) {
@@ -64,7 +70,7 @@ async fn config(cx: &HostCx<'_>, node: &Node, call: &Render) -> Result<String, C
         list.extend(job.patch(patch).await?);
     }
     if !list.is_empty() {
-        text = job.patched("the machine config", &text, &list)?;
+        text = job.patched(&name, &text, &list)?;
     }
     finished(node, &text)?;
     Ok(text)
@@ -110,9 +116,10 @@ fn holding(value: &Value, sign: &str, path: String) -> Option<String> {
     };
     match value {
         Value::String(text) => text.trim_start().starts_with(sign).then_some(path),
-        Value::Array(items) => {
-            items.iter().enumerate().find_map(|(at, item)| holding(item, sign, below(&at.to_string())))
-        }
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| holding(item, sign, below(&at.to_string()))),
         Value::Object(map) => map.iter().find_map(|(key, item)| holding(item, sign, below(key))),
         _ => None,
     }

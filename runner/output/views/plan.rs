@@ -83,12 +83,20 @@ pub fn plan_json(plan: &Plan, cluster: Option<&str>) -> Map<String, Value> {
     }))
 }
 
+/// The difference where there was no config before.
+const NEW: &str = "+ config";
+
 /// What would change in a machine config: written to a file, or applied to a node.
 fn config_diff(planned: &Planned) -> Vec<String> {
     let config = planned.call == "talos.apply_config"
         || planned.call == "fs.write" && planned.request.args.get("content").is_some_and(is_sealed);
     let diff = planned.reply.get("diff").and_then(Value::as_str).unwrap_or_default();
-    let lines = diff.lines().filter(|_| config && planned.changed && planned.effect != Effect::Reads);
+    // A whole new config is one word in the row.
+    if diff.starts_with(NEW) {
+        return Vec::new();
+    }
+    let lines =
+        diff.lines().filter(|_| config && planned.changed && planned.effect != Effect::Reads);
     lines.map(str::to_owned).collect()
 }
 
@@ -121,8 +129,10 @@ fn change(planned: &Planned) -> String {
         return if has_later(&planned.reply) { "known after apply".into() } else { String::new() };
     }
     let (_, text) = wording::outcome(&ops_core::record::Outcome::Done(planned.reply.clone()));
+    let new = planned.reply.get("diff").and_then(Value::as_str).is_some_and(|d| d.starts_with(NEW));
     match (planned.changed, text.as_str()) {
         (false, _) => "unchanged".into(),
+        (true, _) if new => "new".into(),
         (true, "done" | "changed" | "unchanged") => String::new(),
         (true, changed) => changed.strip_prefix("changed, ").unwrap_or(changed).to_owned(),
     }

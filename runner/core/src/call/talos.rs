@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{ClientConfig, GenSecrets, Kubeconfig};
 pub use config::{ApplyConfig, ApplyMode, Base, MachineMode, Render, Validate};
-pub use machineconfig::{MachineconfigDiff, MachineconfigPatch};
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
+pub use machineconfig::{MachineconfigDiff, MachineconfigPatch};
 pub use node::{AfterReset, Bootstrap, Reboot, RebootMode, Reset, WipeMode};
 pub use read::{Get, Health, Stage, Version};
 

@@ -3,6 +3,7 @@
 use ops_core::call::talos::Base;
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::inventory::Role;
+use ops_core::machines::Origin;
 use ops_core::reply::access::{base64, der};
 use ops_core::reply::{node as reply, plain};
 use ops_core::value::Digest;
@@ -26,6 +27,7 @@ pub(super) async fn base(cx: &HostCx<'_>, role: Role) -> Result<String, CallErro
         endpoint: &cluster.endpoint,
         talos: cluster.versions.talos.as_deref(),
         kubernetes: cluster.versions.kubernetes.as_deref(),
+        diskless: matches!(cluster.machines.origin, Origin::Talconfig { .. }),
     };
     let secrets = bundle(cx).await?;
     let key = json!({
@@ -64,12 +66,13 @@ pub(in crate::host) async fn bundle(cx: &HostCx<'_>) -> Result<Vec<u8>, CallErro
     let found = cx.open(path).await.map_err(|error| match error.kind {
         ErrorKind::NotFound => {
             let message = format!("there is no secrets bundle at {path}");
-            let plane = cluster.control_planes().find_map(|n| cluster.machines.configs.get(&n.name));
+            let plane =
+                cluster.control_planes().find_map(|n| cluster.machines.configs.get(&n.name));
             let hint = match plane {
                 // A cluster whose configs exist has secrets already; new ones would be another cluster.
-                Some(config) => format!(
-                    "talosctl gen secrets --from-controlplane-config {config} -o {path}"
-                ),
+                Some(config) => {
+                    format!("talosctl gen secrets --from-controlplane-config {config} -o {path}")
+                }
                 None => "ops run talos:generate-secrets".to_owned(),
             };
             CallError::new(ErrorKind::NotFound, message).hint(hint).before_effect()

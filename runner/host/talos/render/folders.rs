@@ -40,7 +40,11 @@ pub(super) async fn laid_over(
             patches.extend(patch(job, &path, file).await?);
         }
     }
-    if patches.is_empty() { Ok(config.to_owned()) } else { job.patched("the base config", config, &patches) }
+    if patches.is_empty() {
+        Ok(config.to_owned())
+    } else {
+        job.patched("the base config", config, &patches)
+    }
 }
 
 /// The files of a folder and those below it, in the order of their names.

@@ -1,5 +1,5 @@
-//! In the lab a config that lies in a file gets the lab's own secrets: those of the real cluster have no place in a rehearsal, and would name a
-//! CA that no simulated node knows.
+//! What a config gets that goes to a simulated machine: the lab's secrets, because those of the real cluster have no place in a rehearsal and would
+//! name a CA that no node of it knows; and the one disk that the machine has, where the inventory does not say what its disks are.
 
 use ops_core::error::CallError;
 use ops_core::value::Value;
@@ -26,29 +26,40 @@ const SECRETS: [&str; 12] = [
     "/cluster/acceptedCAs",
 ];
 
-/// A config with the lab's secrets, unless it was made from them.
-pub(super) async fn with_its_secrets(job: &Job<'_>, config: &str) -> Result<String, CallError> {
+/// The disk of a simulated machine of which the inventory says nothing.
+const DISK: &str = "/dev/sda";
+
+/// A config as the lab's machine can take it; as it is, where there is nothing to change.
+pub(super) async fn at_home(job: &Job<'_>, name: &str, config: &str) -> Result<String, CallError> {
     let of = |text: &str, what: &str| -> Result<Value, CallError> {
         let documents = yaml::documents(what, text.as_bytes())?;
         Ok(documents.into_iter().find(|d| d.get("machine").is_some()).unwrap_or_default())
     };
-    let own = of(config, "the machine config")?;
+    let own = of(config, name)?;
     let labs = base(job.cx, job.node.role).await?;
     let labs = of(&labs, "the base config")?;
     let ca = |config: &Value| config.pointer("/machine/ca/crt").cloned();
-    if own.is_null() || ca(&own) == ca(&labs) {
-        return Ok(config.to_owned());
-    }
     let mut patch = json!({});
-    for path in SECRETS {
-        if let Some(value) = labs.pointer(path).filter(|value| !value.is_null()) {
-            put(&mut patch, path, value);
+    if ca(&own) != ca(&labs) {
+        for path in SECRETS {
+            if let Some(value) = labs.pointer(path).filter(|value| !value.is_null()) {
+                put(&mut patch, path, value);
+            }
         }
+    }
+    let wanted = job.node.install_disk.as_ref().and_then(|disk| disk.device.as_deref());
+    if let (None, Some(install)) = (wanted, own.pointer("/machine/install"))
+        && install.get("disk").and_then(Value::as_str) != Some(DISK)
+    {
+        put(&mut patch, "/machine/install/disk", &DISK.into());
+    }
+    if own.is_null() || patch == json!({}) {
+        return Ok(config.to_owned());
     }
     let text = patch.to_string();
     let source = Source { name: "the lab's secrets", bytes: text.as_bytes() };
     let patch = Patch::from_source(source, &job.profile).map_err(|e| job.texts.refused(&e))?;
-    job.patched("the machine config", config, &[patch])
+    job.patched(name, config, &[patch])
 }
 
 fn put(into: &mut Value, path: &str, value: &Value) {
@@ -59,6 +70,8 @@ fn put(into: &mut Value, path: &str, value: &Value) {
     let Value::Object(map) = into else { return };
     match rest {
         None => _ = map.insert(first.to_owned(), value.clone()),
-        Some(rest) => put(map.entry(first).or_insert_with(|| Value::Object(Map::new())), rest, value),
+        Some(rest) => {
+            put(map.entry(first).or_insert_with(|| Value::Object(Map::new())), rest, value)
+        }
     }
 }

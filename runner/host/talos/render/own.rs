@@ -1,7 +1,7 @@
 //! What makes a config the node's own: its name and its install disk, where the inventory knows them and the config does not say them.
 
 use ops_core::error::{CallError, ErrorKind};
-use ops_core::inventory::{InstallDisk, Node};
+use ops_core::inventory::InstallDisk;
 use ops_core::value::Value;
 use ops_render::{Patch, Source};
 use serde_json::json;
@@ -14,14 +14,14 @@ use crate::host::yaml;
 ///
 /// # Errors
 /// Where the config is none, or has not the form that the edits need.
-pub(super) fn own(job: &Job<'_>, config: &str) -> Result<String, CallError> {
+pub(super) fn own(job: &Job<'_>, name: &str, config: &str) -> Result<String, CallError> {
     let node = job.node;
-    let documents = yaml::documents("the base config", config.as_bytes())?;
+    let documents = yaml::documents(name, config.as_bytes())?;
     let (_, hostname, _) = says(&documents);
     let text = match hostname {
         // Whoever says a name means it; whether it is the right one is asked when all is done.
         Some(_) => config.to_owned(),
-        None => named(job, node, config, &documents)?,
+        None => named(job, name, config, &documents)?,
     };
     match &node.install_disk {
         Some(disk) => with_disk(disk, &text),
@@ -32,19 +32,22 @@ pub(super) fn own(job: &Job<'_>, config: &str) -> Result<String, CallError> {
 /// Puts the node's name into its document of its own, which 1.12 and later write as `auto: stable`; older ones have it in the machine's network.
 fn named(
     job: &Job<'_>,
-    node: &Node,
+    name: &str,
     config: &str,
     documents: &[Value],
 ) -> Result<String, CallError> {
     const KIND: &str = "kind: HostnameConfig";
-    let document = format!("apiVersion: v1alpha1\n{KIND}\nhostname: {}\n", Value::from(&*node.name));
+    let node = job.node;
+    let document =
+        format!("apiVersion: v1alpha1\n{KIND}\nhostname: {}\n", Value::from(&*node.name));
     let mut parts: Vec<String> = config.split("---\n").map(str::to_owned).collect();
     if let Some(part) = parts.iter_mut().find(|part| part.lines().any(|line| line == KIND)) {
         *part = document;
         return Ok(parts.join("---\n"));
     }
     let of_its_own = job.talos.is_none_or(|version| version >= (1, 12));
-    let spelt_otherwise = documents.iter().any(|d| d.get("kind").is_some_and(|k| k == "HostnameConfig"));
+    let spelt_otherwise =
+        documents.iter().any(|d| d.get("kind").is_some_and(|k| k == "HostnameConfig"));
     if of_its_own && !spelt_otherwise {
         let end = if config.ends_with('\n') { "" } else { "\n" };
         return Ok(format!("{config}{end}---\n{document}"));
@@ -57,7 +60,7 @@ fn named(
     let text = patch.to_string();
     let source = Source { name: "the node's name", bytes: text.as_bytes() };
     let patch = Patch::from_source(source, &job.profile).map_err(|e| job.texts.refused(&e))?;
-    job.patched("the base config", config, &[patch])
+    job.patched(name, config, &[patch])
 }
 
 fn odd_base(why: &str) -> CallError {

@@ -66,7 +66,9 @@ impl<'a> Job<'a> {
             let found = glob::find(&path, self.cx.files)?;
             if found.is_empty() {
                 let message = format!("no file matches the patches `{path}`");
-                return Err(self.from_inventory(&path, CallError::new(ErrorKind::NotFound, message)));
+                return Err(
+                    self.from_inventory(&path, CallError::new(ErrorKind::NotFound, message))
+                );
             }
             let mut patches = Vec::new();
             for path in found {
@@ -83,12 +85,19 @@ impl<'a> Job<'a> {
                 String::from_utf8_lossy(&bytes(self.cx, source)?).into_owned()
             }
         };
-        let found = Patch::from_source(Source { name: &name, bytes: text.as_bytes() }, &self.profile);
+        let found =
+            Patch::from_source(Source { name: &name, bytes: text.as_bytes() }, &self.profile);
         found.map(|patch| vec![patch]).map_err(|problems| {
             let error = self.texts.refused(&problems);
             match text.lines().map(str::trim).find(|line| !line.is_empty()) {
-                Some(line) if matches!(patch, PatchText::Text(_)) => self.from_inventory(line, error),
-                _ => CallError { message: format!("{name}: {}", error.message), place: None, ..error },
+                Some(line) if matches!(patch, PatchText::Text(_)) => {
+                    self.from_inventory(line, error)
+                }
+                _ => CallError {
+                    message: format!("{name}: {}", error.message),
+                    place: None,
+                    ..error
+                },
             }
         })
     }
@@ -102,7 +111,8 @@ impl<'a> Job<'a> {
             }
             found => found?,
         };
-        let found = Patch::from_source(Source { name: path, bytes: text.as_bytes() }, &self.profile);
+        let found =
+            Patch::from_source(Source { name: path, bytes: text.as_bytes() }, &self.profile);
         found.map_err(|problems| self.texts.refused(&problems))
     }
 
@@ -232,10 +242,7 @@ fn numbers(version: &str) -> Option<(u64, u64, u64)> {
 }
 
 /// The table of a machinery, loaded once per run.
-pub(super) fn profile(
-    cx: &HostCx<'_>,
-    machinery: &'static str,
-) -> Result<Rc<Profile>, CallError> {
+pub(super) fn profile(cx: &HostCx<'_>, machinery: &'static str) -> Result<Rc<Profile>, CallError> {
     if let Some(known) = cx.memo.profiles.borrow().get(machinery) {
         return Ok(known.clone());
     }

@@ -175,8 +175,11 @@ async fn variables(
         }
         let raw = cx.files.read(&path).map_err(|error| denied(&path, &error))?;
         let keys = tree(&path, &raw)?;
-        let given: Vec<&str> =
-            names.iter().copied().filter(|name| keys.iter().any(|k| k.get(name).is_some())).collect();
+        let given: Vec<&str> = names
+            .iter()
+            .copied()
+            .filter(|name| keys.iter().any(|k| k.get(name).is_some()))
+            .collect();
         if given.is_empty() {
             continue;
         }

@@ -243,6 +243,8 @@ pub struct Base<'a> {
     pub talos: Option<&'a str>,
     /// Version of Kubernetes.
     pub kubernetes: Option<&'a str>,
+    /// Without the disk that the tool takes by default: what is laid over the base says it.
+    pub diskless: bool,
 }
 
 impl Base<'_> {
@@ -256,6 +258,9 @@ impl Base<'_> {
             .pair("--output", "-")
             .pair("--with-docs", "false")
             .pair("--with-examples", "false");
+        if self.diskless {
+            argv = argv.pair("--install-disk", "");
+        }
         if let Some(version) = self.talos {
             let bare = version.trim_start_matches('v');
             argv = argv

@@ -133,6 +133,7 @@ fn the_base_config_is_made_without_comments_and_for_the_wanted_versions() {
         endpoint: "https://10.9.0.10:6443",
         talos: Some("1.13.0"),
         kubernetes: Some("v1.36.0"),
+        diskless: false,
     };
     assert_eq!(
         base.command().args.join(" "),

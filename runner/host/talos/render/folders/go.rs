@@ -84,7 +84,8 @@ fn value(
         let name = name.trim().trim_matches('"');
         return Ok(variable(name).unwrap_or_default());
     }
-    let field = words.starts_with('.') && words.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
+    let field =
+        words.starts_with('.') && words.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
     if !field {
         return Err(format!("`{{{{ {words} }}}}` is more of Go's templates than is rendered here"));
     }
