@@ -174,6 +174,9 @@ impl<'a> Gate<'a> {
 
     /// Asks the guards. What only a person can add, a confirmation, is asked for here when the preflight did not.
     async fn admit(&self, ready: &Ready) -> Result<Permit, Box<Fault>> {
+        if let Some(permit) = guard::unguarded(&ready.call) {
+            return Ok(permit);
+        }
         let site = self.cx.site;
         let needs = guard::needed(&ready.call, &site);
         let mut facts = Facts::default();

@@ -47,6 +47,7 @@ pub(super) fn index(sources: &Arc<Sources>, calls: Calls) -> Index {
             return index;
         }
     };
+    vm.collect();
     for source in sources.recipes() {
         deadline.renew();
         match heads(&vm, source) {
@@ -93,7 +94,7 @@ fn heads(vm: &Vm, source: &Source) -> Result<Vec<(Recipe, Head, Vec<Fault>)>, Fa
 
 /// The lines of a recipe's functions.
 fn functions_of(recipe: &Recipe) -> Vec<(usize, usize)> {
-    ["run", "preconditions", "confirm", "on_failure", "needs"]
+    head::FUNCTIONS
         .iter()
         .filter_map(|key| match recipe.fields.get(key) {
             Value::Function(function) => {

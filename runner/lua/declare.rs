@@ -79,7 +79,7 @@ pub(super) fn functions(lua: &Lua, ops: &Table) -> mlua::Result<()> {
 }
 
 /// The name `param`.
-pub(super) fn names(lua: &Lua, base: &Table) -> mlua::Result<()> {
+pub(super) fn param(lua: &Lua) -> mlua::Result<Table> {
     let param = lua.create_table()?;
     for word in TYPES {
         let declare = lua.create_function(move |lua, value: Value| match value {
@@ -100,5 +100,5 @@ pub(super) fn names(lua: &Lua, base: &Table) -> mlua::Result<()> {
         param.raw_set(word, declare)?;
     }
     let missing = sandbox::missing(lua, "param", &param)?;
-    base.raw_set("param", freeze(lua, &param, Some(missing))?)
+    freeze(lua, &param, Some(missing))
 }

@@ -14,8 +14,9 @@ use super::arm::{Arm, Done, End, Outcome};
 use super::body::{Body, Local};
 use super::catalog::{Home, load};
 use super::caught::Caught;
+use super::compiled::Compiled;
 use super::cx::{self, Facts};
-use super::head::{self, Recipe, fields::Fields};
+use super::head::{self, fields::Fields};
 use super::params::{self, Given};
 use super::raised::{self, Raised};
 use super::task::{Work, drive, start};
@@ -64,16 +65,12 @@ impl Loaded {
 pub(super) fn begin(
     vm: &Vm,
     sources: &Arc<Sources>,
+    compiled: &Compiled,
     plan: &Plan,
     spec: &StepSpec,
 ) -> Result<Rc<Done>, Failure> {
-    let loaded = Loaded {
-        own: fields(vm, sources, &plan.home.file, &plan.head.name)?,
-        base: match &plan.home.base {
-            Some(file) => Some(fields(vm, sources, file, &plan.head.name)?),
-            None => None,
-        },
-    };
+    let loaded = load_all(vm, sources, compiled, plan, &spec.entry)?;
+    vm.collect();
     vm.body.loading.set(false);
     let run = Step { vm, plan, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
     let work = run.work().map_err(|error| raised::end(raised::read(&error, &vm.body.texts)))?;
@@ -81,15 +78,45 @@ pub(super) fn begin(
     Ok(start(&vm.body, &vm.lua, &arm, work))
 }
 
-fn fields(vm: &Vm, sources: &Sources, file: &str, name: &str) -> Result<Fields, Failure> {
+fn load_all(
+    vm: &Vm,
+    sources: &Sources,
+    compiled: &Compiled,
+    plan: &Plan,
+    entry: &Entry,
+) -> Result<Loaded, Failure> {
+    let name = &plan.head.name;
+    if let Some(base) = &plan.home.base {
+        let own = fields(vm, sources, None, &plan.home.file, name)?;
+        return Ok(Loaded { own, base: Some(fields(vm, sources, None, base, name)?) });
+    }
+    // The functions of parameters stand in the tables of the file.
+    let compiled = Some(compiled).filter(|_| !matches!(entry, Entry::Parameters));
+    Ok(Loaded { own: fields(vm, sources, compiled, &plan.home.file, name)?, base: None })
+}
+
+/// The fields of a recipe: from its file, or from what an earlier body of this file has compiled.
+fn fields(
+    vm: &Vm,
+    sources: &Sources,
+    compiled: Option<&Compiled>,
+    file: &str,
+    name: &str,
+) -> Result<Fields, Failure> {
     let fail = |fault: Fault| Failure::Fault(Box::new(fault));
     let gone = || Fault::new(Code::RECIPE_UNKNOWN, format!("recipe `{name}` is not in {file}"));
     let source = sources.shown(file).ok_or_else(|| fail(gone()))?;
+    if let Some(functions) = compiled.and_then(|compiled| compiled.get(file, name)) {
+        let fields = vm.fields(source, &functions);
+        return fields.map_err(|error| raised::end(raised::read(&error, &vm.body.texts)));
+    }
     let (number, value) = load(vm, source).map_err(fail)?;
     let path_name = recipe_name(&source.path).map_err(fail)?;
-    let recipes = head::recipes(&vm.body.texts, number, &path_name, &value).map_err(fail)?;
-    let found: Option<Recipe> = recipes.into_iter().find(|recipe| recipe.name == name);
-    found.map(|recipe| recipe.fields).ok_or_else(|| fail(gone()))
+    if let Some(compiled) = compiled.filter(|compiled| compiled.wants(file)) {
+        let recipes = head::recipes(&vm.body.texts, number, &path_name, &value).map_err(fail)?;
+        compiled.keep(file, &source.text, &recipes);
+    }
+    head::find(&path_name, &value, name).ok_or_else(|| fail(gone()))
 }
 
 struct Step<'a> {

@@ -12,6 +12,7 @@ use super::arm::Done;
 use super::body::Body;
 use super::calls::Calls;
 use super::catalog::{Index, index};
+use super::compiled::Compiled;
 use super::deadline::{Deadline, GRACE};
 use super::entry::{self, Plan};
 use super::vm::Vm;
@@ -27,6 +28,7 @@ pub struct Host {
     sources: Arc<Sources>,
     calls: Calls,
     index: Arc<Index>,
+    compiled: Arc<Compiled>,
 }
 
 impl Host {
@@ -39,7 +41,7 @@ impl Host {
     pub fn with_calls(sources: Sources, calls: Calls) -> Host {
         let sources = Arc::new(sources);
         let index = Arc::new(index(&sources, calls));
-        Host { sources, calls, index }
+        Host { sources, calls, index, compiled: Arc::default() }
     }
 
     /// Every recipe.
@@ -55,6 +57,11 @@ impl Host {
     /// The sources.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    #[cfg(test)]
+    pub(super) fn compiled(&self, file: &str, recipe: &str) -> bool {
+        self.compiled.get(file, recipe).is_some()
     }
 
     /// A body that has not begun. A recipe that does not exist is a failure of its first turn.
@@ -181,7 +188,7 @@ fn begin(host: &Host, spec: &StepSpec, body: &Rc<Body>) -> Result<(Vm, Plan, Rc<
     let plan = Plan { head: head.clone(), home: home.clone() };
     let vm = Vm::new(host.sources.clone(), body.clone(), spec.limits.memory)
         .map_err(|error| fail(Fault::new(Code::MEMORY, error.to_string())))?;
-    let done = entry::begin(&vm, &host.sources, &plan, spec)?;
+    let done = entry::begin(&vm, &host.sources, &host.compiled, &plan, spec)?;
     Ok((vm, plan, done))
 }
 

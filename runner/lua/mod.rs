@@ -12,6 +12,7 @@ mod body;
 mod calls;
 mod catalog;
 mod caught;
+mod compiled;
 mod control;
 mod cx;
 mod deadline;

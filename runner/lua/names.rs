@@ -34,31 +34,32 @@ pub(super) fn space(
     }
     // Leaves stand in a table of their own, not in the namespace: each look-up passes through here, so that the line of a tail call is known.
     let leaves = lua.create_table()?;
-    for word in body.calls.words(name) {
-        let full = format!("{name}.{word}");
-        leaves.raw_set(word, space(lua, prelude, body, &full, None)?)?;
-    }
     let mut known: Vec<String> = body.calls.words(name).into_iter().map(str::to_owned).collect();
     for pair in table.pairs::<String, Value>() {
         known.push(pair?.0);
     }
-    let dotted = name.to_owned();
+    let (dotted, own) = (name.to_owned(), prelude.clone());
     let missing = lua.create_function(move |lua, (_, key): (Value, Value)| {
         let word = text::of(lua, &key)?;
         let full = format!("{dotted}.{word}");
-        match leaves.raw_get::<Value>(key)? {
-            Value::Nil => {
-                let fault = Fault::new(Code::CALL_UNKNOWN, format!("there is no `{full}`"))
-                    .did_you_mean(&word, known.iter().map(String::as_str));
-                Err(raised::located_word(lua, fault, &word))
+        let body = Body::of(lua)?;
+        let leaf = match leaves.raw_get::<Value>(&key)? {
+            Value::Nil if body.calls.words(&dotted).contains(&word.as_str()) => {
+                let leaf = space(lua, &own, &body, &full, None)?;
+                leaves.raw_set(key, &leaf)?;
+                leaf
             }
-            leaf => {
-                if let (Ok(body), Some(line)) = (Body::of(lua), here(lua)) {
-                    body.note(&full, line);
-                }
-                Ok(leaf)
-            }
+            made => made,
+        };
+        if leaf.is_nil() {
+            let fault = Fault::new(Code::CALL_UNKNOWN, format!("there is no `{full}`"))
+                .did_you_mean(&word, known.iter().map(String::as_str));
+            return Err(raised::located_word(lua, fault, &word));
         }
+        if let Some(line) = here(lua) {
+            body.note(&full, line);
+        }
+        Ok(leaf)
     })?;
     let front = freeze(lua, &table, Some(missing))?;
     if found.call

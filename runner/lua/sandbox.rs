@@ -33,6 +33,7 @@ const METAMETHODS: [&str; 24] = [
 const TICK: u32 = 1000;
 
 /// The prelude's functions.
+#[derive(Clone)]
 pub(super) struct Prelude {
     /// `wait(prepare, name)`.
     pub(super) wait: Function,
@@ -48,6 +49,8 @@ pub(super) fn make(body: &Rc<Body>, memory: usize) -> mlua::Result<(Lua, Table, 
     let libraries =
         StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::COROUTINE;
     let lua = Lua::new_with(libraries, LuaOptions::default())?;
+    // What is made before the body begins stays: [`Vm::collect`] lets collection begin.
+    lua.gc_stop();
     lua.set_app_data(body.clone());
     hook(&lua, body)?;
     let prelude = prelude(&lua)?;

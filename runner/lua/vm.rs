@@ -1,7 +1,7 @@
 //! A Lua state with the sandbox, the namespaces and the loader in it. Loads files; runs no body.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,6 +10,8 @@ use mlua::{Lua, Table, Value};
 use ops_core::error::{Code, Fault};
 
 use super::body::Body;
+use super::compiled::Functions;
+use super::head::fields::Fields;
 use super::place::Line;
 use super::raised::{self, Raised};
 use super::sandbox::{self, Prelude};
@@ -41,26 +43,17 @@ impl Vm {
     /// Only where Lua has no memory for its own libraries.
     pub(super) fn new(sources: Arc<Sources>, body: Rc<Body>, memory: usize) -> mlua::Result<Vm> {
         let (lua, base, prelude) = sandbox::make(&body, memory)?;
-        let mut spaces: Vec<&str> = body.calls.words("");
-        spaces.extend(pure::SPACES);
-        spaces.sort_unstable();
-        spaces.dedup();
-        let shared = lua.create_table()?;
-        for space in spaces {
-            let own = pure::table(&lua, &prelude, space)?;
-            shared.raw_set(space, names::space(&lua, &prelude, &body, space, own)?)?;
-        }
-        for pair in shared.pairs::<Value, Value>() {
-            let (name, space) = pair?;
-            base.raw_set(name, space)?;
-        }
-        declare::names(&lua, &base)?;
         base.raw_set("require", lua.create_function(require)?)?;
-        undefined(&lua, &base)?;
+        further(&lua, &base, &prelude, &body)?;
         let loader =
             Rc::new(Loader { sources, modules: RefCell::default(), params: Cell::new(0), base });
         lua.set_app_data(loader.clone());
         Ok(Vm { lua, body, prelude, loader })
+    }
+
+    /// The file or files are loaded: from here on garbage is collected.
+    pub(super) fn collect(&self) {
+        self.lua.gc_restart();
     }
 
     /// Runs a file and gives what it returns.
@@ -70,6 +63,24 @@ impl Vm {
     pub(super) fn load(&self, source: &Source) -> Result<(usize, Value), Raised> {
         let loaded = run(&self.lua, &self.body, &self.loader, source);
         loaded.map_err(|error| raised::read(&error, &self.body.texts))
+    }
+
+    /// The fields of a recipe whose functions were compiled before, from this file.
+    ///
+    /// # Errors
+    /// Only where the VM has no memory for them.
+    pub(super) fn fields(&self, source: &Source, functions: &Functions) -> mlua::Result<Fields> {
+        // Number and names are those that the file had where it was compiled: there, too, it was the first of its VM.
+        let (_, chunk) = self.body.texts.add(&source.shown, &source.text);
+        let environment = environment(&self.lua, &self.loader.base)?;
+        let table = self.lua.create_table()?;
+        for code in functions {
+            let chunk = self.lua.load(code.bytes.as_slice()).set_name(chunk.as_str());
+            let chunk = chunk.set_mode(ChunkMode::Binary);
+            let chunk = if code.names { chunk.set_environment(environment.clone()) } else { chunk };
+            table.raw_set(code.key, chunk.into_function()?)?;
+        }
+        Ok(Fields::new(&table, None, None))
     }
 }
 
@@ -115,28 +126,43 @@ fn environment(lua: &Lua, base: &Table) -> mlua::Result<Table> {
     Ok(front)
 }
 
-/// An undefined name is an error, with the name that was likely meant.
-fn undefined(lua: &Lua, base: &Table) -> mlua::Result<()> {
-    let mut known = Vec::new();
-    for pair in base.pairs::<String, Value>() {
-        known.push(pair?.0);
-    }
-    known.sort_unstable();
+/// Namespaces are made when they are first named: most files name few. An undefined name is an error, with the name that was likely meant.
+fn further(lua: &Lua, base: &Table, prelude: &Prelude, body: &Rc<Body>) -> mlua::Result<()> {
+    let mut spaces: Vec<&str> = body.calls.words("");
+    spaces.extend(pure::SPACES);
+    spaces.sort_unstable();
+    spaces.dedup();
+    let (prelude, body) = (prelude.clone(), Rc::downgrade(body));
     let meta = lua.create_table()?;
-    meta.raw_set(
-        "__index",
-        lua.create_function(move |lua, (_, key): (Value, Value)| -> mlua::Result<()> {
-            let key = text::of(lua, &key)?;
-            let mut fault = Fault::new(Code::LUA, format!("`{key}` is not defined"));
-            fault = match GONE.iter().find(|(names, _)| names.contains(&key.as_str())) {
-                Some((_, help)) => fault.help(*help),
-                None => fault.did_you_mean(&key, known.iter().map(String::as_str)),
-            };
-            Err(raised::located_word(lua, fault, &key))
-        })?,
-    )?;
-    base.set_metatable(Some(meta))?;
-    Ok(())
+    let make = move |lua: &Lua, (base, key): (Table, Value)| -> mlua::Result<Value> {
+        let name = text::of(lua, &key)?;
+        let made = match (name.as_str(), body.upgrade()) {
+            ("param", _) => Value::Table(declare::param(lua)?),
+            (space, Some(body)) if spaces.contains(&space) => {
+                let pure = pure::table(lua, &prelude, space)?;
+                names::space(lua, &prelude, &body, space, pure)?
+            }
+            _ => return Err(undefined(lua, &base, &name, &spaces)),
+        };
+        base.raw_set(key, &made)?;
+        Ok(made)
+    };
+    meta.raw_set("__index", lua.create_function(make)?)?;
+    base.set_metatable(Some(meta))
+}
+
+fn undefined(lua: &Lua, base: &Table, name: &str, spaces: &[&str]) -> mlua::Error {
+    let fault = Fault::new(Code::LUA, format!("`{name}` is not defined"));
+    let fault = match GONE.iter().find(|(names, _)| names.contains(&name)) {
+        Some((_, help)) => fault.help(*help),
+        None => {
+            let made = base.pairs::<String, Value>().flatten().map(|(name, _)| name);
+            let further = spaces.iter().chain(&["param"]).map(|name| (*name).to_owned());
+            let known: BTreeSet<String> = made.chain(further).collect();
+            fault.did_you_mean(name, known.iter().map(String::as_str))
+        }
+    };
+    raised::located_word(lua, fault, name)
 }
 
 /// Names that Lua has and recipes have not, and what takes their place.
@@ -162,7 +188,7 @@ fn require(lua: &Lua, name: String) -> mlua::Result<Value> {
     if let Some(space) = name.strip_prefix("ops.")
         && (pure::SPACES.contains(&space) || body.calls.words("").contains(&space))
     {
-        return loader.base.raw_get(space);
+        return loader.base.get(space);
     }
     let known = loader.modules.borrow().get(&name).cloned();
     match known {

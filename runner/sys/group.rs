@@ -1,6 +1,7 @@
 //! Process groups: whether one still lives, and signals to it. Knows nothing of why it was started.
 
 use std::fs;
+use std::io::Read;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
@@ -77,8 +78,10 @@ struct Stat {
 
 /// `/proc/PID/stat`: the name in parentheses may hold anything, so fields are counted behind its last `)`.
 fn stat(pid: i32) -> Option<Stat> {
-    let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let text = String::from_utf8_lossy(&text);
+    // Read at once: the system makes it whole for each read, and it is never longer.
+    let mut text = [0; 1024];
+    let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
+    let text = String::from_utf8_lossy(&text[..length]);
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
     Some(Stat {
         pid,

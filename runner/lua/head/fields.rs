@@ -1,6 +1,7 @@
 //! Typed reading of a table that a person wrote: each wrong field is a fault at its place.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use mlua::{Table, Value};
 use ops_core::error::{Code, Fault, Place};
@@ -9,19 +10,52 @@ use ops_core::time::Span;
 use crate::lua::freeze;
 use crate::lua::place::{Line, Texts};
 
+/// What the recipes of a file have in common.
+#[derive(Debug)]
+pub(in crate::lua) struct Defaults {
+    table: Table,
+    /// Its keys beside the list, looked through once: a file may hold a thousand recipes.
+    keys: Vec<String>,
+}
+
+impl Defaults {
+    /// The named keys beside the list of `ops.recipes`.
+    pub(in crate::lua) fn new(table: Table) -> Defaults {
+        let keys = keys(&table).filter(|key| !matches!(key, Value::Integer(_)));
+        Defaults { keys: keys.map(|key| shown(&key)).collect(), table }
+    }
+}
+
 /// A table, with defaults behind it.
 #[derive(Clone, Debug)]
 pub(in crate::lua) struct Fields {
     own: Table,
-    defaults: Option<Table>,
+    defaults: Option<Rc<Defaults>>,
     /// Where it begins.
     pub(in crate::lua) line: Option<Line>,
+}
+
+fn keys(table: &Table) -> impl Iterator<Item = Value> + '_ {
+    table.pairs::<Value, Value>().flatten().map(|(key, _)| key)
+}
+
+/// A key as a fault names it.
+fn shown(key: &Value) -> String {
+    match key {
+        Value::String(key) => key.to_string_lossy(),
+        Value::Integer(i) => format!("[{i}]"),
+        other => format!("a {} as key", other.type_name()),
+    }
 }
 
 type Take<'a> = &'a mut dyn FnMut(Fault);
 
 impl Fields {
-    pub(in crate::lua) fn new(own: &Table, defaults: Option<Table>, line: Option<Line>) -> Fields {
+    pub(in crate::lua) fn new(
+        own: &Table,
+        defaults: Option<Rc<Defaults>>,
+        line: Option<Line>,
+    ) -> Fields {
         Fields { own: freeze::inner(own), defaults, line }
     }
 
@@ -29,7 +63,9 @@ impl Fields {
     pub(in crate::lua) fn get(&self, key: &str) -> Value {
         let read = |table: &Table| table.raw_get::<Value>(key).unwrap_or(Value::Nil);
         match read(&self.own) {
-            Value::Nil if key != "name" => self.defaults.as_ref().map_or(Value::Nil, read),
+            Value::Nil if key != "name" => {
+                self.defaults.as_ref().map_or(Value::Nil, |defaults| read(&defaults.table))
+            }
             value => value,
         }
     }
@@ -61,22 +97,10 @@ impl Fields {
 
     /// Names every key that is unknown.
     pub(in crate::lua) fn known(&self, texts: &Texts, known: &[&str], faults: &mut Vec<Fault>) {
-        let mut unknown = Vec::new();
-        for table in std::iter::once(&self.own).chain(&self.defaults) {
-            for pair in table.pairs::<Value, Value>().flatten() {
-                match pair.0 {
-                    Value::String(key) => {
-                        let key = key.to_string_lossy();
-                        if !known.contains(&key.as_str()) {
-                            unknown.push(key);
-                        }
-                    }
-                    Value::Integer(_) if self.defaults.is_some() => {}
-                    Value::Integer(i) => unknown.push(format!("[{i}]")),
-                    other => unknown.push(format!("a {} as key", other.type_name())),
-                }
-            }
-        }
+        let own = keys(&self.own).map(|key| shown(&key));
+        let common = self.defaults.iter().flat_map(|defaults| defaults.keys.iter().cloned());
+        let mut unknown: Vec<String> =
+            own.chain(common).filter(|key| !known.contains(&key.as_str())).collect();
         unknown.sort_unstable();
         unknown.dedup();
         for key in unknown {

@@ -5,6 +5,7 @@ pub(super) mod params;
 pub(super) mod scan;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use mlua::{Table, Value};
 use ops_core::error::{Code, ErrorKind, Fault, Place};
@@ -14,7 +15,7 @@ use super::declare::{Declared, Form};
 use super::place::{Line, Texts};
 use super::{caught, freeze};
 use crate::recipe::{Functions, Head, Need, Needs, Origin, Retries, Undo};
-use fields::Fields;
+use fields::{Defaults, Fields};
 
 /// Keys of a recipe's table.
 const KEYS: [&str; 31] = [
@@ -50,6 +51,9 @@ const KEYS: [&str; 31] = [
     "name",
     "fresh",
 ];
+/// Keys that may hold a function of the recipe.
+pub(super) const FUNCTIONS: [&str; 6] =
+    ["run", "preconditions", "confirm", "on_failure", "needs", "status"];
 const PHASES: [&str; 4] = ["bootstrap", "gitops", "hybrid", "emergency"];
 /// Longest `desc`.
 const DESC: usize = 72;
@@ -94,12 +98,13 @@ pub(super) fn recipes(
         }
         return Ok(vec![Recipe { name: path_name.to_owned(), form: declared.form, fields }]);
     }
-    let defaults = declared.table;
+    let list = declared.table;
+    let defaults = Rc::new(Defaults::new(list.clone()));
     let lines = scan::names(&texts.text(file));
     let mut taken = BTreeSet::new();
     let mut recipes: Vec<Recipe> = Vec::new();
-    for i in 1..=defaults.raw_len() {
-        let Ok(Value::Table(own)) = defaults.raw_get::<Value>(i) else {
+    for i in 1..=list.raw_len() {
+        let Ok(Value::Table(own)) = list.raw_get::<Value>(i) else {
             return Err(whole(Fault::new(
                 Code::RECIPE_SHAPE,
                 format!("entry {i} of `ops.recipes` is no table"),
@@ -114,10 +119,7 @@ pub(super) fn recipes(
         };
         let at =
             line.map(|line| Line { line: lines.get(&short).copied().unwrap_or(line.line), ..line });
-        let name = match short.as_str() {
-            "default" => path_name.to_owned(),
-            short => format!("{path_name}:{short}"),
-        };
+        let name = full_name(path_name, &short);
         if !taken.insert(name.clone()) {
             let fault = Fault::new(Code::RECIPE_CLASH, format!("two recipes are named `{name}`"));
             return Err(put(fault, at.and_then(|at| texts.key(at, "name"))));
@@ -129,6 +131,30 @@ pub(super) fn recipes(
         return Err(whole(Fault::new(Code::RECIPE_SHAPE, "`ops.recipes` has no recipes in it")));
     }
     Ok(recipes)
+}
+
+/// The fields of one recipe in a file that has been read before: nothing is checked again, and no line is looked for.
+pub(super) fn find(path_name: &str, value: &Value, name: &str) -> Option<Fields> {
+    let Value::UserData(data) = value else { return None };
+    let declared = data.borrow::<Declared>().ok()?.clone();
+    if declared.form != Form::Several {
+        return (path_name == name).then(|| Fields::new(&declared.table, None, declared.line));
+    }
+    let list = declared.table;
+    let own = (1..=list.raw_len()).find_map(|i| {
+        let own = list.raw_get::<Table>(i).ok()?;
+        let short = own.raw_get::<Option<String>>("name").ok()??;
+        (full_name(path_name, &short) == name).then_some(own)
+    })?;
+    Some(Fields::new(&own, Some(Rc::new(Defaults::new(list))), None))
+}
+
+/// A recipe of a file of several, by the name of its entry.
+fn full_name(path_name: &str, short: &str) -> String {
+    match short {
+        "default" => path_name.to_owned(),
+        short => format!("{path_name}:{short}"),
+    }
 }
 
 fn put(mut fault: Fault, place: Option<Place>) -> Fault {

@@ -8,6 +8,7 @@ use ops_core::machine::Limits;
 use super::{calls, recipe, spec};
 use crate::lua::body::Body;
 use crate::lua::catalog::index;
+use crate::lua::compiled::Compiled;
 use crate::lua::deadline::Deadline;
 use crate::lua::entry::{Plan, begin};
 use crate::lua::vm::Vm;
@@ -33,7 +34,7 @@ fn a_vm_that_goes_takes_everything_with_it() {
         let body = Body::new(calls(), deadline, "7k2m");
         let left = Rc::downgrade(&body);
         let vm = Vm::new(sources.clone(), body, Limits::default().memory).unwrap();
-        let done = begin(&vm, &sources, &plan, &spec("t")).unwrap();
+        let done = begin(&vm, &sources, &Compiled::default(), &plan, &spec("t")).unwrap();
         vm.body.settle();
         drop((done, vm));
         assert!(left.upgrade().is_none(), "{code}");

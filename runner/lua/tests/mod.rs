@@ -8,6 +8,7 @@
 )]
 
 mod bodies;
+mod compiled;
 mod control;
 mod heads;
 mod life;

@@ -144,7 +144,16 @@ pub fn judge(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Verdict {
     }
 }
 
+/// The permit of a call that reads or writes files here: no guard asks about it, so nothing has to be looked up for it.
+pub fn unguarded(call: &Call) -> Option<Permit> {
+    let free = matches!(call.spec().effect(), Effect::Reads | Effect::Files);
+    free.then(|| Permit { call: Box::new(call.clone()), slot: None, rows: Vec::new() })
+}
+
 fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, Box<Refusal>> {
+    if let Some(permit) = unguarded(call) {
+        return Ok(permit);
+    }
     let reboots = call
         .spec()
         .node()
@@ -153,7 +162,7 @@ fn permit(call: &Call, case: &Case<'_>, claims: &Claims<'_>) -> Result<Permit, B
         Deed::Apply { node, reboots: None } => Deed::Apply { node, reboots },
         other => other,
     };
-    if matches!(call.spec().effect(), Effect::Reads | Effect::Files) || !deed.guarded() {
+    if !deed.guarded() {
         return Ok(Permit { call: Box::new(call.clone()), slot: None, rows: Vec::new() });
     }
     let deeds = [deed];
