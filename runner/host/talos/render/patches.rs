@@ -1,6 +1,7 @@
 //! Patches: from what an inventory, a recipe or another tool's folder says to what the renderer merges. Every file is read through the gate's
 //! own files, so that it counts as read by the call.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use ops_core::call::talos::{MachineconfigPatch, Source as Named};
@@ -8,7 +9,7 @@ use ops_core::error::{CallError, ErrorKind};
 use ops_core::inventory::Node;
 use ops_core::machines::PatchText;
 use ops_core::value::{Handle, Value};
-use ops_render::{Patch, Profile, Source, Tree};
+use ops_render::{Diagnostic, Patch, Profile, Source, Tree};
 
 use super::super::read::kept;
 use super::base::tool_version;
@@ -26,7 +27,8 @@ pub(in crate::host) struct Job<'a> {
     pub(in crate::host) talos: Option<(u64, u64)>,
     pub(in crate::host) profile: Rc<Profile>,
     pub(in crate::host) texts: Texts,
-    inline: usize,
+    /// Patches that stand in an inventory or a recipe: their names in findings, and the words by which they are found again.
+    inline: BTreeMap<String, String>,
 }
 
 impl<'a> Job<'a> {
@@ -46,7 +48,7 @@ impl<'a> Job<'a> {
             talos: talos.map(|(major, minor, _)| (major, minor)),
             profile: profile(cx, machinery)?,
             texts: Texts::default(),
-            inline: 0,
+            inline: BTreeMap::new(),
         })
     }
 
@@ -76,8 +78,7 @@ impl<'a> Job<'a> {
             }
             return Ok(patches);
         }
-        self.inline += 1;
-        let name = format!("inline patch {}", self.inline);
+        let name = format!("inline patch {}", self.inline.len() + 1);
         let text = match patch {
             PatchText::Text(Named::Path(text)) => text.clone(),
             PatchText::Data(value) => value.to_string(),
@@ -85,21 +86,27 @@ impl<'a> Job<'a> {
                 String::from_utf8_lossy(&bytes(self.cx, source)?).into_owned()
             }
         };
-        let found =
-            Patch::from_source(Source { name: &name, bytes: text.as_bytes() }, &self.profile);
-        found.map(|patch| vec![patch]).map_err(|problems| {
-            let error = self.texts.refused(&problems);
-            match text.lines().map(str::trim).find(|line| !line.is_empty()) {
-                Some(line) if matches!(patch, PatchText::Text(_)) => {
-                    self.from_inventory(line, error)
-                }
-                _ => CallError {
-                    message: format!("{name}: {}", error.message),
-                    place: None,
-                    ..error
-                },
-            }
-        })
+        let first = text.lines().map(str::trim).find(|line| !line.is_empty());
+        let words = first.filter(|_| matches!(patch, PatchText::Text(Named::Path(_))));
+        self.inline.insert(name.clone(), words.unwrap_or_default().to_owned());
+        let source = Source { name: &name, bytes: text.as_bytes() };
+        let found = Patch::from_source(source, &self.profile);
+        found.map(|patch| vec![patch]).map_err(|problems| self.refused(&problems))
+    }
+
+    /// Findings as a failure; one in an inline patch is shown where the patch stands.
+    pub(in crate::host) fn refused(&self, found: &[Diagnostic]) -> CallError {
+        let error = self.texts.refused(found);
+        let Some((name, words)) =
+            found.first().and_then(|first| self.inline.get_key_value(&first.file))
+        else {
+            return error;
+        };
+        let placed = if words.is_empty() { error } else { self.from_inventory(words, error) };
+        match &placed.place {
+            Some(place) if place.file != *name => placed,
+            _ => CallError { message: format!("{name}: {}", placed.message), place: None, ..placed },
+        }
     }
 
     /// A patch in a file of the repository.
@@ -113,7 +120,7 @@ impl<'a> Job<'a> {
         };
         let found =
             Patch::from_source(Source { name: path, bytes: text.as_bytes() }, &self.profile);
-        found.map_err(|problems| self.texts.refused(&problems))
+        found.map_err(|problems| self.refused(&problems))
     }
 
     /// Whether a file holds nothing that could be merged: comments, empty documents.
@@ -162,13 +169,13 @@ impl<'a> Job<'a> {
     ) -> Result<String, CallError> {
         let source = Source { name, bytes: config.as_bytes() };
         let patched = ops_render::patch(source, patches, &self.profile)
-            .map_err(|problems| self.texts.refused(&problems))?;
+            .map_err(|problems| self.refused(&problems))?;
         self.warn(&patched.warnings);
         Ok(patched.text)
     }
 
     /// Tells warnings of the renderer beside the call.
-    pub(super) fn warn(&self, warnings: &[ops_render::Diagnostic]) {
+    pub(super) fn warn(&self, warnings: &[Diagnostic]) {
         for warning in warnings {
             let line = self.cx.secrets.masks().mask(&format!("warning: {warning}\n"));
             self.cx.watcher.output(true, line.as_bytes());
