@@ -2,7 +2,7 @@
 
 mod foreign;
 mod machines;
-pub mod talconfig;
+mod talconfig;
 mod topf;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use ops_core::reply::refusal;
 use ops_core::time::{Span, Time};
 use ops_core::value::Digest;
 use ops_render::Profile;
-use ops_render::talconfig::{Schema, Talconfig};
+use ops_render::talconfig::{Schema, Secrets, Talconfig};
 
 use super::HostCx;
 use crate::sys::world::{ToolFailure, Unwatched, Watcher};
@@ -31,7 +31,7 @@ pub struct Memo {
     /// What talhelper knows of a talconfig.
     pub(super) schema: RefCell<Option<Rc<Schema>>>,
     /// A talconfig as it was read, by the digest of its text and variables.
-    pub(super) talconfig: RefCell<Option<(Digest, Rc<Talconfig>)>>,
+    pub(super) talconfig: RefCell<Option<(Digest, Rc<(Talconfig, Secrets)>)>>,
 }
 
 /// Says that a process runs, and keeps what it prints to itself: answers hold whole configs, and are parsed, not shown.

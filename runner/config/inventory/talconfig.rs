@@ -6,20 +6,13 @@ use std::collections::BTreeMap;
 use ops_core::error::Fault;
 use ops_core::inventory::{InstallDisk, Node, Role};
 use ops_core::machines::Origin;
-use ops_render::Tree;
-use ops_render::talconfig::{Variables, expand};
+use ops_render::talconfig::{SECRET_FILES, VARIABLE_FILES, Variables, expand};
+use ops_render::{Tree, go_template};
 
 use super::super::outside::{Outside, Yaml, folder_of, is_sops};
 use super::foreign::{Foreign, node};
 use super::{node_name, version};
 use crate::config::net;
-
-/// Where talhelper looks for variables: each that is there is loaded, the last one wins.
-pub const ENV_FILES: [&str; 4] =
-    ["talenv.yaml", "talenv.sops.yaml", "talenv.yml", "talenv.sops.yml"];
-/// Where talhelper looks for secrets: the last one that is there is used.
-pub const SECRET_FILES: [&str; 4] =
-    ["talsecret.yaml", "talsecret.sops.yaml", "talsecret.yml", "talsecret.sops.yml"];
 
 /// Reads the talconfig.
 ///
@@ -55,7 +48,11 @@ pub(super) fn read(path: &str, outside: &Outside<'_>) -> Result<Option<Foreign>,
             own => own,
         };
         let name = match template.filter(|(text, _)| !text.is_empty()) {
-            Some((text, at)) => file.name_of(&text, &at, &cluster_name, &found)?,
+            Some((text, at)) => {
+                let addresses = file.text(item, "ipAddress")?.map(|(text, _)| text);
+                let addresses = addresses.unwrap_or_default();
+                file.name_of(&text, &at, &cluster_name, &found, &addresses)?
+            }
             None => format!("{cluster_name}-{}.yaml", found.name),
         };
         if let Some(other) = nodes.iter().find(|n| n.address == found.address) {
@@ -113,17 +110,17 @@ impl Reader<'_> {
         let mut variables = Variables::new();
         for name in names(text) {
             if let Some(value) = self.variable(name)? {
-                variables.insert(name.to_owned(), value);
+                variables.insert(name, value);
             }
         }
         expand(text, &variables).map_err(|why| {
-            self.yaml.wrong(at, why).help(format!("set it in {}", self.beside(ENV_FILES[0])))
+            self.yaml.wrong(at, why).help(format!("set it in {}", self.beside(VARIABLE_FILES[0])))
         })
     }
 
     /// A variable: of the last file that names it, else of the environment. What is encrypted is opened only where it is needed.
     fn variable(&self, name: &str) -> Result<Option<String>, Fault> {
-        for file in ENV_FILES.iter().rev() {
+        for file in VARIABLE_FILES.iter().rev() {
             let path = self.beside(file);
             let Some(bytes) = self.outside.bytes(&path)? else { continue };
             let sealed = is_sops(&bytes);
@@ -203,35 +200,24 @@ impl Reader<'_> {
         at: &Tree,
         cluster: &str,
         node: &Node,
+        addresses: &str,
     ) -> Result<String, Fault> {
-        let mut out = String::new();
-        let mut rest = template;
-        while let Some((before, after)) = rest.split_once("{{") {
-            let (field, after) = after
-                .split_once("}}")
-                .ok_or_else(|| self.yaml.wrong(at, "the template of the file name does not end"))?;
-            out += before;
-            out += match field.trim().trim_matches('-').trim() {
-                ".ClusterName" => cluster,
-                ".Hostname" => &node.name,
-                ".IPAddress" => &node.address,
-                ".Role" => node.role.word(),
-                other => {
-                    let title = format!("`{other}` is no field of a file name");
-                    let known = "`.ClusterName`, `.Hostname`, `.IPAddress`, `.Role`";
-                    return Err(self.yaml.wrong(at, title).help(format!("there are {known}")));
-                }
-            };
-            rest = after;
-        }
-        out += rest;
-        self.check(&out, at, net::inside)?;
-        Ok(out)
+        let data = [
+            ("ClusterName", cluster),
+            ("Hostname", &node.name),
+            ("IPAddress", addresses),
+            ("Role", node.role.word()),
+        ];
+        let data = data.map(|(name, value)| (name.to_owned(), value.into())).into();
+        let name = go_template(template, &data, &BTreeMap::new())
+            .map_err(|(_, why)| self.yaml.wrong(at, format!("`filenameTmpl`: {why}")))?;
+        self.check(&name, at, net::inside)?;
+        Ok(name)
     }
 }
 
 /// The names of the variables in a text.
-pub fn names(text: &str) -> Vec<&str> {
+fn names(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for part in text.split('$').skip(1) {
         let part = part.strip_prefix('{').unwrap_or(part);

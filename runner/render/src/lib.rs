@@ -4,14 +4,17 @@
 
 pub mod diagnostic;
 pub mod edit;
+mod go;
 mod machinery;
 pub mod patch;
 pub mod talconfig;
+mod template;
 mod tree;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Mark};
 pub use edit::{Edited, Scalar, edit};
+pub use go::{go_template, go_variables};
 pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
 pub use patch::{Patch, Patched, patch};
 pub use tree::Tree;

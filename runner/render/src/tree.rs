@@ -34,6 +34,11 @@ impl Tree {
         }
     }
 
+    /// Whether it is a scalar without quotes, which may be a number or a flag.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.node().data, Data::Scalar { plain: true, .. })
+    }
+
     /// Whether it is empty, `null` or `~`.
     pub fn is_null(&self) -> bool {
         crate::machinery::decode::is_null(self.node())

@@ -199,28 +199,14 @@ fn a_node_is_its_base_its_settings_and_its_patches() {
 }
 
 #[test]
-fn what_is_not_rendered_yet_is_refused_and_not_left_out() {
-    let interfaces = "    networkInterfaces: [{interface: eth0, dhcp: true}]\n";
-    for (rest, word) in [
-        (interfaces, "networkInterfaces"),
-        ("    extraManifests: [a.yaml]\n", "extraManifests"),
-        ("    nodeLabels: {a: '{{ .X }}'}\n", "Go template"),
-        ("    patches: ['machine: {type: \"{{ .X }}\"}']\n", "Go template"),
-    ] {
-        let problems = render(&format!("{BASE}{NODE}{rest}")).unwrap_err();
-        assert!(
-            problems[0].contains(word) && problems[0].contains("not rendered yet"),
-            "{problems:?}"
-        );
-    }
-}
-
-#[test]
 fn a_patch_is_complained_about_in_its_own_file() {
     let problems = render(&format!("{BASE}{NODE}    patches: ['@typo.yaml']\n")).unwrap_err();
     assert!(problems[0].starts_with("typo.yaml:2:3 unknown key `sysctl`"), "{problems:?}");
     let problems = render(&format!("{BASE}{NODE}    patches: ['@none.yaml']\n")).unwrap_err();
-    assert!(problems[0].starts_with("talconfig.yaml:10:15 the patch `none.yaml`"), "{problems:?}");
+    assert!(
+        problems[0].starts_with("talconfig.yaml:10:15 node `cp-1`: the patch `none.yaml`"),
+        "{problems:?}"
+    );
     let problems =
         render(&format!("{BASE}{NODE}    patches: ['machine: {{typo: 1}}']\n")).unwrap_err();
     assert!(problems[0].starts_with("talconfig.yaml:10:15 line 1 of this patch"), "{problems:?}");

@@ -20,6 +20,15 @@ const IGNORE: &str = ".ops/.gitignore";
 
 /// The base config of a role.
 pub(super) async fn base(cx: &HostCx<'_>, role: Role) -> Result<String, CallError> {
+    base_of(cx, role, &bundle(cx).await?).await
+}
+
+/// The base config of a role with these secrets.
+pub(super) async fn base_of(
+    cx: &HostCx<'_>,
+    role: Role,
+    secrets: &[u8],
+) -> Result<String, CallError> {
     let cluster = cx.cluster()?;
     let base = Base {
         role,
@@ -29,18 +38,17 @@ pub(super) async fn base(cx: &HostCx<'_>, role: Role) -> Result<String, CallErro
         kubernetes: cluster.versions.kubernetes.as_deref(),
         diskless: matches!(cluster.machines.origin, Origin::Talconfig { .. }),
     };
-    let secrets = bundle(cx).await?;
     let key = json!({
         "base": plain(&base),
         "tool": tool_version(cx).await?,
-        "secrets": Digest::of_bytes(&secrets),
+        "secrets": Digest::of_bytes(secrets),
     });
     let path = format!("{CACHE}/{}.yaml", Digest::of(&key));
     let cached = cx.files.read(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     if let Some(text) = cached {
         return Ok(text);
     }
-    let text = cx.ask(&base.command().stdin(secrets), QUESTION).await?.text();
+    let text = cx.ask(&base.command().stdin(secrets.to_vec()), QUESTION).await?.text();
     // A cache that cannot be written is only slower.
     if keep_from_git(cx).is_ok() {
         let _ = cx.files.write(&path, text.as_bytes(), 0o600);

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::inventory::Role;
-use ops_render::{Patch, Source, Tree};
+use ops_core::value::Value;
+use ops_render::{Patch, Source, Tree, go_template, go_variables};
 use serde_json::json;
 
 use super::patches::Job;
 use crate::host::content::denied;
 use crate::host::fs::glob;
-
-mod go;
 
 /// A config with everything laid over it that topf lays over it.
 ///
@@ -66,14 +65,15 @@ async fn patch(job: &mut Job<'_>, path: &str, file: &str) -> Result<Option<Patch
     let text = if path.ends_with(".tpl") {
         let (text, _) = job.cx.open_text(path).await?;
         job.texts.keep(path, &text);
-        go::fill(&text, &names(job, file).await?, &|name| job.cx.secrets.variable(name)).map_err(
-            |(line, why)| {
-                CallError::new(ErrorKind::Invalid, why)
-                    .hint("as a Jinja template (`.yaml.j2`) it can do more")
-                    .at(job.texts.place(path, line, 0))
-                    .before_effect()
-            },
-        )?
+        let asked = go_variables(&text).into_iter();
+        let variables = asked.filter_map(|name| Some((job.cx.secrets.variable(&name)?, name)));
+        let variables = variables.map(|(value, name)| (name, value)).collect();
+        let data = data(job, file).await?;
+        go_template(&text, &data, &variables).map_err(|(at, why)| {
+            CallError::new(ErrorKind::Invalid, why)
+                .at(job.texts.place(path, at.line, at.column))
+                .before_effect()
+        })?
     } else {
         super::origin::text(job, path).await?
     };
@@ -91,45 +91,59 @@ async fn patch(job: &mut Job<'_>, path: &str, file: &str) -> Result<Option<Patch
     Ok(Some(patch))
 }
 
-/// What a template of topf may name, by its path.
-async fn names(job: &mut Job<'_>, file: &str) -> Result<BTreeMap<String, String>, CallError> {
+/// What a template of topf may name.
+async fn data(job: &mut Job<'_>, file: &str) -> Result<BTreeMap<String, Value>, CallError> {
     let cx = job.cx;
     let cluster = cx.cluster()?;
     let (text, _) = cx.open_text(file).await?;
     let documents = Tree::read(Source { name: file, bytes: text.as_bytes() })
         .map_err(|problem| job.texts.refused(&[problem]))?;
     let plain = |version: &Option<String>| {
-        version.clone().unwrap_or_default().trim_start_matches('v').to_owned()
+        json!(version.as_deref().unwrap_or_default().trim_start_matches('v'))
     };
-    let role = if job.node.is_control_plane() { "control-plane" } else { "worker" };
-    let mut names = BTreeMap::from([
-        (".ClusterName".to_owned(), cluster.machines.cluster_name.clone().unwrap_or_default()),
-        (".ClusterEndpoint".to_owned(), cluster.endpoint.clone()),
-        (".KubernetesVersion".to_owned(), plain(&cluster.versions.kubernetes)),
-        (".TalosVersion".to_owned(), plain(&cluster.versions.talos)),
-        (".Node.Host".to_owned(), job.node.name.clone()),
-        (".Node.Role".to_owned(), role.to_owned()),
-        (".Node.IP".to_owned(), job.node.address.clone()),
-    ]);
-    let Some(root) = documents.first() else { return Ok(names) };
-    if let Some(id) = root.get("schematicId") {
-        names.insert(".SchematicID".to_owned(), id.text().unwrap_or_default().to_owned());
-    }
-    collect(".Data", root.get("data").as_ref(), &mut names);
-    let nodes = root.get("nodes").and_then(|nodes| nodes.items()).unwrap_or_default();
+    let of = |of: Option<Tree>| of.as_ref().map_or_else(|| json!({}), value);
+    let root = documents.first();
+    let nodes = root.and_then(|root| root.get("nodes")?.items()).unwrap_or_default();
     let own = nodes
         .iter()
         .find(|n| n.get("host").is_some_and(|host| host.text() == Some(job.node.name.as_str())));
-    collect(".Node.Data", own.and_then(|own| own.get("data")).as_ref(), &mut names);
-    Ok(names)
+    let role = if job.node.is_control_plane() { "control-plane" } else { "worker" };
+    let schematic = root.and_then(|root| root.get("schematicId"));
+    let node = json!({
+        "Host": job.node.name,
+        "Role": role,
+        "IP": job.node.address,
+        "Data": of(own.and_then(|own| own.get("data"))),
+        // Nobody asks the nodes while a config is rendered; topf leaves this empty then, too.
+        "RuntimeData": {"TalosVersion": "", "SchematicID": "", "Stage": ""},
+    });
+    Ok(BTreeMap::from([
+        ("ClusterName".to_owned(), json!(cluster.machines.cluster_name)),
+        ("ClusterEndpoint".to_owned(), json!(cluster.endpoint)),
+        ("KubernetesVersion".to_owned(), plain(&cluster.versions.kubernetes)),
+        ("TalosVersion".to_owned(), plain(&cluster.versions.talos)),
+        ("SchematicID".to_owned(), json!(schematic.as_ref().and_then(Tree::text))),
+        ("Data".to_owned(), of(root.and_then(|root| root.get("data")))),
+        ("Node".to_owned(), node),
+    ]))
 }
 
-fn collect(path: &str, tree: Option<&Tree>, names: &mut BTreeMap<String, String>) {
-    let Some(tree) = tree else { return };
-    if let Some(text) = tree.text() {
-        names.insert(path.to_owned(), text.to_owned());
+/// A value of the file as a template sees it.
+fn value(tree: &Tree) -> Value {
+    if let Some(items) = tree.items() {
+        return items.iter().map(value).collect();
     }
-    for (key, value) in tree.pairs() {
-        collect(&format!("{path}.{}", key.text().unwrap_or_default()), Some(&value), names);
+    if tree.is_map() {
+        let pairs = tree.pairs();
+        let pairs =
+            pairs.iter().map(|(key, of)| (key.text().unwrap_or_default().to_owned(), value(of)));
+        return Value::Object(pairs.collect());
+    }
+    let text = tree.text().unwrap_or_default();
+    match (tree.is_plain(), text, text.parse::<i64>()) {
+        (true, "true", _) => json!(true),
+        (true, "false", _) => json!(false),
+        (true, _, Ok(number)) => json!(number),
+        _ => json!(text),
     }
 }

@@ -105,7 +105,9 @@ impl<'a> Job<'a> {
         let placed = if words.is_empty() { error } else { self.from_inventory(words, error) };
         match &placed.place {
             Some(place) if place.file != *name => placed,
-            _ => CallError { message: format!("{name}: {}", placed.message), place: None, ..placed },
+            _ => {
+                CallError { message: format!("{name}: {}", placed.message), place: None, ..placed }
+            }
         }
     }
 

@@ -17,5 +17,6 @@ pub(crate) mod strict;
 mod table;
 #[cfg(test)]
 mod tests;
+pub(crate) mod translate;
 pub(crate) mod url;
 pub(crate) mod value;

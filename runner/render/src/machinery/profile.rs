@@ -93,6 +93,8 @@ pub(crate) enum Shape {
 /// One Go field. Merging walks all of them, YAML only those with a key.
 #[derive(Debug)]
 pub(crate) struct Field {
+    /// Its name in Go, which templates use and which stays when types move on.
+    pub(crate) go: String,
     pub(crate) key: String,
     pub(crate) tagged: bool,
     pub(crate) inline: bool,
@@ -305,6 +307,7 @@ fn build_type(
                 .iter()
                 .map(|field| {
                     Ok(Field {
+                        go: field.go.clone(),
                         key: field.key.clone(),
                         tagged: field.tagged,
                         inline: field.inline,

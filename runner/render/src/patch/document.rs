@@ -189,7 +189,7 @@ pub(crate) fn write(documents: &[Document], profile: &Profile) -> String {
 }
 
 /// Refuses the same document twice and kinds that exclude each other.
-pub(super) fn check_together<'d>(
+pub(crate) fn check_together<'d>(
     documents: impl Iterator<Item = &'d Document>,
     profile: &Profile,
 ) -> Result<(), Vec<Diagnostic>> {

@@ -11,5 +11,5 @@ mod sweep;
 
 pub(crate) use apply::merge_into;
 pub use apply::{Patched, patch};
-pub(crate) use document::{Document, config as read_config, write as write_config};
+pub(crate) use document::{Document, check_together, config as read_config, write as write_config};
 pub use input::Patch;

@@ -2,14 +2,24 @@
 //! groups merged into nodes. Unlike talhelper it refuses keys it does not
 //! know. It reads no file: callers bring bases and patches.
 
+mod build;
 mod check;
+mod documents;
+mod image;
+mod keys;
+mod legacy;
+mod links;
 mod node;
 mod patches;
+pub mod path;
 mod render;
 mod schematic;
+mod secrets;
 mod substitute;
+mod variables;
+mod view;
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Mark};
 use crate::machinery::decode::decode;
@@ -22,7 +32,9 @@ use crate::yaml::read::{Source, read};
 
 pub use node::{Node, Role};
 pub use render::ReadFile;
-pub use substitute::{Variables, expand};
+pub use secrets::{SECRET_FILES, Secrets};
+pub use substitute::expand;
+pub use variables::{VARIABLE_FILES, Variables};
 
 /// The types of a talconfig, as talhelper v3.1.16 has them.
 #[derive(Debug)]
@@ -59,12 +71,15 @@ pub struct Talconfig {
     pub endpoint: String,
     /// The nodes, in the order of the file.
     pub nodes: Vec<Node>,
+    /// What works but should be known.
+    pub warnings: Vec<Diagnostic>,
     patches: Vec<PatchText>,
     file: render::FileName,
-    /// Every setting of the whole file, by its key.
-    settings: BTreeMap<String, Value>,
-    /// Texts of `imageFactory`.
-    factory: BTreeMap<String, String>,
+    /// The whole file, as YAML and typed.
+    root: Rc<YamlNode>,
+    value: Value,
+    /// The second secret of bundles older than Talos 1.3.
+    aes_cbc: Option<String>,
 }
 
 impl Talconfig {
@@ -106,8 +121,17 @@ impl Talconfig {
             return Err(problems);
         }
         let text = |key: &str| schema.text(type_id, &value, key);
-        let version = text("talosVersion");
-        let prefix = if version.is_empty() || version.starts_with('v') { "" } else { "v" };
+        let mut warnings = Vec::new();
+        let mut version = text("talosVersion");
+        if version.is_empty() {
+            LATEST_TALOS.clone_into(&mut version);
+            let message = format!(
+                "`talosVersion` is not given: {LATEST_TALOS} is taken, as talhelper 3.1.16 does"
+            );
+            let warning = check::problem(source.name, root.mark, message);
+            warnings.push(warning.hint("write the version down, or it moves with the tool"));
+        }
+        let prefix = if version.starts_with('v') { "" } else { "v" };
         let kubernetes = text("kubernetesVersion");
         Ok(Talconfig {
             cluster_name: text("clusterName"),
@@ -115,15 +139,12 @@ impl Talconfig {
             kubernetes_version: kubernetes.strip_prefix('v').unwrap_or(&kubernetes).to_owned(),
             endpoint: text("endpoint"),
             nodes: node::nodes(schema, &root, &value),
+            warnings,
             patches: patch_texts(&root),
             file: source.name.into(),
-            settings: (profile.get(type_id).keys.iter())
-                .filter_map(|key| Some((key.name.clone(), at(value.fields(), &key.path)?.clone())))
-                .collect(),
-            factory: root.get("imageFactory").map_or_else(BTreeMap::new, |factory| {
-                let text = |node: &YamlNode| node.resolved().text().to_owned();
-                factory.resolved().pairs().iter().map(|(k, v)| (text(k), text(v))).collect()
-            }),
+            root,
+            value,
+            aes_cbc: None,
         })
     }
 
@@ -132,6 +153,27 @@ impl Talconfig {
     pub fn patches_of(&self, node: &Node) -> Vec<PatchText> {
         node.patches.iter().chain(&self.patches).cloned().collect()
     }
+
+    /// Whether the nodes run Talos 1.`minor` or later.
+    fn at_least(&self, minor: u32) -> bool {
+        version(&self.talos_version).is_some_and(|found| found >= (1, minor))
+    }
+
+    fn view<'v>(&'v self, schema: &'v Schema) -> view::View<'v> {
+        let type_id = schema.talconfig();
+        view::View::new(schema, type_id, &self.value, Some(&self.root), self.root.mark)
+    }
+}
+
+/// The Talos version that talhelper v3.1.16 takes where none is given.
+const LATEST_TALOS: &str = "v1.13.8";
+
+/// Major and minor of a version, with or without a leading `v`.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).split('.');
+    let (major, minor) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let digits = |text: &str| text.starts_with(|c: char| c.is_ascii_digit());
+    parts.next().is_none_or(digits).then_some((major, minor))
 }
 
 impl Schema {

@@ -1,8 +1,9 @@
 //! One node of a talconfig with the settings of its group in force.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::render::Settings;
+use super::view::View;
 use super::{PatchText, Schema, patch_texts, schematic};
 use crate::diagnostic::Mark;
 use crate::machinery::profile::{Shape, TypeId};
@@ -18,6 +19,16 @@ pub enum Role {
     Worker,
 }
 
+impl Role {
+    /// As machine configs and file names spell it: `controlplane` or `worker`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::ControlPlane => "controlplane",
+            Role::Worker => "worker",
+        }
+    }
+}
+
 /// A node of a talconfig.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -29,6 +40,8 @@ pub struct Node {
     pub role: Role,
     /// Where the node begins in the file.
     pub mark: Mark,
+    /// `installDisk`; empty where only a selector is given.
+    pub install_disk: String,
     /// The name of its output, before anything in it is filled in; empty for the default.
     pub filename_template: String,
     /// The image to install without its version, from `talosImageURL`; else
@@ -36,10 +49,44 @@ pub struct Node {
     pub image: String,
     /// The ID of its schematic, the empty one where none is given.
     pub schematic_id: String,
+    /// The ID of the schematic to boot from first: `imageSchematic`, else `schematic`.
+    pub boot_schematic_id: String,
     /// The patches of its group, then its own.
     pub(super) patches: Vec<PatchText>,
     /// Every setting in force, by its key.
-    pub(super) settings: Settings,
+    pub(super) settings: BTreeMap<String, Setting>,
+}
+
+/// A setting in force and where it stands, in the node or in its group.
+#[derive(Clone, Debug)]
+pub(super) struct Setting {
+    type_id: TypeId,
+    value: Value,
+    node: Option<Rc<YamlNode>>,
+}
+
+impl Node {
+    /// A setting in force, unless it is unset.
+    pub(super) fn setting<'v>(&'v self, schema: &'v Schema, key: &str) -> Option<View<'v>> {
+        let setting = self.settings.get(key).filter(|setting| !setting.value.is_zero())?;
+        let node = setting.node.as_deref();
+        Some(View::new(schema, setting.type_id, &setting.value, node, self.mark))
+    }
+
+    /// A setting that is a list with items, or none.
+    pub(super) fn items<'v>(&'v self, schema: &'v Schema, key: &str) -> Vec<View<'v>> {
+        self.setting(schema, key).map(|list| list.items()).unwrap_or_default()
+    }
+
+    /// Whether a boolean setting is true.
+    pub(super) fn has(&self, schema: &Schema, key: &str) -> bool {
+        self.setting(schema, key).is_some_and(|flag| *flag.value == Value::Bool(true))
+    }
+
+    /// Where a setting stands, or else the node.
+    pub(super) fn place(&self, schema: &Schema, key: &str) -> Mark {
+        self.setting(schema, key).map_or(self.mark, |setting| setting.mark)
+    }
 }
 
 /// The nodes of a file, groups merged into them.
@@ -54,19 +101,41 @@ pub(super) fn nodes(schema: &Schema, root: &YamlNode, value: &Value) -> Vec<Node
         Some(Data::Sequence(items)) => items,
         _ => &[],
     };
-    items
-        .iter()
-        .zip(values)
-        .map(|(item, value)| {
-            let control_plane = schema.flag(node_type, value, "controlPlane");
-            let (role, group) = if control_plane {
-                (Role::ControlPlane, "controlPlane")
-            } else {
-                (Role::Worker, "worker")
-            };
-            one(schema, node_type, item, value, role, root, group)
-        })
-        .collect()
+    let groups = Groups::read(schema, root, value);
+    let each = items.iter().zip(values);
+    each.map(|(item, value)| one(schema, node_type, item, value, &groups)).collect()
+}
+
+/// The two groups: what they say, typed and as YAML.
+struct Groups<'g> {
+    schema: &'g Schema,
+    root: &'g YamlNode,
+    value: &'g Value,
+}
+
+impl<'g> Groups<'g> {
+    fn read(schema: &'g Schema, root: &'g YamlNode, value: &'g Value) -> Groups<'g> {
+        Groups { schema, root, value }
+    }
+
+    fn setting(&self, role: Role, key: &str) -> Option<Setting> {
+        let group = group_key(role);
+        let (group_type, value) = self.schema.field(self.schema.talconfig(), self.value, group)?;
+        let (type_id, value) = self.schema.field(group_type, value, key)?;
+        let node = self.node(role).and_then(|group| group.get(key)).cloned();
+        Some(Setting { type_id, value: value.clone(), node })
+    }
+
+    fn node(&self, role: Role) -> Option<&'g YamlNode> {
+        self.root.get(group_key(role)).map(|node| node.resolved())
+    }
+}
+
+fn group_key(role: Role) -> &'static str {
+    match role {
+        Role::ControlPlane => "controlPlane",
+        Role::Worker => "worker",
+    }
 }
 
 fn one(
@@ -74,69 +143,98 @@ fn one(
     node_type: TypeId,
     item: &Rc<YamlNode>,
     value: &Value,
-    role: Role,
-    root: &YamlNode,
-    group: &str,
+    groups: &Groups<'_>,
 ) -> Node {
+    let control_plane = schema.flag(node_type, value, "controlPlane");
+    let role = if control_plane { Role::ControlPlane } else { Role::Worker };
     let item_node = item.resolved();
-    let group_node = root.get(group).map(|node| node.resolved());
     // An override without patches of its own overrides nothing.
     let given = matches!(schema.field(node_type, value, "patches"), Some((_, Value::List(_))));
     let own = given && schema.flag(node_type, value, "overridePatches");
-    let mut patches = group_node.filter(|_| !own).map(patch_texts).unwrap_or_default();
+    let mut patches = groups.node(role).filter(|_| !own).map(patch_texts).unwrap_or_default();
     patches.extend(patch_texts(item_node));
-    // A node's setting replaces its group's as a whole, unless it is zero.
-    let in_force = |key: &str| -> Option<(TypeId, Value)> {
-        let (field_type, field) = schema.field(node_type, value, key)?;
-        let of_group = || {
-            let found = group_node?.get(key)?.resolved();
-            crate::machinery::decode::decode(&schema.0, "", found, field_type).ok()
-        };
-        let added = match key {
-            "certSANs" => !schema.flag(node_type, value, "overrideMachineCertSANs"),
-            "extraManifests" => !schema.flag(node_type, value, "overrideExtraManifests"),
-            _ => false,
-        };
-        match (field, added) {
-            (Value::List(own), true) => {
-                let mut items = own.clone();
-                if let Some(Value::List(more)) = of_group() {
-                    items.extend(more);
-                }
-                Some((field_type, Value::List(items)))
-            }
-            (field, _) if !field.is_zero() => Some((field_type, field.clone())),
-            // What only the node adds to is still taken from the group when the node has none.
-            _ => Some((field_type, of_group()?)),
-        }
-    };
-    let text = |key: &str| match in_force(key) {
-        Some((_, Value::Text(text))) => text,
+    let in_force = |key: &str| in_force(schema, node_type, item_node, value, groups, role, key);
+    let keys = schema.0.get(node_type).keys.iter();
+    let settings: BTreeMap<String, Setting> =
+        keys.filter_map(|key| Some((key.name.clone(), in_force(&key.name)?))).collect();
+    let text = |key: &str| match settings.get(key).map(|setting| &setting.value) {
+        Some(Value::Text(text)) => text.clone(),
         _ => String::new(),
     };
-    let schematic_id = match (schema.field(node_type, value, "schematic"), in_force("schematic")) {
-        (Some((pointer, _)), found) => match (&schema.0.get(pointer).shape, found) {
-            (Shape::Pointer(elem), Some((_, Value::Pointer(inner)))) => {
-                schematic::id(schema, *elem, &inner)
-            }
-            (Shape::Pointer(elem), _) => {
-                schematic::id(schema, *elem, &Value::zero(&schema.0, *elem))
-            }
-            _ => String::new(),
-        },
-        (None, _) => String::new(),
-    };
+    let schematic_id = schematic_id(schema, &settings, "schematic")
+        .unwrap_or_else(|| empty_schematic(schema, node_type));
+    let boot_schematic_id = schematic_id_or(schema, &settings, &schematic_id);
     let addresses = schema.text(node_type, value, "ipAddress");
-    let keys = schema.0.get(node_type).keys.iter();
     Node {
         hostname: schema.text(node_type, value, "hostname"),
         addresses: addresses.split(',').map(|address| address.trim().to_owned()).collect(),
         role,
         mark: item.mark,
+        install_disk: text("installDisk"),
         filename_template: text("filenameTmpl"),
         image: text("talosImageURL"),
         schematic_id,
+        boot_schematic_id,
         patches,
-        settings: keys.filter_map(|key| Some((key.name.clone(), in_force(&key.name)?))).collect(),
+        settings,
+    }
+}
+
+/// A node's setting replaces its group's as a whole, unless it is zero; two
+/// lists are the node's with the group's behind it.
+fn in_force(
+    schema: &Schema,
+    node_type: TypeId,
+    item: &YamlNode,
+    value: &Value,
+    groups: &Groups<'_>,
+    role: Role,
+    key: &str,
+) -> Option<Setting> {
+    let (type_id, field) = schema.field(node_type, value, key)?;
+    let own = || Setting { type_id, value: field.clone(), node: item.get(key).cloned() };
+    let added = match key {
+        "certSANs" => !schema.flag(node_type, value, "overrideMachineCertSANs"),
+        "extraManifests" => !schema.flag(node_type, value, "overrideExtraManifests"),
+        _ => false,
+    };
+    if let (Value::List(items), true) = (field, added) {
+        let mut setting = own();
+        if let Some(Setting { value: Value::List(more), .. }) = groups.setting(role, key)
+            && !more.is_empty()
+        {
+            setting.value = Value::List(items.iter().chain(&more).cloned().collect());
+            setting.node = None;
+        }
+        return Some(setting);
+    }
+    if field.is_zero() { groups.setting(role, key) } else { Some(own()) }
+}
+
+fn schematic_id(
+    schema: &Schema,
+    settings: &BTreeMap<String, Setting>,
+    key: &str,
+) -> Option<String> {
+    let setting = settings.get(key)?;
+    match (&schema.0.get(setting.type_id).shape, &setting.value) {
+        (Shape::Pointer(elem), Value::Pointer(inner)) => Some(schematic::id(schema, *elem, inner)),
+        _ => None,
+    }
+}
+
+fn schematic_id_or(
+    schema: &Schema,
+    settings: &BTreeMap<String, Setting>,
+    otherwise: &str,
+) -> String {
+    schematic_id(schema, settings, "imageSchematic").unwrap_or_else(|| otherwise.to_owned())
+}
+
+fn empty_schematic(schema: &Schema, node_type: TypeId) -> String {
+    let key = schema.0.get(node_type).keys.iter().find(|key| key.name == "schematic");
+    match key.map(|key| &schema.0.get(key.type_id).shape) {
+        Some(Shape::Pointer(elem)) => schematic::id(schema, *elem, &Value::zero(&schema.0, *elem)),
+        _ => String::new(),
     }
 }

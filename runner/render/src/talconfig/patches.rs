@@ -1,50 +1,96 @@
-//! The patches of a talconfig: inline, or in a file that is read, with
-//! variables replaced outside its comments.
+//! The patches of a talconfig: inline, or in a file that is read. Templates
+//! are rendered first, then variables are replaced outside of comments.
 
-use super::render::ReadFile;
-use super::substitute::{Variables, expand};
-use super::{PatchText, check};
+use std::cell::OnceCell;
+
+use super::render::Job;
+use super::view::View;
+use super::{PatchText, Variables, check};
 use crate::diagnostic::{Diagnostic, Mark};
-use crate::machinery::profile::Profile;
-use crate::patch::Patch;
-use crate::yaml::node::{Data, Node};
+use crate::patch::{Document, Patch, check_together, read_config, write_config};
+use crate::template::is_template;
 use crate::yaml::read::{Source, read, text};
+
+/// The config that templates see, read when one asks for it.
+pub(super) type Seen = OnceCell<Document>;
 
 /// The patch that a text stands for; an empty file is none.
 pub(super) fn patch_of(
+    job: &Job<'_>,
     patch: &PatchText,
-    file: &str,
-    profile: &Profile,
-    variables: &Variables,
-    read_file: &ReadFile<'_>,
+    config: Source<'_>,
+    seen: &Seen,
 ) -> Result<Option<Patch>, Vec<Diagnostic>> {
-    let template = |text: &str, name: &str, mark: Mark| {
-        let found = text.contains("{{");
-        let message = "the patch is a Go template, which is not rendered yet";
-        found.then(|| vec![check::problem(name, mark, message)])
-    };
+    let file: &str = &job.config.file;
     let Some(name) = patch.text.strip_prefix('@').map(str::trim) else {
-        if let Some(problems) = template(&patch.text, file, patch.mark) {
-            return Err(problems);
-        }
-        let source = Source { name: file, bytes: patch.text.as_bytes() };
-        return match Patch::from_source(source, profile) {
+        let text = templated(job, &patch.text, file, config, seen).map_err(|found| {
+            found.into_iter().map(|p| inside(p, patch.mark)).collect::<Vec<_>>()
+        })?;
+        let source = Source { name: file, bytes: text.as_bytes() };
+        return match Patch::from_source(source, job.profile) {
             Ok(patch) => Ok(Some(patch)),
             Err(problems) => Err(problems.into_iter().map(|p| inside(p, patch.mark)).collect()),
         };
     };
-    let bytes = read_file(name).map_err(|why| {
-        vec![check::problem(file, patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
+    let bytes = (job.read)(name).map_err(|why| {
+        vec![job.refused(patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
     })?;
     let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
     if content.trim().is_empty() {
         return Ok(None);
     }
-    if let Some(problems) = template(content, name, Mark::default()) {
-        return Err(problems);
+    let content = templated(job, content, name, config, seen)?;
+    let content = substituted(name, &content, job.variables)?;
+    Patch::from_source(Source { name, bytes: content.as_bytes() }, job.profile).map(Some)
+}
+
+/// The config with the documents of `extraManifests` behind it.
+pub(super) fn extra_documents(
+    job: &Job<'_>,
+    base: &str,
+    config: &str,
+    manifests: &[View<'_>],
+) -> Result<String, Vec<Diagnostic>> {
+    let source = Source { name: base, bytes: config.as_bytes() };
+    let mut documents = read_config(source, job.profile)?;
+    let seen = Seen::new();
+    for manifest in manifests {
+        let name = manifest.as_text();
+        let name = name.strip_prefix('@').unwrap_or(name).trim();
+        let bytes = (job.read)(name).map_err(|why| {
+            vec![job.refused(manifest.mark, format!("the manifest `{name}` cannot be read: {why}"))]
+        })?;
+        let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
+        let content = templated(job, content, name, source, &seen)?;
+        documents.extend(read_config(Source { name, bytes: content.as_bytes() }, job.profile)?);
     }
-    let content = substituted(name, content, variables)?;
-    Patch::from_source(Source { name, bytes: content.as_bytes() }, profile).map(Some)
+    check_together(documents.iter(), job.profile)?;
+    Ok(write_config(&documents, job.profile))
+}
+
+fn templated(
+    job: &Job<'_>,
+    text: &str,
+    name: &str,
+    config: Source<'_>,
+    seen: &Seen,
+) -> Result<String, Vec<Diagnostic>> {
+    if !is_template(text) {
+        return Ok(text.to_owned());
+    }
+    let data = match seen.get() {
+        Some(data) => data,
+        None => {
+            let first = read_config(config, job.profile)?.into_iter().next().ok_or_else(|| {
+                vec![check::problem(config.name, Mark::default(), "the config holds no document")]
+            })?;
+            seen.get_or_init(|| first)
+        }
+    };
+    job.template(text, data).map_err(|problem| {
+        let message = format!("in this template: {}", problem.message);
+        vec![check::problem(name, problem.mark, message)]
+    })
 }
 
 /// A finding in an inline patch, told by where the patch stands.
@@ -53,47 +99,16 @@ fn inside(problem: Diagnostic, mark: Mark) -> Diagnostic {
     Diagnostic { message, line: mark.line, column: mark.column, ..problem }
 }
 
-/// Replaces variables line by line, but not in lines that are comments.
+/// Replaces variables; a file that is still encrypted is refused.
 fn substituted(
     name: &str,
     content: &str,
     variables: &Variables,
 ) -> Result<String, Vec<Diagnostic>> {
     let documents = read(Source { name, bytes: content.as_bytes() }).map_err(|p| vec![p])?;
-    let mut spans = Vec::new();
-    for document in &documents {
-        scalars(document, &mut spans);
+    if let Some(node) = documents.iter().find_map(|document| document.get("sops")) {
+        let message = "this file is still encrypted: what reads it must decrypt it";
+        return Err(vec![check::problem(name, node.mark, message)]);
     }
-    let mut out = String::new();
-    let mut problems = Vec::new();
-    let mut start = 0;
-    for (at, line) in content.split_inclusive('\n').enumerate() {
-        let within = |&(from, to): &(usize, usize)| from < start && start < to;
-        let comment = line.trim_start().starts_with('#') && !spans.iter().any(within);
-        start += line.chars().count();
-        if comment {
-            out += line;
-            continue;
-        }
-        match expand(line, variables) {
-            Ok(line) => out += &line,
-            Err(why) => problems.push(check::problem(name, Mark { line: at + 1, column: 0 }, why)),
-        }
-    }
-    if problems.is_empty() { Ok(out) } else { Err(problems) }
-}
-
-fn scalars(node: &Node, spans: &mut Vec<(usize, usize)>) {
-    match &node.data {
-        // A block scalar's span begins inside its first line.
-        Data::Scalar { .. } => {
-            spans.push((node.span.0.saturating_sub(node.mark.column), node.span.1));
-        }
-        Data::Sequence(items) => items.iter().for_each(|item| scalars(item, spans)),
-        Data::Mapping(pairs) => pairs.iter().for_each(|(key, value)| {
-            scalars(key, spans);
-            scalars(value, spans);
-        }),
-        Data::Alias(_) => {}
-    }
+    super::substitute::file(name, content, variables)
 }

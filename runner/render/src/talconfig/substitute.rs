@@ -1,18 +1,19 @@
-//! `${VARIABLE}` in a talconfig, with the operators of envsubst. An unset or
-//! an empty variable is an error, as in talhelper. Comments are not looked at.
+//! `${VARIABLE}` in a talconfig and in the files it names, with the operators
+//! of envsubst. An unset or an empty variable is an error, as in talhelper.
+//! Comments are not looked at.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::diagnostic::{Code, Diagnostic};
+use super::variables::Variables;
+use crate::diagnostic::{Code, Diagnostic, Mark};
+use crate::machinery::decode::meaning;
 use crate::yaml::node::{Data, Node};
 use crate::yaml::read::{Source, read};
+use crate::yaml::scalar::{Meaning, format_float};
 
-/// Names and values of variables; which file or process they come from is the
-/// caller's business.
-pub type Variables = BTreeMap<String, String>;
-
-/// The tree with every variable replaced, or every variable that is missing.
+/// The tree with every variable replaced and plain numbers and times written
+/// as talhelper hands them on (`1.10` is `1.1`), or every variable that is
+/// missing.
 pub(super) fn substitute(
     root: &Rc<Node>,
     file: &str,
@@ -31,10 +32,10 @@ struct Walk<'v> {
 
 impl Walk<'_> {
     fn node(&mut self, node: &Rc<Node>) -> Rc<Node> {
-        let data = match &node.data {
+        let (data, tag) = match &node.data {
             Data::Scalar { text, plain } if text.contains('$') => {
                 match expand(text, self.variables) {
-                    Ok(text) => scalar(text, *plain),
+                    Ok(text) => scalar(text, *plain, node),
                     Err(message) => {
                         let problem =
                             Diagnostic::new(Code::TALCONFIG, self.file, node.mark, message);
@@ -43,33 +44,141 @@ impl Walk<'_> {
                     }
                 }
             }
+            Data::Scalar { plain: true, .. } => (node.data.clone(), node.tag.clone()),
             Data::Scalar { .. } => return Rc::clone(node),
             Data::Sequence(items) => {
-                Data::Sequence(items.iter().map(|item| self.node(item)).collect())
+                let items = items.iter().map(|item| self.node(item)).collect();
+                (Data::Sequence(items), node.tag.clone())
             }
-            Data::Mapping(pairs) => Data::Mapping(
-                pairs.iter().map(|(key, value)| (self.node(key), self.node(value))).collect(),
-            ),
-            Data::Alias(target) => Data::Alias(self.node(target)),
+            Data::Mapping(pairs) => {
+                let pairs =
+                    pairs.iter().map(|(key, value)| (self.node(key), self.node(value))).collect();
+                (Data::Mapping(pairs), node.tag.clone())
+            }
+            Data::Alias(target) => (Data::Alias(self.node(target)), node.tag.clone()),
         };
-        Rc::new(Node { mark: node.mark, span: node.span, tag: node.tag.clone(), data })
+        let node = Node { mark: node.mark, span: node.span, tag, data };
+        Rc::new(match handed_on(&node) {
+            Some(text) => Node { data: Data::Scalar { text, plain: true }, ..node },
+            None => node,
+        })
     }
 }
 
-/// What is put into a plain scalar is read as YAML again: `"x"` loses its quotes.
-fn scalar(text: String, plain: bool) -> Data {
+/// The text of a plain number or time once a YAML library has read and written it.
+fn handed_on(node: &Node) -> Option<String> {
+    let Data::Scalar { plain: true, .. } = node.data else { return None };
+    match meaning(node) {
+        Ok(Meaning::Int(number)) => Some(number.to_string()),
+        Ok(Meaning::Float(number)) => Some(format_float(number)),
+        Ok(Meaning::Time(time)) => Some(time),
+        _ => None,
+    }
+}
+
+/// What is put into a plain scalar is read as YAML again: `"x"` loses its
+/// quotes, `[a, b]` is a list.
+fn scalar(text: String, plain: bool, node: &Node) -> (Data, Option<String>) {
     if plain
         && let Ok(documents) = read(Source { name: "", bytes: text.as_bytes() })
-        && let [node] = &documents[..]
-        && let Data::Scalar { .. } = &node.data
+        && let [found] = &documents[..]
+        && (found.is_scalar() || text.starts_with(['[', '{']))
     {
-        return node.data.clone();
+        let placed = placed(found, node);
+        return (placed.data.clone(), placed.tag.clone());
     }
-    Data::Scalar { text, plain }
+    (Data::Scalar { text, plain }, node.tag.clone())
+}
+
+/// A tree out of a variable stands where the variable does.
+fn placed(node: &Node, at: &Node) -> Rc<Node> {
+    let data = match &node.data {
+        Data::Scalar { .. } => node.data.clone(),
+        Data::Sequence(items) => {
+            Data::Sequence(items.iter().map(|item| placed(item, at)).collect())
+        }
+        Data::Mapping(pairs) => Data::Mapping(
+            pairs.iter().map(|(key, value)| (placed(key, at), placed(value, at))).collect(),
+        ),
+        Data::Alias(target) => Data::Alias(placed(target, at)),
+    };
+    Rc::new(Node { mark: at.mark, span: at.span, tag: node.tag.clone(), data })
+}
+
+/// Replaces variables in the text of a file, but not in its comments where
+/// the file is YAML.
+///
+/// # Errors
+/// Every variable that is missing, each with its line.
+pub(super) fn file(
+    name: &str,
+    content: &str,
+    variables: &Variables,
+) -> Result<String, Vec<Diagnostic>> {
+    if !content.contains('$') {
+        return Ok(content.to_owned());
+    }
+    let mut spans = Vec::new();
+    let documents = read(Source { name, bytes: content.as_bytes() });
+    for document in documents.iter().flatten() {
+        scalars(document, &mut spans);
+    }
+    let mut out = String::new();
+    let mut problems = Vec::new();
+    let mut start = 0;
+    for (at, line) in content.split_inclusive('\n').enumerate() {
+        let comment = if documents.is_ok() { comment(line, start, &spans) } else { 0 };
+        let code = line.len() - comment;
+        start += line.chars().count();
+        match expand(&line[..code], variables) {
+            Ok(text) => out += &text,
+            Err(why) => {
+                let mark = Mark { line: at + 1, column: 0 };
+                problems.push(Diagnostic::new(Code::TALCONFIG, name, mark, why));
+            }
+        }
+        out += &line[code..];
+    }
+    if problems.is_empty() { Ok(out) } else { Err(problems) }
+}
+
+/// How many bytes at a line's end are its comment; `start` is the number of
+/// characters before the line.
+fn comment(line: &str, start: usize, spans: &[(usize, usize)]) -> usize {
+    if !line.contains('#') {
+        return 0;
+    }
+    let mut before = ' ';
+    for (count, (at, c)) in line.char_indices().enumerate() {
+        let place = start + count;
+        let within = |&(from, to): &(usize, usize)| from <= place && place < to;
+        if c == '#' && before.is_whitespace() && !spans.iter().any(within) {
+            return line.len() - at;
+        }
+        before = c;
+    }
+    0
+}
+
+fn scalars(node: &Node, spans: &mut Vec<(usize, usize)>) {
+    match &node.data {
+        Data::Scalar { plain, .. } => {
+            // A block scalar's span begins inside its first line.
+            let before = if *plain { 0 } else { node.mark.column };
+            spans.push((node.span.0.saturating_sub(before), node.span.1));
+        }
+        Data::Sequence(items) => items.iter().for_each(|item| scalars(item, spans)),
+        Data::Mapping(pairs) => pairs.iter().for_each(|(key, value)| {
+            scalars(key, spans);
+            scalars(value, spans);
+        }),
+        Data::Alias(_) => {}
+    }
 }
 
 /// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `:=`,
-/// `=`, `:+` and `+`; `$$` is a dollar sign.
+/// `=`, `:+` and `+`; `$$` is a dollar sign. A default is text or one
+/// `$VARIABLE`; substitutions do not nest.
 ///
 /// # Errors
 /// A variable that is not set, or set but empty; a substitution that is none.
@@ -84,13 +193,18 @@ pub fn expand(text: &str, variables: &Variables) -> Result<String, String> {
             rest = tail;
         } else if let Some(inside) = rest.strip_prefix('{') {
             let name = name_of(inside);
+            let end = inside.find(['}', '\n', '\r']).filter(|at| inside[*at..].starts_with('}'));
+            let end = end.ok_or_else(|| format!("`${{{name}` is not closed"))?;
+            let shown = &inside[..end];
             if name.is_empty() {
-                out += "${";
-                rest = inside;
-                continue;
+                return Err(format!(
+                    "`${{{shown}}}` is no substitution; a dollar sign itself is written `$$`"
+                ));
             }
-            let end = inside.find('}').ok_or_else(|| format!("`${{{name}` is not closed"))?;
-            out += &operation(name, &inside[name.len()..end], variables)?;
+            if shown.contains("${") {
+                return Err(format!("`${{{shown}`: substitutions do not nest"));
+            }
+            out += &operation(name, &shown[name.len()..], variables)?;
             rest = &inside[end + 1..];
         } else {
             let name = name_of(rest);
@@ -106,7 +220,7 @@ pub fn expand(text: &str, variables: &Variables) -> Result<String, String> {
 }
 
 fn operation(name: &str, operation: &str, variables: &Variables) -> Result<String, String> {
-    let set = variables.get(name).map(String::as_str);
+    let set = variables.get(name);
     let other = |default: &str| match default.strip_prefix('$') {
         Some(variable) if name_of(variable) == variable && !variable.is_empty() => {
             value(variable, variables).map(str::to_owned)
@@ -118,13 +232,19 @@ fn operation(name: &str, operation: &str, variables: &Variables) -> Result<Strin
             return match set {
                 Some(value) if !value.is_empty() => Ok(value.to_owned()),
                 Some(_) if !on_empty => value(name, variables).map(str::to_owned),
+                // Without a word behind it the operator counts for nothing.
+                _ if default.is_empty() => value(name, variables).map(str::to_owned),
                 _ => other(default),
             };
         }
     }
     for operator in [":+", "+"] {
         if let Some(alternative) = operation.strip_prefix(operator) {
-            return if set.is_some() { other(alternative) } else { Ok(String::new()) };
+            return match set {
+                _ if alternative.is_empty() => value(name, variables).map(str::to_owned),
+                Some(_) => other(alternative),
+                None => Ok(String::new()),
+            };
         }
     }
     if operation.is_empty() {
@@ -134,7 +254,7 @@ fn operation(name: &str, operation: &str, variables: &Variables) -> Result<Strin
 }
 
 fn value<'v>(name: &str, variables: &'v Variables) -> Result<&'v str, String> {
-    match variables.get(name).map(String::as_str) {
+    match variables.get(name) {
         None => Err(format!("the variable `{name}` is not set")),
         Some("") => Err(format!("the variable `{name}` is set but empty")),
         Some(value) => Ok(value),
