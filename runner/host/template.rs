@@ -87,8 +87,9 @@ pub(super) fn fill(
         for variable in variables {
             if ask == Ask::Variables {
                 let value = cx.secrets.variable(&variable);
-                new |= value.is_some();
                 open.values.insert(variable, value);
+                // Also that it is not set is news: the next round says so in its own words.
+                new = true;
                 continue;
             }
             let secret =

@@ -5,8 +5,12 @@
 mod cli_config;
 mod cli_lab;
 mod cli_recipes;
+mod config_patches;
+mod config_sources;
+mod config_talconfig;
 mod docs;
 mod docs_commands;
+mod fake_tools;
 mod interrupt;
 mod kill_lab;
 mod lab_gate;

@@ -228,6 +228,3 @@ fn names(text: &str) -> Vec<&str> {
     }
     found
 }
-
-#[cfg(test)]
-mod tests;

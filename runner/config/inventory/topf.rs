@@ -171,6 +171,3 @@ fn known(yaml: &Yaml, of: &Tree, keys: &[&str]) -> Result<(), Fault> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests;

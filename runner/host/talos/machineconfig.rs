@@ -6,8 +6,9 @@ use ops_core::reply::apply::difference;
 use ops_core::value::Value;
 use serde_json::json;
 
+use super::access;
 use super::config::{FIRST, bytes, live};
-use super::standing::{Standing, standing};
+use super::standing::{Standing, maintenance, standing};
 use crate::host::content::denied;
 use crate::host::{HostCx, yaml};
 
@@ -36,7 +37,17 @@ pub(in crate::host) async fn diff(
         Source::Handle(_) => "the machine config",
     };
     let wanted = yaml::documents(name, &new)?;
-    let lines = match standing(cx, node).await? {
+    // Before the first run there is no talosconfig: then the maintenance channel alone tells.
+    let stands = if access::exists(cx, &cx.cluster()?.talosconfig)? {
+        standing(cx, node).await?
+    } else {
+        let shown = maintenance(cx, node).await?;
+        match shown.stage.filter(|stage| shown.without_config && stage.stage == "maintenance") {
+            Some(stage) => Standing::Bare(stage),
+            None => standing(cx, node).await?,
+        }
+    };
+    let lines = match stands {
         Standing::Up(_) => masked(difference(&live(cx, node).await?.persisted, &wanted), cx),
         Standing::Bare(_) => vec![FIRST.to_owned()],
         Standing::Away(why) => {
@@ -66,8 +77,17 @@ pub(in crate::host) fn lines(
     Some(if lines.is_empty() { vec![SPELLING.to_owned()] } else { masked(lines, cx) })
 }
 
-/// Lines of a difference with every known secret masked.
+/// Lines of a difference without the values of those in which a known secret stands: beside a new secret stands the old one, which nobody knows
+/// any more.
 pub(in crate::host) fn masked(lines: Vec<String>, cx: &HostCx<'_>) -> Vec<String> {
     let masks = cx.secrets.masks();
-    lines.iter().map(|line| masks.mask(line)).collect()
+    let shown = |line: String| {
+        let masked = masks.mask(&line);
+        if masked == line {
+            return line;
+        }
+        let named = masked.split_once(": ").map_or(masked.as_str(), |(named, _)| named);
+        named.to_owned()
+    };
+    lines.into_iter().map(shown).collect()
 }

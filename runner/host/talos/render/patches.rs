@@ -63,7 +63,7 @@ impl<'a> Job<'a> {
         if let Some(path) = patch.file() {
             let path = self.cx.inside(path)?;
             if !path.contains(['*', '?']) {
-                return Ok(vec![self.patch_file(&path).await?]);
+                return Ok(self.patch_file(&path).await?.into_iter().collect());
             }
             let found = glob::find(&path, self.cx.files)?;
             if found.is_empty() {
@@ -74,7 +74,7 @@ impl<'a> Job<'a> {
             }
             let mut patches = Vec::new();
             for path in found {
-                patches.push(self.patch_file(&path).await?);
+                patches.extend(self.patch_file(&path).await?);
             }
             return Ok(patches);
         }
@@ -111,8 +111,8 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// A patch in a file of the repository.
-    async fn patch_file(&mut self, path: &str) -> Result<Patch, CallError> {
+    /// A patch in a file of the repository; none where all of it is comments.
+    async fn patch_file(&mut self, path: &str) -> Result<Option<Patch>, CallError> {
         let text = match origin::text(self, path).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let message = format!("there is no patch `{path}`");
@@ -120,9 +120,13 @@ impl<'a> Job<'a> {
             }
             found => found?,
         };
-        let found =
-            Patch::from_source(Source { name: path, bytes: text.as_bytes() }, &self.profile);
-        found.map_err(|problems| self.refused(&problems))
+        let source = Source { name: path, bytes: text.as_bytes() };
+        if Tree::read(source).is_ok_and(|documents| documents.is_empty()) {
+            return Ok(None);
+        }
+        Patch::from_source(source, &self.profile)
+            .map(Some)
+            .map_err(|problems| self.refused(&problems))
     }
 
     /// Whether a file holds nothing that could be merged: comments, empty documents.

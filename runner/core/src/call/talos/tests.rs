@@ -207,7 +207,7 @@ fn every_verb_and_flag_is_one_of_the_real_tool() {
     let health =
         Health::command(&target(), &["a".into()], &["b".into()], crate::time::Span::mins(1));
     assert_eq!(unknown_words(&health.args), Vec::<String>::new());
-    let config = ClientConfig::command("home", "https://a:6443", "s");
+    let config = ClientConfig::command("home", "https://a:6443");
     assert_eq!(unknown_words(&config.args), Vec::<String>::new());
 }
 

@@ -1,1 +1,0 @@
-//! What an inventory takes from a topf.yaml.
