@@ -9,6 +9,7 @@ use super::args::{self, Globals};
 use super::sops::Sops;
 use super::{Start, ask, recipes};
 use crate::config::{Environment, RecipeSettings, Settings};
+use crate::lua::Host;
 use crate::output::{Output, views};
 use crate::recipe::params::{self, Context};
 use crate::recipe::semver::Range;
@@ -19,6 +20,8 @@ use crate::recipe::{Catalog, Head, Need};
 pub(crate) struct Invocation {
     /// Resolved configuration.
     pub settings: Settings,
+    /// Its recipes.
+    pub host: Host,
     /// All global flags, also those that stood behind a recipe.
     pub globals: Globals,
     /// The recipes with what was said about them; not with their defaults.
@@ -38,19 +41,19 @@ pub(crate) enum Wanted {
 /// Understands the words behind a subcommand that takes recipes.
 pub(crate) fn understand(start: &Start, words: &[String]) -> Result<Wanted, Fault> {
     let project = start.project()?;
-    let catalog = recipes::catalog(&project)?;
-    if let Some(head) = asks_help(words, &catalog) {
+    let host = recipes::load(&project, &start.env)?;
+    let catalog = host.catalog();
+    if let Some(head) = asks_help(words, catalog) {
         start.output().result(&views::show(head, start.output().look()));
         return Ok(Wanted::Explained);
     }
-    let line =
-        split(words, &catalog, &args::outside()).map_err(|fault| or_command(fault, words))?;
+    let line = split(words, catalog, &args::outside()).map_err(|fault| or_command(fault, words))?;
     let globals = start.globals.clone().with(&line.outside)?;
     let out = globals.output(&start.env, &start.redactor);
     let settings = Settings::resolve(project, &globals.typed(), start.env.clone(), &Sops)?;
-    check(&settings, &catalog)?;
-    let asked = bind(&settings, &catalog, line, &globals)?;
-    Ok(Wanted::Recipes(Box::new(Invocation { settings, globals, asked, out })))
+    check(&settings, catalog)?;
+    let asked = bind(&settings, catalog, line, &globals)?;
+    Ok(Wanted::Recipes(Box::new(Invocation { settings, host, globals, asked, out })))
 }
 
 /// Resolves all parameters of a recipe whose arguments are given as data: what the engine's graph asks for.

@@ -9,13 +9,10 @@ use crate::output::views::{self, Listing};
 /// Lists the recipes.
 pub(super) fn run(start: &Start, args: &ListArgs) -> Result<Exit, Fault> {
     let settings = start.settings()?;
-    let catalog = recipes::catalog(&settings.project)?;
-    let listing = Listing {
-        catalog: &catalog,
-        cluster: settings.cluster.as_ref(),
-        lab: settings.lab,
-        all: args.all,
-    };
+    let host = recipes::load(&settings.project, &settings.env)?;
+    let catalog = host.catalog();
+    let listing =
+        Listing { catalog, cluster: settings.cluster.as_ref(), lab: settings.lab, all: args.all };
     let out = start.output();
     out.result(&views::list(&listing, out.look()));
     out.document("ops.list", 1, &views::list_json(&listing));

@@ -6,6 +6,7 @@ mod ask;
 mod diff;
 mod hints;
 mod history;
+mod index;
 mod invocation;
 mod lab;
 mod list;

@@ -61,10 +61,20 @@ impl Opened {
         globals: &Globals,
         out: &Output,
     ) -> Result<Opened, Fault> {
+        let host = recipes::load(&settings.project, &settings.env)?;
+        Opened::with(settings, host, globals, out)
+    }
+
+    /// As [`Opened::new`], with recipes that have been loaded.
+    pub(super) fn with(
+        settings: Settings,
+        host: Host,
+        globals: &Globals,
+        out: &Output,
+    ) -> Result<Opened, Fault> {
         let unreadable = |what: &str, error: &std::io::Error| {
             Fault::new(Code::STATE_STORE, format!("{what}: {error}"))
         };
-        let host = recipes::load(&settings.project)?;
         let disk = Disk::new(settings.root())
             .map_err(|error| unreadable(&settings.root().display().to_string(), &error))?;
         let disk = Rc::new(disk);

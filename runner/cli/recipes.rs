@@ -3,10 +3,10 @@
 use ops_core::error::{Code, Fault};
 use ops_core::machine::{Machine, StepSpec};
 
-use crate::config::Project;
+use super::index::Index;
+use crate::config::{Environment, Project};
 use crate::engine::run::Bodies;
 use crate::lua::Host;
-use crate::recipe::Catalog;
 use crate::recipe::source::Sources;
 use crate::sys::disk::Disk;
 
@@ -16,22 +16,27 @@ impl Bodies for Host {
     }
 }
 
-/// Loads every recipe of this place.
-pub(super) fn load(project: &Project) -> Result<Host, Fault> {
+/// Every recipe of this place: from the written catalogue, or loaded and written down.
+pub(super) fn load(project: &Project, env: &Environment) -> Result<Host, Fault> {
     let disk = Disk::new(&project.root).map_err(|error| {
         Fault::new(Code::CONFIG_READ, format!("cannot read `{}`: {error}", project.root.display()))
     })?;
-    let host = Host::new(Sources::collect(&disk)?);
+    let sources = Sources::collect(&disk)?;
+    let index = Index::new(env, disk.root(), &sources.digest());
+    if let Some(catalog) = index.as_ref().and_then(Index::read) {
+        return Ok(Host::with_catalog(sources, catalog));
+    }
+    let host = Host::new(sources);
     match host.faults() {
-        [] => Ok(host),
+        [] => {
+            if let Some(index) = index {
+                index.write(host.catalog());
+            }
+            Ok(host)
+        }
         [first, others @ ..] => {
             let more = others.iter().map(|fault| format!("also: {fault}"));
             Err(more.fold(first.clone(), Fault::detail))
         }
     }
-}
-
-/// Every recipe of this place.
-pub(super) fn catalog(project: &Project) -> Result<Catalog, Fault> {
-    load(project).map(|host| host.catalog().clone())
 }

@@ -37,8 +37,8 @@ pub(super) const ABANDON: &str = "abandon";
 
 /// Runs the recipes.
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
-    let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals, &out)?;
+    let Invocation { settings, host, globals, asked, out } = invocation;
+    let opened = Opened::with(settings, host, &globals, &out)?;
     let lab = opened.settings.lab;
     block_on(async {
         let run = opened.fresh_run();
@@ -287,8 +287,8 @@ fn changes(opened: &Opened, head: &RunHead) -> Vec<String> {
 
 /// Plans the recipes; ends with 10 where changes pend and `exit_code` asks for it.
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
-    let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals, &out)?;
+    let Invocation { settings, host, globals, asked, out } = invocation;
+    let opened = Opened::with(settings, host, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =
@@ -319,8 +319,8 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
 
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
-    let Invocation { settings, globals, asked, out, .. } = invocation;
-    let opened = Opened::new(settings, &globals, &out)?;
+    let Invocation { settings, host, globals, asked, out } = invocation;
+    let opened = Opened::with(settings, host, &globals, &out)?;
     block_on(async {
         let plan_hands = opened.plan_hands();
         let bind =

@@ -61,6 +61,16 @@ pub struct Settings {
     pub env: Environment,
 }
 
+/// `$XDG_STATE_HOME/ops`; nothing where neither XDG_STATE_HOME nor HOME names an absolute folder.
+pub fn state_dir(env: &Environment) -> Option<PathBuf> {
+    let absolute = |text: &str| Some(PathBuf::from(text)).filter(|p| p.is_absolute());
+    let base = env
+        .get(env::XDG_STATE_HOME)
+        .and_then(absolute)
+        .or_else(|| Some(env.get(env::HOME).and_then(absolute)?.join(".local").join("state")));
+    base.map(|base| base.join("ops"))
+}
+
 impl Settings {
     /// Resolves configuration: command line, then environment, inventory, ops.toml.
     ///
@@ -111,11 +121,7 @@ impl Settings {
     /// # Errors
     /// Neither XDG_STATE_HOME nor HOME names an absolute folder.
     pub fn state_dir(&self) -> Result<PathBuf, Fault> {
-        let absolute = |text: &str| Some(PathBuf::from(text)).filter(|p| p.is_absolute());
-        let base = self.env.get(env::XDG_STATE_HOME).and_then(absolute).or_else(|| {
-            Some(self.env.get(env::HOME).and_then(absolute)?.join(".local").join("state"))
-        });
-        base.map(|base| base.join("ops")).ok_or_else(|| {
+        state_dir(&self.env).ok_or_else(|| {
             Fault::new(Code::STATE_STORE, "there is no place for the state folder")
                 .help("set HOME or XDG_STATE_HOME to an absolute path")
         })

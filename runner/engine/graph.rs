@@ -76,7 +76,7 @@ struct Builder<'a> {
 impl Builder<'_> {
     fn add(&mut self, need: &Need) -> Result<usize, Box<Fault>> {
         let Some(head) = self.catalog.get(&need.recipe) else {
-            let known = self.catalog.recipes.keys().map(String::as_str);
+            let known = self.catalog.names();
             let mut fault =
                 Fault::new(Code::RECIPE_UNKNOWN, format!("there is no recipe `{}`", need.recipe))
                     .did_you_mean(&need.recipe, known)
@@ -142,18 +142,14 @@ mod tests {
     use crate::recipe::Head;
 
     fn catalog(edges: &[(&str, &[&str])]) -> Catalog {
-        let recipes = edges
+        edges
             .iter()
             .map(|(name, needs)| {
                 let needs =
                     needs.iter().map(|n| Need { recipe: (*n).into(), args: Map::new() }).collect();
-                (
-                    (*name).to_owned(),
-                    Head { name: (*name).into(), needs: Needs::Static(needs), ..Head::default() },
-                )
+                Head { name: (*name).into(), needs: Needs::Static(needs), ..Head::default() }
             })
-            .collect();
-        Catalog { recipes }
+            .collect()
     }
 
     fn build(catalog: &Catalog, asked: &[&str]) -> Result<Vec<String>, Box<Fault>> {

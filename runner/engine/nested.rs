@@ -20,7 +20,7 @@ impl Run<'_> {
         let given = request.args.get("args").and_then(Value::as_object).unwrap_or(&empty);
         let bound = self.cx.catalog.get(&name).map(|h| h.name.clone()).map_or_else(
             || {
-                let known = self.cx.catalog.recipes.keys().map(String::as_str);
+                let known = self.cx.catalog.names();
                 Err(Box::new(
                     Fault::new(Code::RECIPE_UNKNOWN, format!("there is no recipe `{name}`"))
                         .did_you_mean(&name, known),

@@ -245,7 +245,7 @@ fn run(
 ) -> (Ended, Vec<Record>) {
     let mut catalog = Catalog::default();
     let recipe = Head { name: "t:each".into(), ..Head::default() };
-    catalog.recipes.insert("t:each".into(), recipe);
+    catalog.insert(recipe);
     let world = Still(RefCell::new(0));
     let bind = |_: &str, args: &Map<String, Value>| Ok(args.clone());
     let cx = Context {
@@ -384,7 +384,7 @@ fn more_steps_than_may_run_at_once_come_to_their_end_in_every_part() {
         let names: Vec<String> = (0..50).map(|n| format!("t:r{n}")).collect();
         for name in &names {
             let head = Head { name: name.clone(), ..Head::default() };
-            catalog.recipes.insert(name.clone(), head);
+            catalog.insert(head);
         }
         let world = Still(RefCell::new(0));
         let table = Table::new(&[], &[]);

@@ -1,6 +1,5 @@
 //! Every recipe of the sources by name: loads each file once, in one VM, and reads the heads. One wrong file spoils no other.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mlua::Value;
@@ -18,20 +17,10 @@ use super::vm::Vm;
 use crate::recipe::source::{Source, Sources, recipe_name};
 use crate::recipe::{Catalog, Head};
 
-/// Where a recipe's functions stand.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Home {
-    /// Shown name of its file.
-    pub(super) file: String,
-    /// Shown name of the file that it overrides.
-    pub(super) base: Option<String>,
-}
-
-/// The catalogue, and where each recipe's functions stand.
+/// The catalogue, and what is wrong with the files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Index {
     pub(super) catalog: Catalog,
-    pub(super) homes: BTreeMap<String, Home>,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -47,7 +36,6 @@ pub(super) fn index(sources: &Arc<Sources>, calls: Calls) -> Index {
             return index;
         }
     };
-    vm.collect();
     for source in sources.recipes() {
         deadline.renew();
         match heads(&vm, source) {
@@ -125,7 +113,6 @@ pub(super) fn load(vm: &Vm, source: &Source) -> Result<(usize, Value), Fault> {
 
 fn add(index: &mut Index, recipe: &Recipe, head: Head) {
     let name = head.name.clone();
-    let file = head.file.clone();
     let place = |head: &Head| ops_core::error::Place {
         file: head.file.clone(),
         line: head.line,
@@ -133,10 +120,10 @@ fn add(index: &mut Index, recipe: &Recipe, head: Head) {
         length: 0,
         text: None,
     };
-    let known = index.catalog.recipes.get(&name);
+    let known = index.catalog.get(&name).filter(|head| head.name == name);
     let fault = match (recipe.form == Form::Override, known) {
         (true, None) => {
-            let names: Vec<&str> = index.catalog.recipes.keys().map(String::as_str).collect();
+            let names: Vec<&str> = index.catalog.names().collect();
             Fault::new(Code::RECIPE_UNKNOWN, format!("there is no recipe `{name}` to override"))
                 .help("a recipe of its own begins with `ops.recipe`")
                 .did_you_mean(&name, names)
@@ -147,15 +134,12 @@ fn add(index: &mut Index, recipe: &Recipe, head: Head) {
                 .help("`ops.override { … }` takes its place, and keeps what it does not give")
         }
         (true, Some(base)) => {
-            let home = Home { file, base: Some(base.file.clone()) };
             let merged = head::merge(base, head);
-            index.catalog.recipes.insert(name.clone(), merged);
-            index.homes.insert(name, home);
+            index.catalog.insert(merged);
             return;
         }
         (false, None) => {
-            index.catalog.recipes.insert(name.clone(), head);
-            index.homes.insert(name, Home { file, base: None });
+            index.catalog.insert(head);
             return;
         }
     };
@@ -164,13 +148,14 @@ fn add(index: &mut Index, recipe: &Recipe, head: Head) {
 
 /// Names that aliases take twice.
 fn clashes(index: &mut Index) {
-    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
     let mut faults = Vec::new();
-    for (name, head) in &index.catalog.recipes {
+    for head in index.catalog.heads() {
+        let name = &head.name;
         for alias in &head.aliases {
-            let other = match index.catalog.recipes.get_key_value(alias) {
-                Some((other, _)) => Some(other.as_str()),
-                None => taken.insert(alias, name),
+            let recipe = index.catalog.get(alias).filter(|other| other.name == *alias);
+            let other = match recipe {
+                Some(other) => Some(other.name.as_str()),
+                None => index.catalog.alias(alias).filter(|first| first != name),
             };
             if let Some(other) = other {
                 let title = format!("`{alias}` of `{name}` is already a name of `{other}`");

@@ -12,7 +12,7 @@ use ops_core::value::{Map, Value as Json};
 
 use super::arm::{Arm, Done, End, Outcome};
 use super::body::{Body, Local};
-use super::catalog::{Home, load};
+use super::catalog::load;
 use super::caught::Caught;
 use super::compiled::Compiled;
 use super::cx::{self, Facts};
@@ -24,13 +24,6 @@ use super::vm::Vm;
 use super::{ask, text, value};
 use crate::recipe::Head;
 use crate::recipe::source::{Sources, recipe_name};
-
-/// What a step needs to know of its recipe.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) head: Head,
-    pub(super) home: Home,
-}
 
 /// The functions of a loaded recipe: its own, and those of the recipe that it overrides.
 #[derive(Clone)]
@@ -66,13 +59,12 @@ pub(super) fn begin(
     vm: &Vm,
     sources: &Arc<Sources>,
     compiled: &Compiled,
-    plan: &Plan,
+    head: &Head,
     spec: &StepSpec,
 ) -> Result<Rc<Done>, Failure> {
-    let loaded = load_all(vm, sources, compiled, plan, &spec.entry)?;
-    vm.collect();
+    let loaded = load_all(vm, sources, compiled, head, &spec.entry)?;
     vm.body.loading.set(false);
-    let run = Step { vm, plan, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
+    let run = Step { vm, head, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
     let work = run.work().map_err(|error| raised::end(raised::read(&error, &vm.body.texts)))?;
     let arm = Arm::root(spec.branch.clone());
     Ok(start(&vm.body, &vm.lua, &arm, work))
@@ -82,17 +74,17 @@ fn load_all(
     vm: &Vm,
     sources: &Sources,
     compiled: &Compiled,
-    plan: &Plan,
+    head: &Head,
     entry: &Entry,
 ) -> Result<Loaded, Failure> {
-    let name = &plan.head.name;
-    if let Some(base) = &plan.home.base {
-        let own = fields(vm, sources, None, &plan.home.file, name)?;
+    let name = &head.name;
+    if let Some(base) = &head.overrides {
+        let own = fields(vm, sources, None, &head.file, name)?;
         return Ok(Loaded { own, base: Some(fields(vm, sources, None, base, name)?) });
     }
     // The functions of parameters stand in the tables of the file.
     let compiled = Some(compiled).filter(|_| !matches!(entry, Entry::Parameters));
-    Ok(Loaded { own: fields(vm, sources, compiled, &plan.home.file, name)?, base: None })
+    Ok(Loaded { own: fields(vm, sources, compiled, &head.file, name)?, base: None })
 }
 
 /// The fields of a recipe: from its file, or from what an earlier body of this file has compiled.
@@ -121,7 +113,7 @@ fn fields(
 
 struct Step<'a> {
     vm: &'a Vm,
-    plan: &'a Plan,
+    head: &'a Head,
     spec: &'a StepSpec,
     loaded: Loaded,
     cluster: Option<Rc<Cluster>>,
@@ -164,13 +156,13 @@ impl Step<'_> {
     }
 
     fn params(&self) -> mlua::Result<Value> {
-        params::object(self.lua(), &self.plan.head, &self.spec.params, self.cluster.as_ref())
+        params::object(self.lua(), self.head, &self.spec.params, self.cluster.as_ref())
     }
 
     fn cx(&self, super_body: Option<Function>) -> mlua::Result<Table> {
         let facts = Facts {
             cluster: self.cluster.clone(),
-            recipe: self.plan.head.name.clone(),
+            recipe: self.head.name.clone(),
             run: self.spec.run.0.clone(),
             needs: self.spec.needs.clone(),
             super_body,
@@ -179,7 +171,7 @@ impl Step<'_> {
     }
 
     fn run(&self) -> mlua::Result<Work> {
-        let head = &self.plan.head;
+        let head = self.head;
         if !head.stages.is_empty() {
             return Ok(self.stages());
         }
@@ -220,7 +212,7 @@ impl Step<'_> {
 
     fn parameters(&self) -> mlua::Result<Work> {
         let given = Given {
-            head: self.plan.head.clone(),
+            head: self.head.clone(),
             values: self.spec.params.clone(),
             cluster: self.cluster.clone(),
             cx: self.cx(None)?,
@@ -239,7 +231,7 @@ impl Step<'_> {
 
     /// One nested step after the other.
     fn stages(&self) -> Work {
-        let stages = self.plan.head.stages.clone();
+        let stages = self.head.stages.clone();
         let (lua, body) = (self.lua().clone(), self.vm.body.clone());
         Work::Rust(Box::new(move |arm| {
             Box::pin(async move {
@@ -271,10 +263,10 @@ impl Step<'_> {
             };
             env.insert(name.clone(), text.into());
         }
-        for (name, text) in &self.plan.head.env {
+        for (name, text) in &self.head.env {
             env.insert(name.clone(), text.clone().into());
         }
-        let cwd = self.plan.head.cwd.clone();
+        let cwd = self.head.cwd.clone();
         let subject = body.calls.info("sh").and_then(|info| info.subject).unwrap_or("command");
         Work::Rust(Box::new(move |arm| {
             Box::pin(async move {
@@ -336,7 +328,7 @@ pub(super) fn result(
     body: &Body,
     lua: &Lua,
     spec: &StepSpec,
-    plan: &Plan,
+    head: &Head,
     outcome: Outcome,
 ) -> Result<Json, Failure> {
     let value = match outcome {
@@ -352,9 +344,7 @@ pub(super) fn result(
     };
     match spec.entry {
         Entry::Confirm => Ok(text::of(lua, &value).unwrap_or_default().into()),
-        Entry::Needs => {
-            needs(&value, &plan.head.name).map_err(|fault| Failure::Fault(Box::new(fault)))
-        }
+        Entry::Needs => needs(&value, &head.name).map_err(|fault| Failure::Fault(Box::new(fault))),
         _ => value::to_json(&value).map_err(|wrong| {
             let title = format!("the result of `{}` is no plain data: {wrong}", spec.recipe);
             Failure::Fault(Box::new(Fault::new(Code::VALUE, title)))

@@ -14,10 +14,10 @@ use super::calls::Calls;
 use super::catalog::{Index, index};
 use super::compiled::Compiled;
 use super::deadline::{Deadline, GRACE};
-use super::entry::{self, Plan};
+use super::entry;
 use super::vm::Vm;
-use crate::recipe::Catalog;
 use crate::recipe::source::Sources;
+use crate::recipe::{Catalog, Head};
 
 /// Stack of a VM's thread: Lua allows 200 levels of C calls, each of ours takes some kilobytes.
 const STACK: usize = 16 << 20;
@@ -42,6 +42,17 @@ impl Host {
         let sources = Arc::new(sources);
         let index = Arc::new(index(&sources, calls));
         Host { sources, calls, index, compiled: Arc::default() }
+    }
+
+    /// As [`Host::new`], with the catalogue of these very sources, so that none of them has to be loaded for it.
+    pub fn with_catalog(sources: Sources, catalog: Catalog) -> Host {
+        let index = Arc::new(Index { catalog, faults: Vec::new() });
+        Host {
+            sources: Arc::new(sources),
+            calls: Calls::default(),
+            index,
+            compiled: Arc::default(),
+        }
     }
 
     /// Every recipe.
@@ -153,7 +164,7 @@ fn run(
     let Ok(first) = deliveries.recv() else { return };
     let body = Body::new(host.calls, deadline.clone(), &spec.run.0);
     let started = begin(host, spec, &body);
-    let (vm, plan, done) = match started {
+    let (vm, head, done) = match started {
         Ok(started) => started,
         Err(failure) => {
             let _ = answer.send(Turn { acts: body.take_acts(), end: Some(Err(failure)) });
@@ -162,7 +173,7 @@ fn run(
     };
     let mut delivery = first;
     loop {
-        let turn = turn(&vm, spec, &plan, &done, delivery);
+        let turn = turn(&vm, spec, &head, &done, delivery);
         let ended = turn.end.is_some();
         if answer.send(turn).is_err() || ended {
             return;
@@ -174,25 +185,22 @@ fn run(
     }
 }
 
-fn begin(host: &Host, spec: &StepSpec, body: &Rc<Body>) -> Result<(Vm, Plan, Rc<Done>), Failure> {
+fn begin(host: &Host, spec: &StepSpec, body: &Rc<Body>) -> Result<(Vm, Head, Rc<Done>), Failure> {
     let fail = |fault: Fault| Failure::Fault(Box::new(fault));
-    let head = host.index.catalog.get(&spec.recipe);
-    let home = head.and_then(|head| host.index.homes.get(&head.name));
-    let (Some(head), Some(home)) = (head, home) else {
-        let known = host.index.catalog.recipes.keys().map(String::as_str);
+    let Some(head) = host.index.catalog.get(&spec.recipe) else {
+        let known = host.index.catalog.names();
         let title = format!("there is no recipe `{}`", spec.recipe);
         return Err(fail(
             Fault::new(Code::RECIPE_UNKNOWN, title).did_you_mean(&spec.recipe, known),
         ));
     };
-    let plan = Plan { head: head.clone(), home: home.clone() };
     let vm = Vm::new(host.sources.clone(), body.clone(), spec.limits.memory)
         .map_err(|error| fail(Fault::new(Code::MEMORY, error.to_string())))?;
-    let done = entry::begin(&vm, &host.sources, &host.compiled, &plan, spec)?;
-    Ok((vm, plan, done))
+    let done = entry::begin(&vm, &host.sources, &host.compiled, head, spec)?;
+    Ok((vm, head.clone(), done))
 }
 
-fn turn(vm: &Vm, spec: &StepSpec, plan: &Plan, done: &Rc<Done>, delivery: Delivery) -> Turn {
+fn turn(vm: &Vm, spec: &StepSpec, head: &Head, done: &Rc<Done>, delivery: Delivery) -> Turn {
     let body = &vm.body;
     let mut stray = None;
     match delivery {
@@ -207,7 +215,7 @@ fn turn(vm: &Vm, spec: &StepSpec, plan: &Plan, done: &Rc<Done>, delivery: Delive
     body.settle();
     let end = match (stray, done.outcome()) {
         (Some(fault), _) => Some(Err(Failure::Fault(Box::new(fault)))),
-        (None, Some(outcome)) => Some(entry::result(body, &vm.lua, spec, plan, outcome)),
+        (None, Some(outcome)) => Some(entry::result(body, &vm.lua, spec, head, outcome)),
         (None, None) if !body.waits() => {
             let fault = Fault::new(Code::BUG, "the body neither waits nor has it ended");
             Some(Err(Failure::Fault(Box::new(fault))))

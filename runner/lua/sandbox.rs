@@ -31,6 +31,9 @@ const METAMETHODS: [&str; 24] = [
 
 /// How many instructions run between two looks at the deadline.
 const TICK: u32 = 1000;
+/// Memory in bytes from which garbage is collected. Most bodies end below it, and what is made before they begin stays anyway; at the
+/// memory limit Lua collects by itself.
+const COLLECT: usize = 4 << 20;
 
 /// The prelude's functions.
 #[derive(Clone)]
@@ -49,7 +52,6 @@ pub(super) fn make(body: &Rc<Body>, memory: usize) -> mlua::Result<(Lua, Table, 
     let libraries =
         StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::COROUTINE;
     let lua = Lua::new_with(libraries, LuaOptions::default())?;
-    // What is made before the body begins stays: [`Vm::collect`] lets collection begin.
     lua.gc_stop();
     lua.set_app_data(body.clone());
     hook(&lua, body)?;
@@ -64,11 +66,14 @@ pub(super) fn make(body: &Rc<Body>, memory: usize) -> mlua::Result<(Lua, Table, 
     Ok((lua, base, prelude))
 }
 
-/// Past the deadline, every further stretch of instructions raises an error, whoever catches it.
+/// Past the deadline, every further stretch of instructions raises an error, whoever catches it. Garbage is collected once there may be some.
 fn hook(lua: &Lua, body: &Rc<Body>) -> mlua::Result<()> {
     let body = Rc::downgrade(body);
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(TICK), move |lua, _| {
         let Some(body) = body.upgrade() else { return Ok(VmState::Continue) };
+        if lua.used_memory() > COLLECT && !lua.gc_is_running() {
+            lua.gc_restart();
+        }
         if !body.deadline.passed() {
             return Ok(VmState::Continue);
         }

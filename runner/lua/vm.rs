@@ -51,11 +51,6 @@ impl Vm {
         Ok(Vm { lua, body, prelude, loader })
     }
 
-    /// The file or files are loaded: from here on garbage is collected.
-    pub(super) fn collect(&self) {
-        self.lua.gc_restart();
-    }
-
     /// Runs a file and gives what it returns.
     ///
     /// # Errors

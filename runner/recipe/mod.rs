@@ -1,5 +1,6 @@
 //! Recipes as plain data: heads, parameters, the catalogue. Knows no Lua and does no I/O of its own.
 
+mod catalog;
 pub mod params;
 mod pattern;
 pub mod select;
@@ -14,8 +15,11 @@ use ops_core::time::Span;
 use ops_core::value::{Map, Value};
 use serde::{Deserialize, Serialize};
 
+pub use catalog::Catalog;
+
 /// What listing, graph, completion and checks read of a recipe.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Head {
     /// Its name: `talos:apply-config`.
     pub name: String,
@@ -25,6 +29,8 @@ pub struct Head {
     pub doc: String,
     /// File that defines it, as shown to the user: `recipes/talos/reboot.lua`, or `embedded:recipes/…`.
     pub file: String,
+    /// File of the recipe that it takes the place of.
+    pub overrides: Option<String>,
     /// Line of its table.
     pub line: u32,
     /// Where it comes from.
@@ -249,20 +255,4 @@ pub enum ParamKind {
         min: Option<u64>,
         max: Option<u64>,
     },
-}
-
-/// Every recipe by name; aliases resolve.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Catalog {
-    /// Heads by name.
-    pub recipes: BTreeMap<String, Head>,
-}
-
-impl Catalog {
-    /// The recipe of a name or alias.
-    pub fn get(&self, name: &str) -> Option<&Head> {
-        self.recipes
-            .get(name)
-            .or_else(|| self.recipes.values().find(|head| head.aliases.iter().any(|a| a == name)))
-    }
 }

@@ -88,8 +88,7 @@ pub fn split(words: &[String], catalog: &Catalog, outside: &[Outside]) -> Result
 /// There is no recipe of this name.
 pub fn unknown_recipe(word: &str, catalog: &Catalog) -> Fault {
     let names = catalog
-        .recipes
-        .values()
+        .heads()
         .filter(|h| !h.private)
         .flat_map(|h| std::iter::once(&h.name).chain(&h.aliases))
         .map(String::as_str);
@@ -252,7 +251,7 @@ fn is_negative_number(word: &str) -> bool {
 }
 
 fn with_tag<'a>(catalog: &'a Catalog, tag: &str) -> Result<Vec<&'a Head>, Fault> {
-    let public = || catalog.recipes.values().filter(|h| !h.private);
+    let public = || catalog.heads().filter(|h| !h.private);
     let found: Vec<&Head> = public().filter(|h| h.tags.iter().any(|t| t == tag)).collect();
     if found.is_empty() {
         let tags = public().flat_map(|h| h.tags.iter().map(String::as_str));

@@ -10,7 +10,7 @@ use crate::lua::body::Body;
 use crate::lua::catalog::index;
 use crate::lua::compiled::Compiled;
 use crate::lua::deadline::Deadline;
-use crate::lua::entry::{Plan, begin};
+use crate::lua::entry::begin;
 use crate::lua::vm::Vm;
 use crate::recipe::source::Sources;
 
@@ -28,13 +28,12 @@ fn a_vm_that_goes_takes_everything_with_it() {
     for code in bodies {
         let sources = Arc::new(Sources::default().with("recipes/t.lua", &recipe(code)));
         let index = index(&sources, calls());
-        let plan =
-            Plan { head: index.catalog.get("t").unwrap().clone(), home: index.homes["t"].clone() };
+        let head = index.catalog.get("t").unwrap();
         let deadline = Arc::new(Deadline::new(Limits::default().turn));
         let body = Body::new(calls(), deadline, "7k2m");
         let left = Rc::downgrade(&body);
         let vm = Vm::new(sources.clone(), body, Limits::default().memory).unwrap();
-        let done = begin(&vm, &sources, &Compiled::default(), &plan, &spec("t")).unwrap();
+        let done = begin(&vm, &sources, &Compiled::default(), head, &spec("t")).unwrap();
         vm.body.settle();
         drop((done, vm));
         assert!(left.upgrade().is_none(), "{code}");

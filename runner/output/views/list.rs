@@ -24,7 +24,7 @@ pub struct Listing<'a> {
 
 impl Listing<'_> {
     fn heads(&self) -> impl Iterator<Item = &Head> {
-        self.catalog.recipes.values().filter(|h| self.all || !h.private)
+        self.catalog.heads().filter(|h| self.all || !h.private)
     }
 }
 

@@ -61,7 +61,7 @@ fn catalog() -> Catalog {
         head("cluster:status", "Health, and everything left open"),
         Head { private: true, ..head("talos:hidden", "Not for people") },
     ];
-    Catalog { recipes: heads.into_iter().map(|h| (h.name.clone(), h)).collect() }
+    heads.into_iter().collect()
 }
 
 #[test]

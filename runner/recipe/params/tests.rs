@@ -55,7 +55,7 @@ impl Bench {
     }
 
     fn bind(&self, words: &[&str]) -> Result<Bound, Fault> {
-        let catalog = Catalog { recipes: [(self.head.name.clone(), self.head.clone())].into() };
+        let catalog = [self.head.clone()].into_iter().collect::<Catalog>();
         let mut line = vec![self.head.name.clone()];
         line.extend(words.iter().map(|w| (*w).to_owned()));
         let line = split(&line, &catalog, &[])?;
@@ -394,7 +394,7 @@ fn arguments_of_another_recipe_are_checked_as_data() {
 #[test]
 fn a_file_may_name_only_what_exists() {
     let bench = bench(vec![x(int())]);
-    let catalog = Catalog { recipes: [(bench.head.name.clone(), bench.head.clone())].into() };
+    let catalog = [bench.head.clone()].into_iter().collect::<Catalog>();
     let good = layer("ops.toml", &json!(1));
     assert_eq!(check_layers(&catalog, &[&good]), Ok(()));
 

@@ -48,7 +48,7 @@ fn catalog() -> Catalog {
     };
     let private = Head { name: "hidden".into(), private: true, ..Head::default() };
     let heads = [reboot, suspend, docs, status, private];
-    Catalog { recipes: heads.into_iter().map(|h| (h.name.clone(), h)).collect() }
+    heads.into_iter().collect()
 }
 
 fn outside() -> Vec<Outside> {
