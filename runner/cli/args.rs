@@ -80,7 +80,7 @@ pub(crate) struct Globals {
     /// Tell only results and errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Run what is up to date too; reaches no guard and no precondition
+    /// Run what was asked for even if it is up to date; reaches no guard and no precondition
     #[arg(long, global = true)]
     pub force: bool,
     /// After a failure, go on with what does not depend on it
@@ -115,6 +115,9 @@ pub(crate) enum Command {
     /// Show what recipes would do, and do nothing
     #[command(override_usage = "ops plan RECIPE [--param VALUE …] [RECIPE …]")]
     Plan(PlanArgs),
+    /// Say whether recipes are up to date, and which input made them run
+    #[command(override_usage = "ops why RECIPE [--param VALUE …] [RECIPE …]")]
+    Why(Words),
     /// Gather the evidence for exactly these destroying calls, and grant them; alone: only the evidence
     #[command(override_usage = "ops verify [RECIPE [--param VALUE …]]")]
     Verify(Words),
@@ -271,6 +274,7 @@ impl Command {
         Some(match self {
             Command::Run(_) => "run",
             Command::Plan(_) => "plan",
+            Command::Why(_) => "why",
             Command::Verify(_) => "verify",
             Command::Adopt(_) => "adopt",
             Command::Status => "status",

@@ -30,8 +30,9 @@ pub(super) fn run(start: &Start, args: &DiffArgs) -> Result<Exit, Fault> {
     block_on(async {
         let hands = opened.plan_hands();
         let bind = |recipe: &str, given: &Map<String, Value>| opened.bind(recipe, given);
-        let run = opened.fresh_run();
-        let session = session(&opened, &hands, &hands, &bind, &Silent, &invocation.globals, run);
+        let (globals, run) = (&invocation.globals, opened.fresh_run());
+        let skip = opened.skip(run.clone(), true);
+        let session = session(&opened, &hands, &hands, &bind, &Silent, globals, run, &skip);
         let plan = session.plan(&invocation.asked).await.map_err(|fault| *fault)?;
         let mut found: Vec<ConfigDiff> = plan
             .planned

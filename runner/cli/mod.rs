@@ -22,6 +22,7 @@ mod show;
 mod sops;
 mod status;
 mod verify;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -120,6 +121,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::Run(args)) => run::run(start, &args.words),
         Some(Command::Recipe(words)) => run::run(start, &words),
         Some(Command::Plan(args)) => plan::run(start, &args),
+        Some(Command::Why(args)) => why::run(start, &args.words),
         Some(Command::Verify(args)) => verify::run(start, &args.words),
         Some(Command::Adopt(args)) => adopt::run(start, &args),
         Some(Command::Status) => status::run(start),

@@ -1,13 +1,17 @@
 //! Everything that an invocation opens: the world or the lab, files, state folder, recipes, hands. Opened once, here; decides nothing.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::rc::Rc;
 
-use ops_core::error::{Code, Fault};
+use ops_core::error::{Code, Fault, Place};
 use ops_core::event::Events;
 use ops_core::guard::{Site, Who};
 use ops_core::ident::RunId;
 use ops_core::inventory::{Cluster, LockFile};
+use ops_core::trace::Input;
 use ops_core::value::{Digest, Handle, Map, Value};
 
 use super::args::Globals;
@@ -19,11 +23,15 @@ use crate::config::Settings;
 use crate::engine::hosted::Hosted;
 use crate::engine::keep::{Asker, Keep, Nobody};
 use crate::engine::session::Session;
+use crate::engine::skip::{Around, Skip};
 use crate::host::Memo;
 use crate::host::simulated::Simulated;
 use crate::journal::runs::Runs;
 use crate::lua::Host;
 use crate::output::Output;
+use crate::recipe::Head;
+use crate::recipe::source::Source;
+use crate::store::traces::Traces;
 use crate::store::{Store, folder_name};
 use crate::sys::blobs::{Blobs, MemoryBlobs};
 use crate::sys::disk::Disk;
@@ -51,6 +59,9 @@ pub(super) struct Opened {
     pub runs: Runs,
     pub keep: Box<dyn Keep>,
     pub asker: Box<dyn Asker>,
+    state: PathBuf,
+    /// What each recipe file is made of, once it has been asked for.
+    made_of: RefCell<BTreeMap<(String, Option<String>), Vec<Input>>>,
     redactor: Redactor,
 }
 
@@ -129,6 +140,8 @@ impl Opened {
             runs,
             keep: Box::new(store),
             asker,
+            state,
+            made_of: RefCell::default(),
             redactor: out.redactor().clone(),
         })
     }
@@ -213,13 +226,50 @@ impl Opened {
         words_of(&self.settings, self.host.catalog(), recipe, words)
     }
 
+    /// What judges whether the steps of a run are up to date.
+    pub(super) fn skip(&self, run: RunId, force: bool) -> Skip<'_> {
+        let traces = Traces::new(&self.state, self.disk.root());
+        let disk = ((*self.disk).clone(), self.keep.key());
+        Skip::new(traces, disk, (self.host.catalog(), self), self.site(), run, force)
+    }
+
     /// The digest of everything that the inventory says.
     pub(super) fn inventory(&self) -> Digest {
         Digest::of(&serde_json::to_value(&self.cluster).unwrap_or_default())
     }
 }
 
+impl Around for Opened {
+    fn sources(&self, recipe: &str) -> Vec<Input> {
+        let input = |source: &Source| Input::Source {
+            path: source.shown.clone(),
+            digest: Digest::of_bytes(source.text.as_bytes()),
+        };
+        let Some(head) = self.host.catalog().get(recipe) else { return Vec::new() };
+        // Recipes of one file are made of the same files.
+        let key = (head.file.clone(), head.overrides.clone());
+        let mut made_of = self.made_of.borrow_mut();
+        let found = || self.host.sources_of(recipe).into_iter().map(input).collect::<Vec<Input>>();
+        made_of.entry(key).or_insert_with(found).clone()
+    }
+
+    fn place(&self, head: &Head, text: &str) -> Option<Place> {
+        self.host.sources().quoted(&head.file, head.line, text)
+    }
+
+    fn program(&self, name: &str) -> Option<PathBuf> {
+        let real = self.simulated.is_none() || !Simulated::answers(name);
+        real.then(|| self.live.processes().find(name)).flatten()
+    }
+
+    fn variable(&self, name: &str) -> Option<Digest> {
+        let value = self.settings.env.named(name)?;
+        Some(Digest::keyed(&self.keep.key(), value.as_bytes()))
+    }
+}
+
 /// A session over what is open.
+#[expect(clippy::too_many_arguments, reason = "what differs from command to command")]
 pub(super) fn session<'a>(
     opened: &'a Opened,
     hands: &'a Hosted,
@@ -228,6 +278,7 @@ pub(super) fn session<'a>(
     events: &'a dyn Events,
     globals: &Globals,
     run: RunId,
+    skip: &'a Skip<'a>,
 ) -> Session<'a> {
     Session {
         world: &*opened.world,
@@ -245,6 +296,7 @@ pub(super) fn session<'a>(
         run,
         jobs: opened.settings.jobs.map_or(8, |jobs| jobs as usize),
         keep_going: globals.keep_going,
+        skip: Some(skip),
     }
 }
 

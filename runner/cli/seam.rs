@@ -141,8 +141,9 @@ async fn carry_out(
     let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let session =
-        session(opened, &hands, &plan_hands, &bind, &reporter, globals, start.run.clone());
+    let skip = opened.skip(start.run.clone(), globals.force);
+    let run = start.run.clone();
+    let session = session(opened, &hands, &plan_hands, &bind, &reporter, globals, run, &skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -191,6 +192,7 @@ async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
+            skip: Some(&skip),
         },
         confirmed,
     );
@@ -293,6 +295,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -301,6 +304,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
@@ -325,6 +329,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let plan_hands = opened.plan_hands();
         let bind =
             |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
+        let skip = opened.skip(opened.fresh_run(), globals.force);
         let session = session(
             &opened,
             &plan_hands,
@@ -333,6 +338,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
             &Silent,
             &globals,
             opened.fresh_run(),
+            &skip,
         );
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
@@ -419,8 +425,9 @@ async fn read_identity(
 ) -> Result<Adopted, Fault> {
     let plan_hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let session =
-        session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, opened.fresh_run());
+    let skip = opened.skip(opened.fresh_run(), false);
+    let run = opened.fresh_run();
+    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run, &skip);
     session.adopt(node).await.map_err(|fault| *fault)
 }
 
@@ -468,6 +475,7 @@ fn signals() -> UnboundedReceiver<()> {
     receiver
 }
 
+/// Runs the engine's one thread to the end of some work.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -220,6 +220,7 @@ impl Ground {
             run: self.run.clone(),
             jobs: 4,
             keep_going: false,
+            skip: None,
         }
     }
 }

@@ -192,6 +192,7 @@ impl<'g> Place<'g> {
                 settled: fate.settled.clone(),
                 synced: true,
                 safety: &desk,
+                skip: None,
             },
             if resuming { None } else { ground.confirmed.clone() },
         );
@@ -269,6 +270,7 @@ impl<'g> Place<'g> {
                 settled: BTreeMap::new(),
                 synced: true,
                 safety: &desk,
+                skip: None,
             },
             None,
         );

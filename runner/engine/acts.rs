@@ -30,6 +30,17 @@ impl<'a> Run<'a> {
                     self.stop_branch(step, branch, Fault::new(Code::DEADLINE, title));
                 }
             }
+            Arrival::Judged { step, compared } => {
+                self.looked(step);
+                match self.waiting_stop(step) {
+                    Some(stop) => self.step_over(step, Err(Failure::Stopped(stop))),
+                    None => self.judged(step, *compared),
+                }
+            }
+            Arrival::Completed { step, end, completed } => {
+                self.looked(step);
+                self.completed(step, end, completed);
+            }
             Arrival::Lost { step, message } => {
                 self.turning -= 1;
                 self.cx.world.release();
@@ -142,6 +153,7 @@ impl<'a> Run<'a> {
             info,
             destructive: head.is_some_and(|h| h.destructive),
             reads_only: step.only_reads(),
+            recipe: step.recipe.clone(),
             again: false,
         })
     }
@@ -284,7 +296,7 @@ impl<'a> Run<'a> {
     }
 
     /// A recipe's function came to its end.
-    fn step_over(&mut self, at: usize, end: Result<Value, Failure>) {
+    pub(super) fn step_over(&mut self, at: usize, end: Result<Value, Failure>) {
         let entry = self.steps[at].entry.clone();
         self.steps[at].machine = None;
         self.steps[at].mail.clear();
@@ -297,6 +309,7 @@ impl<'a> Run<'a> {
                 }
                 self.next_part(at, Some(&Entry::Parameters), Value::Null);
             }
+            (Entry::Status, Ok(answer)) => self.status_said(at, answer == Value::Bool(true)),
             (entry @ (Entry::Preconditions | Entry::Confirm), Ok(found)) => {
                 self.next_part(at, Some(&entry), found);
             }
@@ -363,7 +376,14 @@ impl<'a> Run<'a> {
         fault
     }
 
+    /// A step has its end: its trace is completed first, where it has one.
     pub(super) fn step_ends(&mut self, at: usize, end: StepEnd) {
+        if !self.completes(at, &end) {
+            self.step_ended(at, end);
+        }
+    }
+
+    pub(super) fn step_ended(&mut self, at: usize, end: StepEnd) {
         let record = Record::StepEnd {
             branch: self.steps[at].branch.clone(),
             how: end.clone(),

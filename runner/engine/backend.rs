@@ -26,6 +26,8 @@ pub struct Ready {
     pub destructive: bool,
     /// Preconditions are running: reads only.
     pub reads_only: bool,
+    /// The recipe of its step.
+    pub recipe: String,
     /// Already in the journal: an outcome is known to be missing, and was settled as not done.
     pub again: bool,
 }
@@ -81,6 +83,11 @@ pub trait Backend {
 
     /// Whether outcomes are recorded (a plan records nothing).
     fn records(&self) -> bool;
+
+    /// Paths that would have been written by now, though they were not: a plan's. `.` stands for any.
+    fn foreseen(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What became of an unknown outcome.

@@ -18,15 +18,17 @@ use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
 use super::backend::{Backend, Finished, Ready, Settlement};
-use super::hands::{Attendant, Hands};
+use super::hands::Hands;
 use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::replay::{Known, State};
+use super::skip::Skip;
+use super::watch::Watch;
 use crate::journal::Journal;
 use crate::sys::blobs::Blobs;
 use crate::sys::fault;
-use crate::sys::world::{Local, Watcher, World};
+use crate::sys::world::{Local, World};
 
 /// The recipe that a run was asked for, as guards and refusals name it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +75,8 @@ pub struct GateContext<'a> {
     pub synced: bool,
     /// Carries out the `safety.*` calls.
     pub safety: &'a dyn Safety,
+    /// Records what steps read and write; nothing where no step is ever skipped.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// Carries out `safety.evidence`, `safety.current` and `safety.issue`.
@@ -107,6 +111,7 @@ impl<'a> Gate<'a> {
     }
 
     async fn carry(&self, ready: Ready) -> Finished {
+        self.trace(&ready).await;
         let spec = ready.call.spec();
         let effect = spec.effect();
         if ready.reads_only && effect > Effect::Reads {
@@ -298,7 +303,7 @@ impl<'a> Gate<'a> {
                 return Err(Finished::Stop(fault));
             }
         }
-        let attendant = Watch { gate: self, id: ready.id.clone() };
+        let attendant = Watch::new(self, &ready.id);
         let call = permit.into_call();
         if fault::mutated("outcome before effect") && effect.changes_world() {
             let outcome = Outcome::Done(serde_json::json!({"changed": true}));
@@ -440,7 +445,7 @@ impl Backend for Gate<'_> {
     fn revive(&self, wait: Option<Ready>) -> Local<'_, Result<(), Box<Fault>>> {
         Box::pin(async move {
             let Some(ready) = wait else { return Ok(()) };
-            let attendant = Watch { gate: self, id: ready.id.clone() };
+            let attendant = Watch::new(self, &ready.id);
             match self.cx.hands.perform(&ready.call, &ready.common, &attendant).await {
                 Ok(reply) => self.seen(&ready.call, &reply),
                 Err(error) => Err(Box::new(
@@ -453,33 +458,6 @@ impl Backend for Gate<'_> {
 
     fn records(&self) -> bool {
         true
-    }
-}
-
-/// Passes what happens during a call to the journal and the reporter.
-pub(super) struct Watch<'g, 'a> {
-    pub(super) gate: &'g Gate<'a>,
-    pub(super) id: CallId,
-}
-
-impl Watcher for Watch<'_, '_> {
-    fn started(&self, group: i32, start: u64) {
-        self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
-        // The journal's own failure stops the run at its next record.
-        let _ = self.gate.record(Record::Started { id: self.id.clone(), group, started: start });
-        fault::point("b5");
-    }
-
-    fn output(&self, stderr: bool, bytes: &[u8]) {
-        let text = String::from_utf8_lossy(bytes).into_owned();
-        self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
-    }
-}
-
-impl Attendant for Watch<'_, '_> {
-    fn waits(&self, reason: &str, ms: u64, limit_ms: u64) {
-        let (id, reason) = (self.id.clone(), reason.to_owned());
-        self.gate.cx.events.event(&Event::Waiting { id, reason, ms, limit_ms });
     }
 }
 

@@ -7,12 +7,18 @@ use ops_core::guard::{EvidenceNeed, Facts};
 use ops_core::value::Value;
 
 use crate::host::Prediction;
+use crate::host::recorder::Recorder;
 use crate::sys::world::{Local, Watcher};
 
 /// Watches a call: its child, and why it still waits.
 pub trait Attendant: Watcher {
     /// A wait goes on, for this reason.
     fn waits(&self, _reason: &str, _ms: u64, _limit_ms: u64) {}
+
+    /// What records the reads and writes of the call's step; nothing where nobody does.
+    fn recorder(&self) -> Option<&Recorder> {
+        None
+    }
 }
 
 /// What carries calls out.
@@ -37,4 +43,9 @@ pub trait Hands {
 
     /// Gathers the evidence that guards need for these calls, anew.
     fn facts<'a>(&'a self, needs: &'a [EvidenceNeed], calls: &'a [&'a Call]) -> Local<'a, Facts>;
+
+    /// Paths whose change has not reached the disk: what a plan wrote.
+    fn overlaid(&self) -> Vec<String> {
+        Vec::new()
+    }
 }

@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use ops_core::call::table::Call;
 use ops_core::call::{Common, Witness};
-use ops_core::error::CallError;
+use ops_core::error::{CallError, ErrorKind};
 use ops_core::guard::{EvidenceNeed, Facts, Seen};
 use ops_core::inventory::{Cluster, LockFile};
+use ops_core::trace::{Reason, Why};
 use ops_core::value::Value;
 
 use super::hands::{Attendant, Hands};
+use crate::host::recorder::{RecordedSecrets, Recording};
 use crate::host::{self, HostCx, Memo, Prediction, evidence};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
@@ -64,7 +66,26 @@ impl Hands for Hosted {
     ) -> Local<'a, Result<Value, CallError>> {
         Box::pin(async move {
             let waits = |reason: &str, ms: u64, limit: u64| attendant.waits(reason, ms, limit);
-            host::perform(call, common, &self.cx(attendant, &waits)).await
+            let cx = self.cx(attendant, &waits);
+            let Some(recorder) = attendant.recorder() else {
+                return host::perform(call, common, &cx).await;
+            };
+            let files = Recording::new(&*self.files, recorder, call.spec());
+            let secrets = RecordedSecrets::new(&*self.secrets, recorder);
+            let recorded = HostCx { files: &files, secrets: &secrets, ..cx };
+            let reply = host::perform(call, common, &recorded).await;
+            match &reply {
+                Ok(reply) => {
+                    recorder.after(call, reply);
+                    if let Some((what, at)) = host::ends(call, &cx) {
+                        recorder.until(&what, at);
+                    }
+                }
+                // That something is not there is an answer, and an input; any other failure may be another one next time.
+                Err(error) if error.kind == ErrorKind::NotFound && error.tool.is_none() => {}
+                Err(_) => recorder.keep(Reason::of(Why::Recovered, "")),
+            }
+            reply
         })
     }
 
@@ -80,6 +101,10 @@ impl Hands for Hosted {
         Box::pin(
             async move { host::witness::witness(witness, &self.cx(&Unwatched, &silent)).await },
         )
+    }
+
+    fn overlaid(&self) -> Vec<String> {
+        self.files.overlaid()
     }
 
     fn facts<'a>(&'a self, needs: &'a [EvidenceNeed], calls: &'a [&'a Call]) -> Local<'a, Facts> {

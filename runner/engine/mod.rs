@@ -8,10 +8,12 @@ pub mod graph;
 pub mod hands;
 pub mod hosted;
 pub mod idle;
+mod judge;
 pub mod keep;
 mod nested;
 mod nodes;
 mod own_calls;
+mod parts;
 pub mod plan;
 pub mod proof;
 pub mod replay;
@@ -19,9 +21,11 @@ mod resume;
 pub mod run;
 pub mod session;
 mod settle;
+pub mod skip;
 mod step;
 mod timers;
 pub mod verify;
+mod watch;
 
 #[cfg(test)]
 mod tests;

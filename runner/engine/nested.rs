@@ -4,6 +4,7 @@ use ops_core::call::Request;
 use ops_core::error::{CallError, Code, Fault};
 use ops_core::ident::{Branch, CallId};
 use ops_core::record::{Record, StepEnd};
+use ops_core::trace::{Reason, Why};
 use ops_core::value::{Map, Value};
 
 use super::graph::full_name;
@@ -42,6 +43,10 @@ impl Run<'_> {
             Ok(bound) => bound,
             Err(fault) => return self.stop_branch(at, id.path.clone(), *fault),
         };
+        // Which step that is and whether it is up to date is decided anew each time.
+        if let Some(recorder) = self.cx.skip.and_then(|skip| skip.recorder(&id.path)) {
+            recorder.keep(Reason::of(Why::NotLocal, "cx.run"));
+        }
         if !self.replaying() && self.cx.backend.records() {
             self.record(intent_of_nested(id, request, self.cx.world.now()));
         }
@@ -49,6 +54,8 @@ impl Run<'_> {
             Ok(nested) => nested,
             Err(fault) => return self.stop_branch(at, id.path.clone(), *fault),
         };
+        // A forced step is forced with all that it consists of; what it needs decides for itself.
+        self.steps[nested].forced |= self.steps[at].forced;
         self.steps[nested].callers.push(id.clone());
         if matches!(self.steps[nested].state, StepState::Ended(_) | StepState::Left) {
             self.steps[nested].callers.clear();

@@ -1,4 +1,5 @@
-//! The calls that the engine itself provides to bodies: timers, confirmations, the health of a node between two of a rolling change.
+//! What the gate does beside carrying calls out: it notes them in the trace of their step, and answers the calls that the engine itself
+//! provides to bodies: timers, confirmations, the health of a node between two of a rolling change.
 
 use ops_core::call::Request;
 use ops_core::call::table::Call;
@@ -7,13 +8,31 @@ use ops_core::error::{Code, Fault};
 use ops_core::ident::CallId;
 use ops_core::record::{Intent, Record};
 use ops_core::time::Span;
+use ops_core::trace::{Reason, Why};
 use ops_core::value::{Map, Value};
 use serde_json::json;
 
-use super::backend::Finished;
-use super::gate::{Gate, Watch, stop};
+use super::backend::{Finished, Ready};
+use super::gate::{Gate, stop};
+use super::watch::Watch;
 
 impl Gate<'_> {
+    /// Notes a live call in the trace of its step, with what it starts with.
+    pub(super) async fn trace(&self, ready: &Ready) {
+        let Some(skip) = self.cx.skip else { return };
+        let Some(recorder) = skip.recorder(&ready.id.path) else { return };
+        let recipe = ready.recipe.as_str();
+        if let Some(look) = skip.called(&recorder, recipe, &ready.request, &ready.call) {
+            self.cx.world.hold();
+            let looked = tokio::task::spawn_blocking(look).await;
+            self.cx.world.release();
+            match looked {
+                Ok(inputs) => recorder.declared(inputs),
+                Err(_) => recorder.keep(Reason::of(Why::NotLocal, &ready.request.call)),
+            }
+        }
+    }
+
     async fn gather(&self, node: &str) -> Value {
         let request = Request {
             call: "talos.stage".into(),
@@ -47,7 +66,7 @@ impl Gate<'_> {
         };
         match Call::decode(&request) {
             Ok((call, common)) => {
-                let attendant = Watch { gate: self, id };
+                let attendant = Watch::new(self, &id);
                 Finished::Reply(self.cx.hands.perform(&call, &common, &attendant).await)
             }
             Err(invalid) => stop(Fault::new(Code::BUG, invalid.message)),
@@ -69,6 +88,12 @@ impl Gate<'_> {
             slot: None,
             at: self.cx.world.now(),
         });
+        // A timer neither reads nor changes anything; the others ask people or machines.
+        if request.call != "cx.timer"
+            && let Some(recorder) = self.cx.skip.and_then(|skip| skip.recorder(&id.path))
+        {
+            recorder.keep(Reason::of(Why::NotLocal, &request.call));
+        }
         if let Err(fault) = self.note(intent) {
             return Finished::Stop(fault);
         }

@@ -193,6 +193,15 @@ impl Backend for PlanBackend<'_> {
     fn records(&self) -> bool {
         false
     }
+
+    fn foreseen(&self) -> Vec<String> {
+        let made = |subject: &Subject| match subject.0.as_str() {
+            "made" => Some(".".to_owned()),
+            other => other.strip_prefix("made/").map(str::to_owned),
+        };
+        let written = self.state.borrow();
+        self.hands.overlaid().into_iter().chain(written.written.iter().filter_map(made)).collect()
+    }
 }
 
 /// A destroying call in a recipe that does not say that it destroys.

@@ -10,6 +10,7 @@ use ops_core::effect::Effect;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::BranchEnd;
 use ops_core::record::{Intent, Outcome, Record, RunHead, StepEnd};
+use ops_core::trace::Verdict;
 use ops_core::value::Value;
 
 use crate::sys::fault;
@@ -29,6 +30,10 @@ pub struct Replay {
     pub finished: bool,
     /// Grants that this run had claimed.
     pub grants: Vec<String>,
+    /// Steps that had begun.
+    pub begun: BTreeSet<Branch>,
+    /// How steps were judged: a resume takes the same way.
+    pub judged: BTreeMap<Branch, Verdict>,
 }
 
 /// One recorded delivery.
@@ -81,6 +86,8 @@ pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
             .rev()
             .any(|r| matches!(r, Record::End { exit, .. } if *exit == ops_core::error::Exit::Done)),
         grants: Vec::new(),
+        begun: BTreeSet::new(),
+        judged: BTreeMap::new(),
     };
     for (at, record) in records.iter().enumerate() {
         match record {
@@ -129,6 +136,10 @@ pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
             Record::Log { branch, number, .. } => {
                 let shown = replay.logged.entry(branch.clone()).or_default();
                 *shown = (*shown).max(*number);
+            }
+            Record::StepBegin { branch, .. } => _ = replay.begun.insert(branch.clone()),
+            Record::Judged { branch, verdict, .. } => {
+                replay.judged.insert(branch.clone(), verdict.clone());
             }
             Record::GrantClaimed { grant, .. } => replay.grants.push(grant.clone()),
             _ => {}

@@ -21,6 +21,7 @@ use crate::sys::fault;
 pub(super) fn written_key(record: &Record) -> Option<String> {
     match record {
         Record::StepBegin { branch, .. } => Some(format!("begin {branch}")),
+        Record::Judged { branch, .. } => Some(format!("judged {branch}")),
         Record::StepEnd { branch, how: StepEnd::Done { .. } | StepEnd::Skipped { .. }, .. } => {
             Some(format!("end {branch}"))
         }

@@ -10,15 +10,17 @@ use ops_core::error::{Exit, Fault};
 use ops_core::event::{Event, Events};
 use ops_core::ident::{Branch, CallId, RunId};
 use ops_core::inventory::Cluster;
-use ops_core::machine::{Delivery, Entry, Limits, Machine, StepSpec, Turn};
+use ops_core::machine::{Machine, StepSpec, Turn};
 use ops_core::record::{Record, StepEnd};
-use ops_core::value::{Map, Value};
+use ops_core::trace::Verdict;
+use ops_core::value::Value;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backend::{Backend, Finished, Ready};
 use super::graph::{Bind, Graph};
 use super::idle::Patience;
 use super::replay::Replay;
+use super::skip::{Compared, Completed, Skip};
 use super::step::{StepRun, StepState};
 use crate::recipe::Catalog;
 use crate::sys::world::{Local, World};
@@ -53,6 +55,8 @@ pub struct Context<'a> {
     pub keep_going: bool,
     /// Which function of each recipe runs: the whole recipe, or one of them for the preflight.
     pub part: Part,
+    /// Judges whether steps are up to date; nothing where every step runs.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// How much of each recipe runs.
@@ -67,6 +71,8 @@ pub enum Part {
     Preconditions,
     /// Only `confirm` functions: they give the question.
     Confirm,
+    /// Only whether each step is up to date.
+    Judge,
 }
 
 /// How a run ended.
@@ -80,6 +86,8 @@ pub struct Ended {
     pub faults: Vec<(Branch, Fault)>,
     /// Calls whose outcome nobody knows.
     pub unknown: Vec<CallId>,
+    /// How steps were judged, in order.
+    pub judged: Vec<(Branch, Verdict)>,
 }
 
 impl Ended {
@@ -109,6 +117,10 @@ pub(super) enum Arrival {
     Deadline { step: usize, limit: ops_core::time::Span },
     /// A body's thread died: a fault of ops.
     Lost { step: usize, message: String },
+    /// A step's files were held against its last trace.
+    Judged { step: usize, compared: Box<Compared> },
+    /// A step's trace is complete.
+    Completed { step: usize, end: StepEnd, completed: Completed },
 }
 
 /// The loop's state.
@@ -170,8 +182,11 @@ impl<'a> Run<'a> {
             destroyed: false,
             nested_fault: None,
         };
+        let force = cx.skip.is_some_and(|skip| skip.force);
         for step in graph.steps {
-            run.add(StepRun::new(step.recipe, step.args, step.branch, step.needs));
+            let forced = force && step.asked;
+            let step = StepRun::new(step.recipe, step.args, step.branch, step.needs);
+            run.add(StepRun { forced, ..step });
         }
         run
     }
@@ -212,7 +227,7 @@ impl<'a> Run<'a> {
     /// Runs to the end: every step is over or left, and no call is under way.
     pub async fn run(mut self) -> Ended {
         loop {
-            self.start_steps();
+            while self.start_steps() {}
             self.send_stop();
             self.turn_steps();
             if self.replaying() && self.quiet() && self.turning == 0 {
@@ -286,8 +301,9 @@ impl<'a> Run<'a> {
         self.replay.as_ref().is_some_and(|r| !r.live)
     }
 
-    /// Starts what can start: needs done, a place free, nothing stopped.
-    fn start_steps(&mut self) {
+    /// Starts what can start: needs done, a place free, nothing stopped. True where a step was over at once: others may wait for it.
+    fn start_steps(&mut self) -> bool {
+        let mut over = false;
         let mut running = self
             .steps
             .iter()
@@ -312,12 +328,18 @@ impl<'a> Run<'a> {
                 for caller in std::mem::take(&mut self.steps[at].callers) {
                     self.answer_caller(at, &caller);
                 }
-            } else if ready && (running < self.cx.jobs || !self.steps[at].callers.is_empty()) {
+            } else if ready
+                && self.may_begin(at)
+                && (running < self.cx.jobs || !self.steps[at].callers.is_empty())
+            {
                 self.begin(at);
                 // In a preflight most steps have nothing to run and are over at once.
-                running += usize::from(self.steps[at].state == StepState::Running);
+                let runs = self.steps[at].state == StepState::Running;
+                running += usize::from(runs);
+                over |= !runs;
             }
         }
+        over
     }
 
     fn begin(&mut self, at: usize) {
@@ -331,72 +353,14 @@ impl<'a> Run<'a> {
         };
         self.record(record);
         self.steps[at].state = StepState::Running;
-        self.next_part(at, None, Value::Null);
         if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
             self.limit(at, limit);
         }
-    }
-
-    /// Enters the next function of a step: parameters, preconditions, body. What a step does not have is passed over.
-    pub(super) fn next_part(&mut self, at: usize, done: Option<&Entry>, found: Value) {
-        let head = self.cx.catalog.get(&self.steps[at].recipe);
-        let has = |entry: &Entry| match entry {
-            Entry::Parameters => {
-                head.is_some_and(|h| h.params.iter().any(|p| p.default_function || p.check))
-            }
-            Entry::Preconditions => head.is_some_and(|h| h.functions.preconditions),
-            Entry::Confirm => head.is_some_and(|h| h.functions.confirm),
-            _ => true,
-        };
-        let parts: &[Entry] = match self.cx.part {
-            Part::Whole => &[Entry::Parameters, Entry::Preconditions, Entry::Run],
-            Part::Parameters => &[Entry::Parameters],
-            Part::Preconditions => &[Entry::Parameters, Entry::Preconditions],
-            Part::Confirm => &[Entry::Parameters, Entry::Confirm],
-        };
-        let after = done.map_or(0, |d| parts.iter().position(|p| p == d).map_or(0, |i| i + 1));
-        match parts[after..].iter().find(|entry| has(entry)) {
-            Some(entry) => self.enter(at, entry.clone(), found),
-            None => self.step_ends(at, StepEnd::Done { result: found, recovered: false }),
+        if matches!(self.cx.part, Part::Whole | Part::Judge) {
+            self.judge(at);
+        } else {
+            self.next_part(at, None, Value::Null);
         }
-    }
-
-    /// Spawns the body for one of a recipe's functions and lets it begin.
-    pub(super) fn enter(&mut self, at: usize, entry: Entry, found: Value) {
-        let needs = self.results_of(at);
-        let step = &mut self.steps[at];
-        let branch = match &entry {
-            Entry::Parameters => step.branch.arm("parameters", None),
-            Entry::Preconditions => step.branch.arm("preconditions", None),
-            Entry::Confirm => step.branch.arm("confirm", None),
-            Entry::OnFailure(_) => step.branch.arm("on_failure", None),
-            _ => step.branch.clone(),
-        };
-        let spec = StepSpec {
-            recipe: step.recipe.clone(),
-            branch,
-            entry: entry.clone(),
-            params: step.args.clone(),
-            needs,
-            found,
-            cluster: self.cx.cluster.cloned(),
-            run: self.cx.run.clone(),
-            limits: Limits::default(),
-        };
-        step.entry = entry;
-        step.machine = Some(self.cx.bodies.spawn(spec));
-        step.mail.push_front(Delivery::Begin);
-    }
-
-    fn results_of(&self, at: usize) -> Map<String, Value> {
-        let mut results = Map::new();
-        for need in &self.steps[at].needs {
-            let step = &self.steps[*need];
-            if let StepState::Ended(StepEnd::Done { result, .. }) = &step.state {
-                results.insert(step.recipe.clone(), result.clone());
-            }
-        }
-        results
     }
 
     /// Gives every body that can take one its next delivery.

@@ -8,8 +8,9 @@ use ops_core::guard::{
     self, Asked, Case, Claims, Confirmed, EvidenceCode, EvidenceNeed, Passed, PlannedCall, Refusal,
     Site,
 };
-use ops_core::ident::RunId;
+use ops_core::ident::{Branch, RunId};
 use ops_core::record::Record;
+use ops_core::trace::Verdict;
 use ops_core::value::{Digest, Map, Value, has_later};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -22,6 +23,7 @@ use super::keep::{Asker, Keep};
 use super::plan::{PlanBackend, Planned};
 use super::replay::{self, Replay};
 use super::run::{Bodies, Context, Ended, Part, Run};
+use super::skip::Skip;
 use crate::recipe::{Catalog, Need, ParamKind};
 use crate::sys::world::World;
 
@@ -57,6 +59,8 @@ pub struct Session<'a> {
     pub jobs: usize,
     /// A failed step does not keep independent ones from starting.
     pub keep_going: bool,
+    /// Judges whether steps are up to date; nothing where every step runs.
+    pub skip: Option<&'a Skip<'a>>,
 }
 
 /// What a plan found.
@@ -68,6 +72,8 @@ pub struct Plan {
     pub frontiers: Vec<Fault>,
     /// What went wrong while planning.
     pub faults: Vec<Fault>,
+    /// How each step was judged, by its branch: whether it runs at all.
+    pub judged: Vec<(Branch, Verdict)>,
 }
 
 impl Plan {
@@ -149,6 +155,7 @@ impl Session<'_> {
             jobs: self.jobs,
             keep_going: self.keep_going,
             part,
+            skip: self.skip,
         }
     }
 
@@ -169,11 +176,11 @@ impl Session<'_> {
             .into_iter()
             .map(|(_, fault)| fault)
             .partition(|fault| fault.code == Code::FRONTIER);
-        Ok(Plan { planned: backend.into_planned(), frontiers, faults })
+        Ok(Plan { planned: backend.into_planned(), frontiers, faults, judged: ended.judged })
     }
 
     /// Runs one function of every recipe of the graph, by reads alone.
-    async fn part(&self, graph: &Graph, part: Part) -> Ended {
+    pub(super) async fn part(&self, graph: &Graph, part: Part) -> Ended {
         let backend = PlanBackend::new(self.plan_hands, self.world.now());
         let cx = self.context(&backend, &Silent, part);
         let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
@@ -432,7 +439,8 @@ impl Session<'_> {
         gate: &dyn Backend,
         records: &[Record],
     ) -> Result<(), Box<Fault>> {
-        let cx = self.context(gate, &Silent, Part::Whole);
+        // Nothing is judged again: the journal says how it was.
+        let cx = Context { skip: None, ..self.context(gate, &Silent, Part::Whole) };
         super::proof::prove(&cx, self.graph(asked)?, records).await
     }
 

@@ -8,6 +8,7 @@ use ops_core::error::CallError;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::{Delivery, Entry, Machine};
 use ops_core::record::StepEnd;
+use ops_core::trace::{Input, Verdict};
 use ops_core::value::{Map, Value};
 
 /// How a step stands.
@@ -55,6 +56,20 @@ pub(super) struct StepRun {
     pub(super) limit: Option<AbortHandle>,
     /// How its body failed, while `on_failure` runs.
     pub(super) failure: Option<(StepEnd, CallError)>,
+    /// It runs even if it is up to date.
+    pub(super) forced: bool,
+    /// What holds if its `status` says that it is up to date; while that is asked.
+    pub(super) pending: Option<Pending>,
+    /// Only judged, and it would run: nobody knows its result.
+    pub(super) would_run: bool,
+}
+
+/// A judgement that waits for the step's own `status`.
+pub(super) struct Pending {
+    /// If it says yes.
+    pub(super) verdict: Verdict,
+    /// The step's declared sources, or the pattern without a match.
+    pub(super) sources: Option<Result<Vec<Input>, String>>,
 }
 
 /// A call that a body waits for.
@@ -105,12 +120,18 @@ impl StepRun {
             skipped: None,
             limit: None,
             failure: None,
+            forced: false,
+            pending: None,
+            would_run: false,
         }
     }
 
     /// Whether the function that runs now may only read: it serves to decide whether and how the body runs.
     pub(super) fn only_reads(&self) -> bool {
-        matches!(self.entry, Entry::Preconditions | Entry::Parameters | Entry::Confirm)
+        matches!(
+            self.entry,
+            Entry::Preconditions | Entry::Parameters | Entry::Confirm | Entry::Status
+        )
     }
 
     /// Whether every branch of it waits and nothing is to be delivered.

@@ -260,6 +260,7 @@ fn run(
         jobs: 4,
         keep_going: false,
         part: super::run::Part::Whole,
+        skip: None,
     };
     let asked = [Need { recipe: "t:each".into(), args: Map::new() }];
     let graph = Graph::build(&catalog, &asked, &bind, &|_, _| Ok(Vec::new())).expect("a graph");
@@ -402,6 +403,7 @@ fn more_steps_than_may_run_at_once_come_to_their_end_in_every_part() {
             jobs: 4,
             keep_going: false,
             part,
+            skip: None,
         };
         let asked: Vec<Need> =
             names.iter().map(|n| Need { recipe: n.clone(), args: Map::new() }).collect();

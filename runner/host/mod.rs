@@ -13,6 +13,7 @@ pub mod identity;
 mod kube;
 mod predict;
 mod private;
+pub mod recorder;
 mod sh;
 pub mod simulated;
 pub mod sops;
@@ -36,6 +37,7 @@ use crate::sys::files::Files;
 use crate::sys::secrets::Secrets;
 use crate::sys::world::{Local, Watcher, World};
 
+pub use fs::glob::find as find_files;
 pub use predict::{Prediction, predict};
 pub use tool::Memo;
 pub(crate) use tool::unfinished;
@@ -194,6 +196,14 @@ fn carry_out<'a>(
         | Call::SafetyEvidence(_)
         | Call::SafetyCurrent(_)
         | Call::SafetyIssue(_) => now(Err(engines_own(call))),
+    }
+}
+
+/// When what a local call gave will have to be made anew, and what that is. Only a client config ends by itself.
+pub fn ends(call: &Call, cx: &HostCx<'_>) -> Option<(String, ops_core::time::Time)> {
+    match call {
+        Call::TalosClientConfig(c) => Some((c.path.clone(), talos::access::renewal(c, cx)?)),
+        _ => None,
     }
 }
 

@@ -17,9 +17,7 @@ const OWN_IGNORE: &str = ".ops/.gitignore";
 pub(super) async fn check(path: &str, cx: &HostCx<'_>) -> Result<(), CallError> {
     if path.starts_with(OWN) {
         // Whatever cannot be written here shows when the file itself is written.
-        if matches!(cx.files.stat(OWN_IGNORE), Ok(None)) {
-            let _ = cx.files.write(OWN_IGNORE, b"*\n", 0o644);
-        }
+        let _ = keep_own_folder(cx);
         return Ok(());
     }
     let output =
@@ -38,6 +36,15 @@ pub(super) async fn check(path: &str, cx: &HostCx<'_>) -> Result<(), CallError> 
         1 => Err(refused(path, cx).await),
         // No repository of Git, or one that it does not speak about.
         _ => Ok(()),
+    }
+}
+
+/// Makes Git ignore the folder of `ops`. It is housekeeping: no step reads or writes it.
+pub(super) fn keep_own_folder(cx: &HostCx<'_>) -> std::io::Result<()> {
+    let files = cx.files.unrecorded().unwrap_or(cx.files);
+    match files.stat(OWN_IGNORE)? {
+        Some(_) => Ok(()),
+        None => files.write(OWN_IGNORE, b"*\n", 0o644),
     }
 }
 

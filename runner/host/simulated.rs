@@ -94,6 +94,11 @@ impl Simulated {
         }
     }
 
+    /// Whether the simulated cluster answers a tool of this name.
+    pub fn answers(tool: &str) -> bool {
+        SIMULATED.contains(&tool)
+    }
+
     /// The lab.
     pub fn lab(&self) -> std::cell::Ref<'_, Lab> {
         self.lab.borrow()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use ops_core::call::Request;
-use ops_core::error::{Code, Fault};
+use ops_core::error::{Code, ErrorKind, Fault};
 use ops_core::inventory::Cluster;
 use ops_core::machine::{Entry, Failure, StepSpec};
 use ops_core::value::{Map, Value as Json};
@@ -135,6 +135,8 @@ impl Step<'_> {
                 None => Ok(nothing()),
             },
             Entry::Parameters => self.parameters(),
+            Entry::Status if self.head.functions.status => self.call("status", Vec::new()),
+            Entry::Status => Ok(self.shell(&self.head.status, Lines::Status)),
             Entry::OnFailure(error) => {
                 let raised = Raised::Call(
                     Box::new(error.clone()),
@@ -176,7 +178,7 @@ impl Step<'_> {
             return Ok(self.stages());
         }
         if let Some(lines) = &head.shell {
-            return Ok(self.shell(lines));
+            return Ok(self.shell(lines, Lines::Body));
         }
         let Some(function) = self.loaded.function("run") else { return Ok(nothing()) };
         let (own, beneath) =
@@ -246,8 +248,8 @@ impl Step<'_> {
         }))
     }
 
-    /// One `sh` call per line, with the parameters as variables.
-    fn shell(&self, lines: &[String]) -> Work {
+    /// One `sh` call per line, with the parameters as variables. Lines of a `status` only read, and one that fails is an answer.
+    fn shell(&self, lines: &[String], kind: Lines) -> Work {
         let (lua, body) = (self.lua().clone(), self.vm.body.clone());
         let lines = lines.to_vec();
         let mut env = Map::new();
@@ -267,11 +269,23 @@ impl Step<'_> {
             env.insert(name.clone(), text.clone().into());
         }
         let cwd = self.head.cwd.clone();
+        let mut said = Map::new();
+        let (sources, generates) = (&self.head.sources, &self.head.generates);
+        match kind {
+            Lines::Status => _ = said.insert("effect".into(), "reads".into()),
+            // Declared sources say that the lines only make files of files.
+            Lines::Body if !sources.is_empty() => {
+                said.insert("effect".into(), "files".into());
+                said.insert("reads".into(), sources.clone().into());
+                said.insert("writes".into(), generates.clone().into());
+            }
+            Lines::Body => {}
+        }
         let subject = body.calls.info("sh").and_then(|info| info.subject).unwrap_or("command");
         Work::Rust(Box::new(move |arm| {
             Box::pin(async move {
                 for line in lines {
-                    let mut args = Map::new();
+                    let mut args = said.clone();
                     args.insert(subject.to_owned(), line.into());
                     if !env.is_empty() {
                         args.insert("env".into(), Json::Object(env.clone()));
@@ -279,11 +293,35 @@ impl Step<'_> {
                     if let Some(cwd) = &cwd {
                         args.insert("cwd".into(), cwd.clone().into());
                     }
-                    engine_call(&lua, &body, &arm, "sh", args).await?;
+                    let ended = engine_call(&lua, &body, &arm, "sh", args).await;
+                    match (ended, kind) {
+                        (Err(error), Lines::Status) if is_exit(&error, &body.texts) => {
+                            return Ok(Value::Boolean(false));
+                        }
+                        (ended, _) => _ = ended?,
+                    }
                 }
-                Ok(Value::Nil)
+                Ok(match kind {
+                    Lines::Status => Value::Boolean(true),
+                    Lines::Body => Value::Nil,
+                })
             })
         }))
+    }
+}
+
+/// What shell lines are for.
+#[derive(Clone, Copy)]
+enum Lines {
+    Body,
+    Status,
+}
+
+/// Whether a call failed by its exit code: it ran to its end, and said no.
+fn is_exit(error: &mlua::Error, texts: &super::place::Texts) -> bool {
+    match raised::end(raised::read(error, texts)) {
+        Failure::Call(error, _) => error.kind == ErrorKind::Exit,
+        _ => false,
     }
 }
 

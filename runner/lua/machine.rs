@@ -1,5 +1,6 @@
 //! A recipe's body as a machine: a VM on a thread of its own, driven by deliveries, abandoned when it falls silent.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -15,8 +16,9 @@ use super::catalog::{Index, index};
 use super::compiled::Compiled;
 use super::deadline::{Deadline, GRACE};
 use super::entry;
+use super::head::scan;
 use super::vm::Vm;
-use crate::recipe::source::Sources;
+use crate::recipe::source::{Source, Sources};
 use crate::recipe::{Catalog, Head};
 
 /// Stack of a VM's thread: Lua allows 200 levels of C calls, each of ours takes some kilobytes.
@@ -68,6 +70,26 @@ impl Host {
     /// The sources.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The Lua files that a recipe is made of: its own, the one that it overrides, and every module that these require, also through another.
+    /// Where a file computes a module's name, all modules belong to it.
+    pub fn sources_of(&self, recipe: &str) -> Vec<&Source> {
+        let Some(head) = self.index.catalog.get(recipe) else { return Vec::new() };
+        let first = std::iter::once(&head.file).chain(&head.overrides);
+        let mut open: Vec<&Source> = first.filter_map(|shown| self.sources.shown(shown)).collect();
+        let mut found: BTreeMap<&str, &Source> = BTreeMap::new();
+        while let Some(source) = open.pop() {
+            if found.insert(&source.shown, source).is_some() {
+                continue;
+            }
+            let (mut names, computed) = scan::requires(&source.text);
+            if computed {
+                names = self.sources.modules();
+            }
+            open.extend(names.iter().filter_map(|name| self.sources.module(name).ok()));
+        }
+        found.into_values().collect()
     }
 
     #[cfg(test)]

@@ -4,6 +4,7 @@ use ops_core::error::Fault;
 use ops_core::event::Event;
 use ops_core::ident::{CallId, RunId};
 use ops_core::record::{Intent, Outcome, Record, StepEnd};
+use ops_core::trace::Verdict;
 use ops_core::value::{Map, Value};
 use serde_json::json;
 
@@ -78,6 +79,17 @@ fn of_record(record: &Record) -> (&'static str, Map<String, Value>) {
         }
         Record::StepBegin { branch, recipe, args, at } => {
             ("step.begin", json!({"path": branch, "recipe": recipe, "args": args, "at": at}))
+        }
+        Record::Judged { branch, verdict, at } => {
+            let body = json!({"path": branch, "at": at, "up_to_date": verdict.up_to_date()});
+            let more = match verdict {
+                // The result stands in the step's end.
+                Verdict::UpToDate { by, inputs, outputs, .. } => {
+                    json!({"by": by, "inputs": inputs, "outputs": outputs})
+                }
+                Verdict::Run { because } => json!({"because": because}),
+            };
+            return ("step.judged", with(object(body), more));
         }
         Record::StepEnd { branch, how, at } => {
             let (end, more) = match how {

@@ -5,6 +5,7 @@ mod fault;
 pub mod json;
 mod paint;
 mod printer;
+pub mod reasons;
 mod report;
 mod table;
 pub mod views;

@@ -9,12 +9,13 @@ use ops_core::event::{Event, Events};
 use ops_core::ident::{Branch, CallId, RunId};
 use ops_core::record::{Intent, Outcome, Record, RunHead, StepEnd};
 use ops_core::time::Time;
+use ops_core::trace::Verdict;
 use ops_core::value::Value;
 
 use super::children::Children;
 use super::fault::plain;
 use super::printer::{Mode, Output};
-use super::{json, wording};
+use super::{json, reasons, wording};
 use crate::config::ChildOutput;
 
 /// Shows the events of one run.
@@ -125,6 +126,7 @@ impl Reporter {
             Record::StepBegin { branch, recipe, .. } => {
                 state.steps.insert(branch.clone(), Step { recipe: recipe.clone(), lines: 0 });
             }
+            Record::Judged { branch, verdict, .. } => self.judged(state, branch, verdict),
             Record::StepEnd { branch, how, .. } => self.step_end(state, branch, how),
             Record::Outcome { id, outcome, ms, .. } => self.outcome(state, id, outcome, *ms),
             Record::Settled { id, how, by, .. } => {
@@ -199,6 +201,13 @@ impl Reporter {
         let text =
             format!("{} ({} of {})", plain(reason), wording::took(ms), wording::limit(limit));
         self.call_line(state, id, &text, None);
+    }
+
+    /// That a step is up to date is its only line; why it runs is told to those who ask for more.
+    fn judged(&self, state: &mut State, branch: &Branch, verdict: &Verdict) {
+        if verdict.up_to_date() || self.output.mode() == Mode::Verbose {
+            self.step_line(state, branch, &reasons::verdict(verdict));
+        }
     }
 
     fn step_end(&self, state: &mut State, branch: &Branch, how: &StepEnd) {

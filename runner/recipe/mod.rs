@@ -83,6 +83,8 @@ pub struct Head {
     pub status: Vec<String>,
     /// Never up to date.
     pub always: bool,
+    /// How long it counts as up to date although it reaches more than this machine.
+    pub fresh: Option<Span>,
     /// Needs the terminal.
     pub interactive: bool,
     /// Variables for child processes.

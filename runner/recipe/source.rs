@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use include_dir::{Dir, include_dir};
-use ops_core::error::{Code, Fault};
+use ops_core::error::{Code, Fault, Place};
 use ops_core::value::Digest;
 
 use crate::sys::files::Files;
@@ -79,6 +79,24 @@ impl Sources {
             Some(path) => self.embedded.get(path),
             None => self.repository.get(shown),
         }
+    }
+
+    /// Where a text stands in quotes in a file, from a line on.
+    pub fn quoted(&self, shown: &str, from: u32, text: &str) -> Option<Place> {
+        let source = self.shown(shown)?;
+        let lines = source.text.lines().enumerate().skip(from.saturating_sub(1) as usize);
+        let quoted = |line: &str| {
+            ['"', '\''].iter().find_map(|quote| line.find(&format!("{quote}{text}{quote}")))
+        };
+        lines.filter_map(|(n, line)| Some((n, line, quoted(line)?))).next().map(|(n, line, at)| {
+            Place {
+                file: shown.to_owned(),
+                line: n as u32 + 1,
+                column: line[..at].chars().count() as u32 + 2,
+                length: text.chars().count() as u32,
+                text: Some(line.to_owned()),
+            }
+        })
     }
 
     /// The file that `require "checks.cidr"` means: the repository's own, else for `ops.*` the embedded one.

@@ -9,6 +9,7 @@ mod grants;
 mod lock;
 mod open;
 mod schema;
+pub mod traces;
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! The real disk: files below a root, replaced in one step, never through a link that leads out. Knows nothing of what is in them.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::files::{Escapes, Files, Stat, normal};
+use super::files::{Escapes, Files, Kind, Stat, normal};
 
 /// Files of a folder. Relative paths stay inside it, links included; absolute ones are taken as they are.
 #[derive(Clone, Debug)]
@@ -133,6 +133,35 @@ impl Files for Disk {
         fs::rename(&from, &to)?;
         File::open(folder)?.sync_all()
     }
+
+    fn read_with_stat(&self, path: &str) -> io::Result<(Vec<u8>, Stat)> {
+        let mut file = File::open(self.resolve(path)?)?;
+        let metadata = file.metadata()?;
+        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        file.read_to_end(&mut bytes)?;
+        Ok((bytes, stat(&metadata)))
+    }
+
+    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(self.resolve(path)?)? {
+            let entry = entry?;
+            let kind = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => Kind::Folder(entry.ino()),
+                Ok(kind) if kind.is_symlink() => Kind::Unknown,
+                Ok(_) => Kind::File,
+                Err(_) => Kind::Unknown,
+            };
+            entries.extend(entry.file_name().into_string().ok().map(|name| (name, kind)));
+        }
+        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        Ok(entries)
+    }
+
+    fn link(&self, path: &str) -> Option<String> {
+        let full = self.root.join(normal(path).ok()?);
+        fs::read_link(full).ok().map(|to| to.to_string_lossy().into_owned())
+    }
 }
 
 /// The folder of a path, made where it is missing.
@@ -144,7 +173,8 @@ fn made_parent(path: &Path) -> io::Result<&Path> {
     Ok(folder)
 }
 
-fn stat(metadata: &Metadata) -> Stat {
+/// The stat in a file's metadata.
+pub(super) fn stat(metadata: &Metadata) -> Stat {
     let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
     Stat {
         size: metadata.len(),

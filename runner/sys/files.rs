@@ -19,6 +19,17 @@ pub struct Stat {
     pub dir: bool,
 }
 
+/// What a name in a folder is, as far as the folder itself says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A file or anything else that is no folder.
+    File,
+    /// A folder, with its inode number.
+    Folder(u64),
+    /// A link, or nobody knows: `stat` tells.
+    Unknown,
+}
+
 /// Files by path, relative to the repository's root unless absolute.
 ///
 /// Paths that leave the root are the caller's to refuse.
@@ -64,6 +75,41 @@ pub trait Files {
     /// # Errors
     /// As the system says.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// All bytes of a file, and its stat as the open file had it before the first of them: the two are of one file.
+    ///
+    /// # Errors
+    /// As for `read`.
+    fn read_with_stat(&self, path: &str) -> io::Result<(Vec<u8>, Stat)> {
+        let stat = self.stat(path)?.ok_or(io::ErrorKind::NotFound)?;
+        Ok((self.read(path)?, stat))
+    }
+
+    /// The names in a folder with their kinds, sorted by bytes: a walk asks for no stat of its own.
+    ///
+    /// # Errors
+    /// As for `list`.
+    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
+        Ok(self.list(path)?.into_iter().map(|name| (name, Kind::Unknown)).collect())
+    }
+
+    /// What the symbolic link at a path says; nothing where there is none.
+    fn link(&self, _path: &str) -> Option<String> {
+        None
+    }
+
+    /// The files beneath, where this only records what is read of them: for a walk whose result is recorded as a whole.
+    fn unrecorded(&self) -> Option<&dyn Files> {
+        None
+    }
+
+    /// A pattern was looked up and found these files.
+    fn matched(&self, _pattern: &str, _found: &[String]) {}
+
+    /// Paths whose change has not reached the disk: what a plan wrote.
+    fn overlaid(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// A path leads out of the repository. Inside the `io::Error` (`PermissionDenied`) of those who refuse it.

@@ -11,6 +11,7 @@ pub mod group;
 pub mod kube;
 pub mod live;
 pub mod overlay;
+pub mod prints;
 pub mod process;
 pub mod random;
 pub mod redact;

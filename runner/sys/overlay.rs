@@ -179,6 +179,17 @@ impl Files for Overlay {
         }
         self.remove(from)
     }
+
+    fn link(&self, path: &str) -> Option<String> {
+        match self.change(&normal(path).ok()?) {
+            Some(_) => None,
+            None => self.base.link(path),
+        }
+    }
+
+    fn overlaid(&self) -> Vec<String> {
+        self.changes.borrow().keys().cloned().collect()
+    }
 }
 
 /// No files at all.

@@ -55,6 +55,11 @@ pub trait Secrets {
         None
     }
 
+    /// The keyed digest of a variable, so that a changed one is noticed.
+    fn digest(&self, _name: &str) -> Option<Digest> {
+        None
+    }
+
     /// What masks every secret of this run that is known by now: a child may print one that it was not given, from a file say.
     fn masks(&self) -> Redactor {
         Redactor::default()
@@ -132,6 +137,10 @@ impl Secrets for EnvSecrets {
             self.redactor.learn(value.as_bytes());
         }
         Some(value.clone())
+    }
+
+    fn digest(&self, name: &str) -> Option<Digest> {
+        self.vars.get(name).map(|value| Digest::keyed(&self.key, value.as_bytes()))
     }
 
     fn masks(&self) -> Redactor {

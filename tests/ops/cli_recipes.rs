@@ -142,9 +142,10 @@ fn a_value_comes_from_the_strongest_source() {
     let space = repository();
     let format = |args: &[&str]| space.run(args.iter().copied()).exit(0).stdout();
     assert!(format(&["--lab", "docs"]).contains("docs html"));
+    // A step that is skipped does not log again what it logged.
     space.write("ops.toml", "api = 1\nrecipes.docs = { format = \"pdf\" }\n");
     assert!(format(&["--lab", "docs"]).contains("docs pdf"));
-    assert!(format(&["--lab", "docs", "--format", "html"]).contains("docs html"));
+    assert!(format(&["--lab", "docs", "--format", "html", "--force"]).contains("docs html"));
 }
 
 #[test]

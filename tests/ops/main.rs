@@ -24,6 +24,9 @@ mod shim_reads;
 mod shim_tools;
 mod shim_ways_around;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
+mod skip;
+mod skip_runs;
+mod skip_ways;
 mod space;
 mod terminal;
 mod tidy;

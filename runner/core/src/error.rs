@@ -114,6 +114,7 @@ codes! {
     CALL_FAILED = 120, Failed, "a call failed";
     PRECONDITION = 121, Failed, "a precondition does not hold";
     FAILED = 122, Failed, "a recipe said that it failed";
+    SOURCES = 123, Failed, "a pattern in `sources` or `generates` matches nothing";
     DEADLINE = 130, Failed, "a deadline passed";
     MEMORY = 131, Failed, "a recipe used more memory than it may";
     RUNAWAY = 132, Failed, "a recipe did not stop when told to";

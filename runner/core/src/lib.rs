@@ -17,4 +17,5 @@ pub mod record;
 pub mod reply;
 pub mod shim;
 pub mod time;
+pub mod trace;
 pub mod value;

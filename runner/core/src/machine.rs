@@ -25,6 +25,8 @@ pub enum Entry {
     Confirm,
     /// A parameter's `default` or `check` function; gives the values of all parameters.
     Parameters,
+    /// `status`: whether the step is up to date by its own word; reads only.
+    Status,
     /// `needs` as a function: gives the list of needed recipes.
     Needs,
     /// `on_failure`, after the body failed and its cleanups ran.

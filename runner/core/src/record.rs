@@ -11,10 +11,11 @@ use crate::error::{CallError, Exit, Place};
 use crate::ident::{Branch, CallId, RunId};
 use crate::machine::BranchEnd;
 use crate::time::Time;
+use crate::trace::Verdict;
 use crate::value::{Blob, Digest, Map, Value};
 
 /// Version of the records' shape.
-pub const JOURNAL_VERSION: u32 = 1;
+pub const JOURNAL_VERSION: u32 = 2;
 /// Version of everything that decides which calls a body makes: scheduling, sandbox library, canonical form.
 pub const REPLAY_VERSION: u32 = 1;
 
@@ -40,6 +41,15 @@ pub enum Record {
         recipe: String,
         /// Its arguments.
         args: Map<String, Value>,
+        /// When.
+        at: Time,
+    },
+    /// A step was judged: it is up to date, or it runs. A resume takes the same way and judges nothing again.
+    Judged {
+        /// Its root branch.
+        branch: Branch,
+        /// Whether it runs, and why.
+        verdict: Verdict,
         /// When.
         at: Time,
     },

@@ -3,21 +3,27 @@
 use ops_core::error::{CallError, ErrorKind};
 
 use super::super::content::denied;
-use crate::sys::files::{Escapes, Files, Stat};
+use crate::sys::files::{Escapes, Files, Kind, Stat};
 
 /// Folders that no wildcard enters.
 const PASSED_OVER: [&str; 2] = [".git", ".ops"];
 
 /// The files that match a pattern, sorted by bytes. Links that lead out of the repository are none of its files.
-pub(in crate::host) fn find(pattern: &str, files: &dyn Files) -> Result<Vec<String>, CallError> {
+///
+/// # Errors
+/// A pattern that is none, or a folder that cannot be read.
+pub fn find(pattern: &str, files: &dyn Files) -> Result<Vec<String>, CallError> {
     let mut found = Vec::new();
+    // What was found is the input, not every folder on the way to it.
+    let walked = files.unrecorded().unwrap_or(files);
     for pattern in alternatives(pattern)? {
         let parts: Vec<&str> = pattern.split('/').collect();
-        let mut walk = Walk { files, found: &mut found, folders: Vec::new() };
+        let mut walk = Walk { files: walked, found: &mut found, folders: Vec::new() };
         walk.enter(".", &parts)?;
     }
     found.sort_unstable();
     found.dedup();
+    files.matched(pattern, &found);
     Ok(found)
 }
 
@@ -35,20 +41,20 @@ impl Walk<'_> {
             if !rest.is_empty() {
                 self.enter(folder, rest)?;
             }
-            for name in self.names(folder)? {
+            for (name, kind) in self.names(folder)? {
                 if !name.starts_with('.') {
-                    self.step(folder, &name, parts, rest.is_empty())?;
+                    self.step(folder, &name, kind, parts, rest.is_empty())?;
                 }
             }
         } else if part.contains(['*', '?', '[']) {
-            for name in self.names(folder)? {
+            for (name, kind) in self.names(folder)? {
                 let hidden = name.starts_with('.') && !part.starts_with('.');
                 if !hidden && !PASSED_OVER.contains(&name.as_str()) && matches(part, &name) {
-                    self.step(folder, &name, rest, rest.is_empty())?;
+                    self.step(folder, &name, kind, rest, rest.is_empty())?;
                 }
             }
         } else {
-            self.step(folder, part, rest, rest.is_empty())?;
+            self.step(folder, part, Kind::Unknown, rest, rest.is_empty())?;
         }
         Ok(())
     }
@@ -58,28 +64,36 @@ impl Walk<'_> {
         &mut self,
         folder: &str,
         name: &str,
+        kind: Kind,
         rest: &[&str],
         last: bool,
     ) -> Result<(), CallError> {
         let path = if folder == "." { name.to_owned() } else { format!("{folder}/{name}") };
-        let Some(stat) = self.stat(&path)? else { return Ok(()) };
-        if !stat.dir {
+        let inode = match kind {
+            Kind::File => None,
+            Kind::Folder(inode) => Some(inode),
+            Kind::Unknown => match self.stat(&path)? {
+                None => return Ok(()),
+                Some(stat) => stat.dir.then_some(stat.inode),
+            },
+        };
+        let Some(inode) = inode else {
             if last {
                 self.found.push(path);
             }
             return Ok(());
-        }
-        let seen = stat.inode != 0 && self.folders.contains(&stat.inode);
+        };
+        let seen = inode != 0 && self.folders.contains(&inode);
         if !rest.is_empty() && !seen {
-            self.folders.push(stat.inode);
+            self.folders.push(inode);
             self.enter(&path, rest)?;
             self.folders.pop();
         }
         Ok(())
     }
 
-    fn names(&self, folder: &str) -> Result<Vec<String>, CallError> {
-        match self.files.list(folder) {
+    fn names(&self, folder: &str) -> Result<Vec<(String, Kind)>, CallError> {
+        match self.files.entries(folder) {
             Ok(names) => Ok(names),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(denied(folder, &error)),

@@ -6,7 +6,7 @@ use ops_core::error::{CallError, ErrorKind};
 use ops_core::reply::access::{
     KubeAccess, TalosContext, base64, der, kube_access, not_after, talos_context,
 };
-use ops_core::time::Span;
+use ops_core::time::{Span, Time};
 use ops_core::value::Value;
 use serde_json::json;
 
@@ -117,6 +117,15 @@ pub(in crate::host) async fn client_config_stale(
     }
     let margin = call.renew_before.unwrap_or_default();
     Ok(not_after(&held.crt).is_some_and(|end| cx.world.now().plus(margin) >= end))
+}
+
+/// When the talosconfig at this path is due to be made anew; nothing where its certificate says no end.
+pub(in crate::host) fn renewal(call: &ClientConfig, cx: &HostCx<'_>) -> Option<Time> {
+    let bytes = cx.files.read(&call.path).ok()?;
+    let document = yaml::document(&call.path, &bytes).ok()?;
+    let held = talos_context(&document, &cx.cluster().ok()?.context).ok()?;
+    let margin = call.renew_before.unwrap_or_default();
+    not_after(&held.crt).map(|end| Time(end.0.saturating_sub(margin.0)))
 }
 
 /// Other contexts in a file would be lost with it.

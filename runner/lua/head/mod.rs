@@ -184,12 +184,33 @@ pub(super) fn read(
         generates: list("generates", &mut take),
         status,
         always: fields.bool(texts, "always", false, &mut take),
+        fresh: fields.span(texts, "fresh", &mut take),
         interactive: fields.bool(texts, "interactive", false, &mut take),
         env: fields.map(texts, "env", &mut take),
         cwd: fields.text(texts, "cwd", &mut take),
         runs: Vec::new(),
     };
+    contradictions(fields, texts, &head, &mut take);
     (head, faults)
+}
+
+/// What would have no effect beside what else the head says: whoever wrote it expects one.
+fn contradictions(fields: &Fields, texts: &Texts, head: &Head, take: &mut dyn FnMut(Fault)) {
+    let given = |key: &str| !matches!(fields.get(key), Value::Nil);
+    for key in ["status", "fresh"] {
+        if given(key) && head.destructive {
+            let fault = fields.fault(texts, key, format!("`{key}` of a recipe that destroys"));
+            take(fault.help("such a recipe is never skipped"));
+        } else if given(key) && head.always {
+            let fault = fields.fault(texts, key, format!("`{key}` beside `always`"));
+            take(fault.help("`always = true` is never up to date: leave one of the two out"));
+        }
+    }
+    let alone = head.origin != Origin::Override;
+    if alone && given("generates") && !given("sources") {
+        let title = "`generates` without `sources`: nobody could say when it is made anew";
+        take(fields.fault(texts, "generates", title).help("name what it is made from"));
+    }
 }
 
 /// The group of a recipe's own names. In a file of several, the file's own name is the group, also for its `default`.
@@ -392,6 +413,7 @@ pub(super) fn merge(base: &Head, over: Head) -> Head {
         generates: list(over.generates, &base.generates),
         status: list(over.status, &base.status),
         always: over.always || base.always,
+        fresh: over.fresh.or(base.fresh),
         interactive: over.interactive || base.interactive,
         env: map(base.env.clone(), over.env),
         cwd: over.cwd.or_else(|| base.cwd.clone()),

@@ -76,6 +76,43 @@ pub(in crate::lua) fn runs(text: &str) -> Vec<Run> {
     found
 }
 
+/// The modules that a file requires by a literal name. The flag says that it also requires one by a name that only its run gives.
+pub(in crate::lua) fn requires(text: &str) -> (Vec<String>, bool) {
+    const WORD: &str = "require";
+    let (mut names, mut computed) = (Vec::new(), false);
+    // Most files require nothing, and are looked at letter by letter for nothing.
+    if !text.contains(WORD) {
+        return (names, computed);
+    }
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if text[at..].starts_with("--") {
+            at = skip_comment(text, at);
+        } else if let Some((end, _)) = literal(text, at) {
+            at = end;
+        } else if text[at..].starts_with(|c: char| c.is_alphabetic() || c == '_') {
+            let word = |c: char| c.is_alphanumeric() || c == '_';
+            let end = text[at..].find(|c| !word(c)).map_or(text.len(), |n| at + n);
+            let name = &text[at..end];
+            // `cx:require` and `t.require` are other functions.
+            let method = text[..at].trim_end().ends_with([':', '.']);
+            at = end;
+            if name == WORD && !method {
+                let rest = text[at..].trim_start();
+                let rest = rest.strip_prefix('(').map_or(rest, str::trim_start);
+                match literal(rest, 0) {
+                    Some((_, Some(module))) if !rest.is_empty() => names.push(module.to_owned()),
+                    _ => computed = true,
+                }
+            }
+        } else {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    (names, computed)
+}
+
 fn skip_comment(text: &str, at: usize) -> usize {
     if let Some((end, _)) = long(text, at + 2) {
         return end;
@@ -150,6 +187,20 @@ mod tests {
         let names: Vec<String> = runs(text).into_iter().map(|run| run.name).collect();
         assert_eq!(names, ["a:b", "c", "d", "e"]);
         assert_eq!(runs(text).iter().map(|run| run.line).collect::<Vec<_>>(), [2, 3, 4, 11]);
+    }
+
+    #[test]
+    fn required_modules_are_found_and_nothing_else() {
+        let text = r#"
+            local a, b = require "x.a", require("x.b")
+            local c = require [[x.c]]
+            cx:require(ok, "x.d") -- require "x.e"
+            local s = 'require "x.f"' local required = "x.g"
+        "#;
+        let names = ["x.a", "x.b", "x.c"].map(str::to_owned).to_vec();
+        assert_eq!(requires(text), (names, false));
+        assert_eq!(requires("return require(name)"), (Vec::new(), true));
+        assert_eq!(requires("local r = require"), (Vec::new(), true));
     }
 
     #[test]

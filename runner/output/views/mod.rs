@@ -8,6 +8,7 @@ mod plan;
 mod show;
 mod status;
 mod verify;
+mod why;
 
 pub(crate) use diff::lines as diff_lines;
 pub use diff::{ConfigDiff, diff, diff_json};
@@ -18,6 +19,7 @@ pub use plan::{plan, plan_json};
 pub use show::{show, show_json, usage};
 pub use status::{StatusView, status, status_json};
 pub use verify::{granted, verification, verification_json};
+pub use why::{Judged, why, why_json};
 
 use ops_core::value::{Map, Value};
 

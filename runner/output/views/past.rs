@@ -42,7 +42,7 @@ fn cluster(head: &RunHead) -> String {
     head.cluster.clone().unwrap_or_default()
 }
 
-fn ago(now: Time, then: Time) -> String {
+pub(super) fn ago(now: Time, then: Time) -> String {
     let minutes = now.since(then).0 / 60_000;
     match minutes {
         0 => "just now".into(),

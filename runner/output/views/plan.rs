@@ -2,6 +2,7 @@
 
 use ops_core::effect::Effect;
 use ops_core::error::Fault;
+use ops_core::trace::Verdict;
 use ops_core::value::{Handle, Map, Value, has_later};
 use serde_json::json;
 
@@ -9,7 +10,7 @@ use super::object;
 use crate::engine::plan::Planned;
 use crate::engine::session::Plan;
 use crate::output::paint::{Look, Paint};
-use crate::output::{table, wording};
+use crate::output::{reasons, table, wording};
 
 /// The plan as text; `reads` shows the reads too.
 pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> String {
@@ -18,6 +19,10 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
     let mut recipe = String::new();
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut last = String::new();
+    for (branch, verdict) in plan.judged.iter().filter(|(_, verdict)| verdict.up_to_date()) {
+        let recipe = branch.0.split('{').next().unwrap_or_default();
+        out.push_str(&format!("{}   {}\n", paint.strong(recipe), reasons::verdict(verdict)));
+    }
     let shown = plan.planned.iter().filter(|p| reads || p.effect != Effect::Reads);
     for planned in shown {
         let of = recipe_of(planned);
@@ -75,6 +80,16 @@ pub fn plan_json(plan: &Plan, cluster: Option<&str>) -> Map<String, Value> {
             let mut call = object(json!(p));
             call.insert("args".into(), Value::Object(p.request.args.clone()));
             call
+        }).collect::<Vec<_>>(),
+        "steps": plan.judged.iter().map(|(branch, verdict)| {
+            let mut step = object(json!({"path": branch, "up_to_date": verdict.up_to_date()}));
+            step.extend(match verdict {
+                Verdict::UpToDate { by, inputs, outputs, .. } => {
+                    object(json!({"by": by, "inputs": inputs, "outputs": outputs}))
+                }
+                Verdict::Run { because } => object(json!({"because": because})),
+            });
+            step
         }).collect::<Vec<_>>(),
         "frontiers": told(&plan.frontiers),
         "faults": told(&plan.faults),

@@ -176,6 +176,7 @@ fn a_plan_shows_what_would_change_and_where_it_ends() {
             Fault::new(Code::FRONTIER, "`boot_id` is known only after apply").at(place),
         ],
         faults: Vec::new(),
+        judged: Vec::new(),
     };
     assert_snapshot!(plan(&of, Some("home"), false, Look::PLAIN), @r#"
     talos:apply-config   home

@@ -31,7 +31,8 @@ macro_rules! reads_git {
                 Effect::Reads
             }
             fn scope(&self) -> Scope {
-                Scope::Local
+                // It depends on every file and on all of `.git`: more than a step's trace could hold.
+                Scope::Process
             }
             fn reads(&self) -> Vec<Subject> {
                 repository()

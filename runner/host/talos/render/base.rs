@@ -15,8 +15,6 @@ use crate::host::{HostCx, yaml};
 
 /// Where bases are cached, relative to the root. They hold keys: 0600, and never committed.
 const CACHE: &str = ".ops/cache/machineconfig";
-/// Keeps Git off everything below `.ops`.
-const IGNORE: &str = ".ops/.gitignore";
 
 /// The base config of a role.
 pub(super) async fn base(cx: &HostCx<'_>, role: Role) -> Result<String, CallError> {
@@ -50,18 +48,10 @@ pub(super) async fn base_of(
     }
     let text = cx.ask(&base.command().stdin(secrets.to_vec()), QUESTION).await?.text();
     // A cache that cannot be written is only slower.
-    if keep_from_git(cx).is_ok() {
+    if crate::host::private::keep_own_folder(cx).is_ok() {
         let _ = cx.files.write(&path, text.as_bytes(), 0o600);
     }
     Ok(text)
-}
-
-/// Makes Git ignore the folder of `ops`.
-fn keep_from_git(cx: &HostCx<'_>) -> std::io::Result<()> {
-    match cx.files.stat(IGNORE)? {
-        Some(_) => Ok(()),
-        None => cx.files.write(IGNORE, b"*\n", 0o644),
-    }
 }
 
 /// The bytes of the secrets bundle, in the clear.

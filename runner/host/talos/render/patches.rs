@@ -147,7 +147,9 @@ impl<'a> Job<'a> {
         let error = error.before_effect();
         let Ok(cluster) = self.cx.cluster() else { return error };
         let file = format!("clusters/{}.toml", cluster.name);
-        let text = self.cx.files.read(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        // Only to say where: it is no input.
+        let files = self.cx.files.unrecorded().unwrap_or(self.cx.files);
+        let text = files.read(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         let line = text.and_then(|text| {
             let at = text.lines().position(|line| line.contains(words))?;
             // Inside a patch its own line counts on from where it begins.

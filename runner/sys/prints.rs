@@ -1,0 +1,223 @@
+//! Fingerprints of files: stat first, content only where that moved or proves nothing. Knows nothing of steps.
+//!
+//! A stat says little about a file that was modified just before: file systems stamp in ticks, and a second edit in one tick leaves the same
+//! stat. Such a fingerprint is *racy*, and its hash alone is believed. "Just before" is told by the file system's own clock.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ops_core::trace::{Hash, Print};
+
+use super::disk;
+use super::files::Stat;
+
+/// How long before a read a modification makes it racy, in nanoseconds: HFS+ and FAT stamp in seconds.
+const RACY: i64 = 2_000_000_000;
+/// Files whose fingerprints are taken by one thread before it asks for more.
+const BLOCK: usize = 64;
+/// Below this many files further threads cost more than they save.
+const ALONE: usize = 256;
+/// A file of another size is read for its hash only up to this many bytes: that it is another one is known.
+const SHOWN: u64 = 1 << 20;
+
+/// Takes fingerprints below a root. Absolute paths are taken as they are.
+#[derive(Clone, Debug)]
+pub struct Prints {
+    root: PathBuf,
+    device: Option<u64>,
+    key: [u8; 32],
+}
+
+/// What became of a fingerprinted file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It is the same, and nothing new was learned.
+    Same,
+    /// Its content is the same; from now on this fingerprint tells so without reading it.
+    Renewed(Print),
+    /// It is another one: its size, and its hash where that was looked at.
+    Other(u64, Option<Hash>),
+    /// It is gone, or a folder now.
+    Gone,
+    /// It cannot be looked at.
+    Unreadable(String),
+}
+
+impl Prints {
+    /// Fingerprints below a canonical root, hashed under a key.
+    pub fn new(root: &Path, key: [u8; 32]) -> Prints {
+        let device = fs::metadata(root).ok().map(|metadata| metadata.dev());
+        Prints { root: root.to_owned(), device, key }
+    }
+
+    /// The root.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The time by the file system's clock: that of a byte just written. Nothing where nothing can be written; then everything is racy.
+    pub fn now(&self) -> Option<i64> {
+        // Without a name where the system can do that, so that nobody who watches the folder sees it.
+        let mut file = tempfile::tempfile_in(&self.root).ok()?;
+        file.write_all(b"?").ok()?;
+        file.metadata().ok().map(|metadata| nanos(disk::stat(&metadata).mtime))
+    }
+
+    /// The hash of some bytes.
+    pub fn hash(&self, bytes: &[u8]) -> Hash {
+        Hash(*blake3::keyed_hash(&self.key, bytes).as_bytes())
+    }
+
+    /// The fingerprint of content that was just read, with the stat that its file had before.
+    pub fn of_read(&self, bytes: &[u8], stat: &Stat, now: Option<i64>) -> Print {
+        print(stat, self.hash(bytes), now)
+    }
+
+    /// What is at a path, links followed; nothing where nothing is.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn stat(&self, path: &str) -> io::Result<Option<Stat>> {
+        match fs::metadata(self.root.join(path)) {
+            Ok(metadata) => Ok(Some(disk::stat(&metadata))),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The fingerprint of a file as it is now: from the open descriptor, before its bytes. The hash of `known` is taken over where its stat
+    /// proves that nothing has changed. Nothing where there is no file.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn of(
+        &self,
+        path: &str,
+        known: Option<&Print>,
+        now: Option<i64>,
+    ) -> io::Result<Option<Print>> {
+        if let Some(known) = known.filter(|known| !known.racy)
+            && let Some(stat) = self.stat(path)?
+            && same(&stat, known)
+        {
+            return Ok(Some(*known));
+        }
+        match self.read(path, now) {
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            other => other,
+        }
+    }
+
+    /// Opens, stats, hashes. Nothing for a folder.
+    fn read(&self, path: &str, now: Option<i64>) -> io::Result<Option<Print>> {
+        let mut file = File::open(self.root.join(path))?;
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Ok(None);
+        }
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let mut buffer = vec![0; (metadata.len() as usize).clamp(1, 256 << 10)];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => _ = hasher.update(&buffer[..length]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        // Another file system has another clock, of which nothing is known here.
+        let now = now.filter(|_| self.device == Some(metadata.dev()));
+        let hash = Hash(*hasher.finalize().as_bytes());
+        Ok(Some(print(&disk::stat(&metadata), hash, now)))
+    }
+
+    /// Compares a file with its fingerprint.
+    pub fn compare(&self, path: &str, old: &Print, now: Option<i64>) -> Seen {
+        let stat = match self.stat(path) {
+            Ok(Some(stat)) if !stat.dir => stat,
+            Ok(_) => return Seen::Gone,
+            Err(error) => return Seen::Unreadable(error.to_string()),
+        };
+        if same(&stat, old) && !old.racy {
+            return Seen::Same;
+        }
+        if stat.size != old.size && stat.size > SHOWN {
+            return Seen::Other(stat.size, None);
+        }
+        match self.read(path, now) {
+            Ok(Some(new)) if new.hash != old.hash => Seen::Other(new.size, Some(new.hash)),
+            Ok(Some(new)) if new == *old => Seen::Same,
+            Ok(Some(new)) => Seen::Renewed(new),
+            Ok(None) => Seen::Gone,
+            Err(error) => Seen::Unreadable(error.to_string()),
+        }
+    }
+
+    /// Whether a file still has the stat of its fingerprint: for the end of a step, where anything that moved is enough.
+    pub fn stands(&self, path: &str, old: &Print) -> bool {
+        self.stat(path).is_ok_and(|stat| stat.is_some_and(|stat| same(&stat, old)))
+    }
+}
+
+/// Does something for every item, on all processors where there are many; the results stand in the order of the items.
+pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    if items.len() < ALONE || processors == 1 {
+        return items.iter().map(work).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let take = || {
+        let mut done = Vec::new();
+        loop {
+            let from = next.fetch_add(BLOCK, Ordering::Relaxed);
+            if from >= items.len() {
+                return done;
+            }
+            let block = &items[from..(from + BLOCK).min(items.len())];
+            done.push((from, block.iter().map(&work).collect::<Vec<R>>()));
+        }
+    };
+    let mut blocks = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..processors).map(|_| scope.spawn(take)).collect();
+        let mut blocks = take();
+        for other in others {
+            match other.join() {
+                Ok(done) => blocks.extend(done),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        blocks
+    });
+    blocks.sort_unstable_by_key(|(from, _)| *from);
+    blocks.into_iter().flat_map(|(_, block)| block).collect()
+}
+
+fn print(stat: &Stat, hash: Hash, now: Option<i64>) -> Print {
+    let mtime = nanos(stat.mtime);
+    let racy = now.is_none_or(|now| mtime >= now.saturating_sub(RACY));
+    Print { size: stat.size, mtime, ctime: nanos(stat.ctime), inode: stat.inode, hash, racy }
+}
+
+/// Whether a stat is that of a fingerprint in every field.
+pub fn same(stat: &Stat, print: &Print) -> bool {
+    !stat.dir
+        && stat.size == print.size
+        && nanos(stat.mtime) == print.mtime
+        && nanos(stat.ctime) == print.ctime
+        && stat.inode == print.inode
+}
+
+/// Nanoseconds as they are stored: enough for the years 1677 to 2262.
+fn nanos(time: i128) -> i64 {
+    i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
+}
+
+#[cfg(test)]
+mod tests;
