@@ -32,9 +32,8 @@ pub(super) async fn check(path: &str, cx: &HostCx<'_>) -> Result<(), CallError> 
             }
         };
     match output.code {
-        0 => Ok(()),
         1 => Err(refused(path, cx).await),
-        // No repository of Git, or one that it does not speak about.
+        // It is ignored (0); or there is no repository of Git, or none that it speaks about.
         _ => Ok(()),
     }
 }

@@ -63,7 +63,7 @@ impl HostCx<'_> {
             Ok(text) => Ok((text, found.sealed)),
             Err(error) => {
                 let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-                let line = good.iter().filter(|byte| **byte == b'\n').count() + 1;
+                let line = good.split(|byte| *byte == b'\n').count();
                 let message = format!("{path}:{line}: the file is not UTF-8 text here");
                 Err(CallError::new(ErrorKind::Invalid, message)
                     .hint("save the file as UTF-8")
@@ -86,7 +86,9 @@ impl HostCx<'_> {
             _ => {
                 for (key, value) in cipher.pairs() {
                     let of = key.text().and_then(|key| clear.get(key));
-                    of.into_iter().for_each(|of| self.learn_tree(&value, &of));
+                    if let Some(of) = of {
+                        self.learn_tree(&value, &of);
+                    }
                 }
                 let items = |tree: &Tree| tree.items().unwrap_or_default();
                 for (cipher, clear) in items(cipher).iter().zip(&items(clear)) {

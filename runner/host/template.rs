@@ -35,7 +35,7 @@ pub(super) fn render(call: &Render, cx: &HostCx<'_>) -> Result<Value, CallError>
         .map(|(key, value)| Ok((key.clone(), value_of(value, &mut sealed, cx)?)))
         .collect::<Result<BTreeMap<_, _>, CallError>>()?;
     let ask = if call.resolve.contains(&Provider::Env) { Ask::Secrets } else { Ask::Nothing };
-    let filled = fill(&name, &source, data, ask, cx)?;
+    let filled = fill(&name, &source, &data, ask, cx)?;
     let bytes = Bytes { bytes: filled.text.into_bytes(), sealed: sealed || filled.sealed };
     cx.keep(&bytes)
 }
@@ -65,7 +65,7 @@ pub(super) struct Filled {
 pub(super) fn fill(
     name: &str,
     source: &str,
-    data: BTreeMap<String, Jinja>,
+    data: &BTreeMap<String, Jinja>,
     ask: Ask,
     cx: &HostCx<'_>,
 ) -> Result<Filled, CallError> {
@@ -132,13 +132,11 @@ impl Object for Variables {
     fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
         let name = key.as_str()?;
         let mut asked = lock(&self.0);
-        match asked.values.get(name) {
-            Some(value) => value.clone().map(Jinja::from),
-            None => {
-                asked.variables.push(name.to_owned());
-                None
-            }
+        if let Some(value) = asked.values.get(name) {
+            return value.clone().map(Jinja::from);
         }
+        asked.variables.push(name.to_owned());
+        None
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {

@@ -18,6 +18,9 @@ use crate::sys::world::{ToolFailure, Unwatched, Watcher};
 /// How long one question to a node may take.
 pub(super) const QUESTION: Span = Span::secs(30);
 
+/// A talconfig and the secrets that its bases are made with.
+pub(super) type WithSecrets = Rc<(Talconfig, Secrets)>;
+
 /// What stays true for a whole run and is asked once.
 #[derive(Debug, Default)]
 pub struct Memo {
@@ -31,7 +34,7 @@ pub struct Memo {
     /// What talhelper knows of a talconfig.
     pub(super) schema: RefCell<Option<Rc<Schema>>>,
     /// A talconfig as it was read, by the digest of its text and variables.
-    pub(super) talconfig: RefCell<Option<(Digest, Rc<(Talconfig, Secrets)>)>>,
+    pub(super) talconfig: RefCell<Option<(Digest, WithSecrets)>>,
 }
 
 /// Says that a process runs, and keeps what it prints to itself: answers hold whole configs, and are parsed, not shown.

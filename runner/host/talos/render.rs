@@ -43,7 +43,7 @@ async fn config(cx: &HostCx<'_>, node: &Node, call: &Render) -> Result<String, C
     let mut job = Job::new(cx, node, machinery)?;
     // What findings in the config call it; a template's own lines are not those of what it made.
     let name = match cluster.machines.configs.get(&node.name) {
-        Some(path) if path.ends_with(".j2") => format!("{path} (filled in)"),
+        Some(path) if origin::is_jinja(path) => format!("{path} (filled in)"),
         Some(path) => path.clone(),
         None => "the machine config".to_owned(),
     };

@@ -10,6 +10,7 @@ use ops_core::value::Digest;
 use ops_render::{Source, Tree};
 use serde_json::json;
 
+use super::origin::is_jinja;
 use crate::host::tool::QUESTION;
 use crate::host::{HostCx, yaml};
 
@@ -80,7 +81,9 @@ pub(in crate::host) async fn bundle(cx: &HostCx<'_>) -> Result<Vec<u8>, CallErro
     let digest = Digest::of_bytes(&found.bytes);
     if cx.memo.masked.borrow_mut().insert(digest) {
         let documents = Tree::read(Source { name: path, bytes: &found.bytes }).unwrap_or_default();
-        documents.iter().for_each(|document| mask_all(cx, document));
+        for document in &documents {
+            mask_all(cx, document);
+        }
     }
     Ok(found.bytes)
 }
@@ -90,15 +93,19 @@ fn mask_all(cx: &HostCx<'_>, tree: &Tree) {
     if let Some(text) = tree.text() {
         cx.mask_value(text);
     }
-    tree.pairs().iter().for_each(|(_, value)| mask_all(cx, value));
-    tree.items().into_iter().flatten().for_each(|item| mask_all(cx, &item));
+    for (_, value) in tree.pairs() {
+        mask_all(cx, &value);
+    }
+    for item in tree.items().into_iter().flatten() {
+        mask_all(cx, &item);
+    }
 }
 
 /// The CA of Talos (DER) as the configs of the control planes say it: for clusters whose bundle nobody has kept.
 pub(in crate::host) async fn bundle_ca_of_configs(cx: &HostCx<'_>) -> Option<Vec<u8>> {
     let cluster = cx.cluster().ok()?;
     let configs = cluster.control_planes().filter_map(|n| cluster.machines.configs.get(&n.name));
-    for path in configs.filter(|path| !path.ends_with(".j2")) {
+    for path in configs.filter(|path| !is_jinja(path)) {
         let Ok(found) = cx.open(path).await else { continue };
         let Ok(documents) = yaml::documents(path, &found.bytes) else { continue };
         let crt = documents.iter().find_map(|d| d.pointer("/machine/ca/crt")?.as_str());

@@ -8,6 +8,7 @@ use ops_core::value::Value;
 use ops_render::{Patch, Source, Tree, go_template, go_variables};
 use serde_json::json;
 
+use super::origin::has_ending;
 use super::patches::Job;
 use crate::host::content::denied;
 use crate::host::fs::glob;
@@ -62,7 +63,7 @@ fn files(job: &Job<'_>, folder: &str) -> Result<Vec<String>, CallError> {
 
 /// The patch of a file; none where the file holds nothing.
 async fn patch(job: &mut Job<'_>, path: &str, file: &str) -> Result<Option<Patch>, CallError> {
-    let text = if path.ends_with(".tpl") {
+    let text = if has_ending(path, "tpl") {
         let (text, _) = job.cx.open_text(path).await?;
         job.texts.keep(path, &text);
         let asked = go_variables(&text).into_iter();

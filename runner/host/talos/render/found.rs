@@ -44,7 +44,7 @@ impl Texts {
         } else {
             error.message = format!("{}: {}", first.file, first.message);
         }
-        error.hint = first.hint.clone();
+        error.hint.clone_from(&first.hint);
         let others = found.iter().skip(1).take(OTHERS).map(|other| {
             let place = self.place(&other.file, other.line, other.column);
             format!("{place}: {}", other.message)

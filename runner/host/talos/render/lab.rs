@@ -71,7 +71,7 @@ fn put(into: &mut Value, path: &str, value: &Value) {
     match rest {
         None => _ = map.insert(first.to_owned(), value.clone()),
         Some(rest) => {
-            put(map.entry(first).or_insert_with(|| Value::Object(Map::new())), rest, value)
+            put(map.entry(first).or_insert_with(|| Value::Object(Map::new())), rest, value);
         }
     }
 }

@@ -25,16 +25,26 @@ pub(super) async fn config(job: &mut Job<'_>, path: &str) -> Result<String, Call
 /// As the file system says; sops has no key; a name that the template does not know, at its line.
 pub(super) async fn text(job: &mut Job<'_>, path: &str) -> Result<String, CallError> {
     let (text, sealed) = job.cx.open_text(path).await?;
-    if !path.ends_with(".j2") {
+    if !is_jinja(path) {
         if !sealed {
             job.texts.keep(path, &text);
         }
         return Ok(text);
     }
     let data = data(job.cx.cluster()?, job.node, job)?;
-    let filled = fill(path, &text, data, Ask::Variables, job.cx)?;
+    let filled = fill(path, &text, &data, Ask::Variables, job.cx)?;
     // A finding in what a template made has the line of the result: quoting the template's own would mislead.
     Ok(filled.text)
+}
+
+/// Whether a file is a Jinja template, by its name.
+pub(super) fn is_jinja(path: &str) -> bool {
+    has_ending(path, "j2")
+}
+
+/// Whether a name ends so.
+pub(super) fn has_ending(path: &str, ending: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, found)| found == ending)
 }
 
 /// What a template knows: `cluster`, `node`, and the inventory's `settings`.

@@ -68,9 +68,7 @@ impl<'a> Job<'a> {
             let found = glob::find(&path, self.cx.files)?;
             if found.is_empty() {
                 let message = format!("no file matches the patches `{path}`");
-                return Err(
-                    self.from_inventory(&path, CallError::new(ErrorKind::NotFound, message))
-                );
+                return Err(self.in_inventory(&path, CallError::new(ErrorKind::NotFound, message)));
             }
             let mut patches = Vec::new();
             for path in found {
@@ -102,7 +100,7 @@ impl<'a> Job<'a> {
         else {
             return error;
         };
-        let placed = if words.is_empty() { error } else { self.from_inventory(words, error) };
+        let placed = if words.is_empty() { error } else { self.in_inventory(words, error) };
         match &placed.place {
             Some(place) if place.file != *name => placed,
             _ => {
@@ -116,7 +114,7 @@ impl<'a> Job<'a> {
         let text = match origin::text(self, path).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
                 let message = format!("there is no patch `{path}`");
-                return Err(self.from_inventory(path, CallError { message, ..error }));
+                return Err(self.in_inventory(path, CallError { message, ..error }));
             }
             found => found?,
         };
@@ -143,7 +141,7 @@ impl<'a> Job<'a> {
     }
 
     /// Places a mistake at the line of the inventory that names or holds it, where that can be found.
-    fn from_inventory(&self, words: &str, error: CallError) -> CallError {
+    fn in_inventory(&self, words: &str, error: CallError) -> CallError {
         let error = error.before_effect();
         let Ok(cluster) = self.cx.cluster() else { return error };
         let file = format!("clusters/{}.toml", cluster.name);

@@ -120,12 +120,11 @@ async fn round(
     }
     let base = base_of(cx, job.node.role, secrets.text().as_bytes()).await?;
     let missing = RefCell::new(missing);
-    let bring = |name: &str| match files.found.get(name) {
-        Some(found) => found.clone(),
-        None => {
+    let bring = |name: &str| {
+        files.found.get(name).cloned().unwrap_or_else(|| {
             missing.borrow_mut().insert(name.to_owned());
             Err("it has not been read yet".to_owned())
-        }
+        })
     };
     let source = Source { name: "the base config", bytes: base.as_bytes() };
     let made = config.render(node, source, schema, &job.profile, &given.variables, &bring);
