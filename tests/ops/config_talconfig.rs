@@ -89,7 +89,9 @@ fn each_node_is_rendered_with_its_group_its_files_and_its_variables_and_only_onc
     }
     assert!(!worker.contains("group"), "{worker}");
     let again = space.run(["run", "talos:generate-config"]).exit(0);
-    assert!(!again.stdout().contains(" changed"), "{}", again.all());
+    assert!(again.stdout().contains("up to date"), "{}", again.all());
+    let forced = space.run(["run", "--force", "talos:generate-config"]).exit(0);
+    assert!(forced.stdout().contains("3 unchanged"), "{}", forced.all());
     let bases = asked(&space);
     let bases: Vec<&String> = bases.iter().filter(|a| a.contains("output-types=worker")).collect();
     assert_eq!(bases.len(), 1, "the base is made once: {bases:?}");
