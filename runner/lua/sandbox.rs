@@ -3,7 +3,9 @@
 //! Whatever differs from VM to VM (hash seeds, addresses, collection of garbage, sort pivots) has no name here.
 
 use std::rc::Rc;
+use std::sync::OnceLock;
 
+use mlua::chunk::ChunkMode;
 use mlua::{
     Error, Function, HookTriggers, Lua, LuaOptions, StdLib, Table, UserDataRef, Value, Variadic,
     VmState,
@@ -60,7 +62,7 @@ pub(super) fn make(body: &Rc<Body>, memory: usize) -> mlua::Result<(Lua, Table, 
     functions(&lua, &base)?;
     base.raw_set("pcall", prelude.get::<Function>("pcall")?)?;
     base.raw_set("pairs", prelude.get::<Function>("pairs")?)?;
-    libraries_of(&lua, &base)?;
+    texts(&lua, &base)?;
     lua.set_memory_limit(memory)?;
     let prelude = Prelude { wait: prelude.get("wait")?, attempt: prelude.get("try")? };
     Ok((lua, base, prelude))
@@ -130,7 +132,17 @@ fn prelude(lua: &Lua) -> mlua::Result<Table> {
         })?,
     )?;
     host.raw_set("keys", lua.create_function(|lua, value: Value| order::keys(lua, &value))?)?;
-    lua.load(include_str!("prelude.lua")).set_name("=prelude").call((
+    // Compiled once in a process: every body begins with it.
+    static COMPILED: OnceLock<Vec<u8>> = OnceLock::new();
+    let text = || lua.load(include_str!("prelude.lua")).set_name("=prelude");
+    let code = match COMPILED.get() {
+        Some(code) => code,
+        None => {
+            let code = text().into_function()?.dump(false);
+            COMPILED.get_or_init(|| code)
+        }
+    };
+    lua.load(code.as_slice()).set_name("=prelude").set_mode(ChunkMode::Binary).call((
         coroutine.get::<Function>("yield")?,
         coroutine.get::<Function>("isyieldable")?,
         globals.get::<Function>("pcall")?,
@@ -298,38 +310,50 @@ fn set_metatable(lua: &Lua, (target, meta): (Value, Value)) -> mlua::Result<Valu
     Ok(target)
 }
 
-fn libraries_of(lua: &Lua, base: &Table) -> mlua::Result<()> {
-    let globals = lua.globals();
-    let take = |name: &str, without: &[&str]| -> mlua::Result<Table> {
-        let copy = lua.create_table()?;
-        for pair in globals.get::<Table>(name)?.pairs::<String, Value>() {
-            let (key, value) = pair?;
-            if !without.contains(&key.as_str()) {
-                copy.raw_set(key, value)?;
-            }
-        }
-        Ok(copy)
-    };
-    let string = take("string", &["dump"])?;
+/// Methods of texts come from the string metatable; it shows itself to nobody.
+fn texts(lua: &Lua, base: &Table) -> mlua::Result<()> {
+    let string = copy(lua, "string", &["dump"])?;
     let raw: Function = string.get("format")?;
     let format =
         lua.create_function(move |lua, args: Variadic<Value>| text::format(lua, &raw, args))?;
     string.raw_set("format", &format)?;
     lua.set_named_registry_value("ops.format", format)?;
-    // Methods of texts come from the string metatable; it shows itself to nobody.
     if let Some(meta) = lua.type_metatable::<mlua::LuaString>() {
         meta.raw_set("__index", &string)?;
         meta.raw_set("__metatable", false)?;
     }
-    let table = take("table", &[])?;
-    table.raw_set("sort", lua.create_function(order::sort)?)?;
-    let math = take("math", &["random", "randomseed"])?;
-    let utf8 = take("utf8", &[])?;
-    for (name, library) in [("string", string), ("table", table), ("math", math), ("utf8", utf8)] {
-        let missing = missing(lua, name, &library)?;
-        base.raw_set(name, freeze(lua, &library, Some(missing))?)?;
+    base.raw_set("string", read_only(lua, "string", &string)?)
+}
+
+/// Lua's own libraries that are made when a file first names them.
+pub(super) const LIBRARIES: [&str; 3] = ["math", "table", "utf8"];
+
+/// One of [`LIBRARIES`].
+pub(super) fn library(lua: &Lua, name: &str) -> mlua::Result<Table> {
+    let library = match name {
+        "math" => copy(lua, name, &["random", "randomseed"])?,
+        name => copy(lua, name, &[])?,
+    };
+    if name == "table" {
+        library.raw_set("sort", lua.create_function(order::sort)?)?;
     }
-    Ok(())
+    read_only(lua, name, &library)
+}
+
+fn read_only(lua: &Lua, name: &str, library: &Table) -> mlua::Result<Table> {
+    let missing = missing(lua, name, library)?;
+    freeze(lua, library, Some(missing))
+}
+
+fn copy(lua: &Lua, name: &str, without: &[&str]) -> mlua::Result<Table> {
+    let copy = lua.create_table()?;
+    for pair in lua.globals().get::<Table>(name)?.pairs::<String, Value>() {
+        let (key, value) = pair?;
+        if !without.contains(&key.as_str()) {
+            copy.raw_set(key, value)?;
+        }
+    }
+    Ok(copy)
 }
 
 /// What looking up a name that is not there raises.

@@ -133,6 +133,9 @@ fn further(lua: &Lua, base: &Table, prelude: &Prelude, body: &Rc<Body>) -> mlua:
         let name = text::of(lua, &key)?;
         let made = match (name.as_str(), body.upgrade()) {
             ("param", _) => Value::Table(declare::param(lua)?),
+            (library, _) if sandbox::LIBRARIES.contains(&library) => {
+                Value::Table(sandbox::library(lua, library)?)
+            }
             (space, Some(body)) if spaces.contains(&space) => {
                 let pure = pure::table(lua, &prelude, space)?;
                 names::space(lua, &prelude, &body, space, pure)?
@@ -152,7 +155,11 @@ fn undefined(lua: &Lua, base: &Table, name: &str, spaces: &[&str]) -> mlua::Erro
         Some((_, help)) => fault.help(*help),
         None => {
             let made = base.pairs::<String, Value>().flatten().map(|(name, _)| name);
-            let further = spaces.iter().chain(&["param"]).map(|name| (*name).to_owned());
+            let further = spaces
+                .iter()
+                .chain(&sandbox::LIBRARIES)
+                .chain(&["param"])
+                .map(|name| (*name).to_owned());
             let known: BTreeSet<String> = made.chain(further).collect();
             fault.did_you_mean(name, known.iter().map(String::as_str))
         }

@@ -18,4 +18,4 @@ pub use go::{go_template, go_variables};
 pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
 pub use patch::{Patch, Patched, patch};
 pub use tree::Tree;
-pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Source};
+pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT, Source};

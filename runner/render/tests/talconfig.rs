@@ -56,7 +56,7 @@ fn group_patches_come_before_the_nodes_and_the_files_last() {
     );
     let config = load(&text, &[]).unwrap();
     let patches = config.patches_of(&config.nodes[0]);
-    let texts: Vec<&str> = patches.iter().map(|patch| patch.text.as_str()).collect();
+    let texts: Vec<&str> = patches.iter().map(|patch| &*patch.text).collect();
     assert_eq!(texts, ["@group.yaml", "@node.yaml", "@all.yaml"]);
     assert_eq!(patches[1].mark.line, 15);
 }

@@ -10,7 +10,6 @@ use crate::machinery::value::Value;
 use crate::patch::Document;
 
 /// What a key is given.
-#[derive(Clone)]
 pub(super) enum Given<'g> {
     /// Text, read by the key's own rules.
     Text(&'g str),
@@ -85,8 +84,11 @@ pub(super) fn put(
     path: &[&str],
     given: Given<'_>,
 ) -> Result<(), String> {
+    let mut given = Some(given);
     change(profile, type_id, value, path, &mut |type_id, slot| {
-        *slot = given.clone().value(profile, type_id)?;
+        if let Some(given) = given.take() {
+            *slot = given.value(profile, type_id)?;
+        }
         Ok(())
     })
 }
@@ -116,8 +118,10 @@ pub(super) fn append(
     path: &[&str],
     given: Given<'_>,
 ) -> Result<(), String> {
+    let mut given = Some(given);
     change(profile, type_id, value, path, &mut |type_id, slot| {
-        let added = given.clone().value(profile, type_id)?;
+        let Some(given) = given.take() else { return Ok(()) };
+        let added = given.value(profile, type_id)?;
         match (&mut *slot, added) {
             (Value::List(items), Value::List(added)) => items.extend(added),
             (slot, added @ Value::List(_)) => *slot = added,

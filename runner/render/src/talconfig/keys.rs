@@ -4,9 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Schema, Talconfig};
+use super::Schema;
+use crate::diagnostic::Diagnostic;
 use crate::machinery::profile::{Shape, TypeId};
 use crate::yaml::node::{Data, Node};
+use crate::yaml::read::{Source, read};
 
 impl Schema {
     /// Every key there is, lists marked by `[]`.
@@ -14,6 +16,17 @@ impl Schema {
         let mut out = BTreeSet::new();
         self.below(self.talconfig(), "", &mut out);
         out
+    }
+
+    /// The keys that a text has, with the same paths; the keys of free maps,
+    /// such as labels, are among them.
+    ///
+    /// # Errors
+    /// The text is not YAML.
+    pub fn keys_in(&self, source: Source<'_>) -> Result<BTreeSet<String>, Diagnostic> {
+        let mut out = BTreeSet::new();
+        read(source)?.iter().for_each(|root| collect(root, "", &mut out));
+        Ok(out)
     }
 
     fn below(&self, type_id: TypeId, path: &str, out: &mut BTreeSet<String>) {
@@ -33,20 +46,12 @@ impl Schema {
     }
 }
 
-impl Talconfig {
-    /// The keys of this file, with the paths of [`Schema::keys`]; the keys of
-    /// free maps, such as labels, are among them.
-    pub fn keys(&self) -> BTreeSet<String> {
-        let mut out = BTreeSet::new();
-        collect(&self.root, "", &mut out);
-        out
-    }
-}
-
 fn collect(node: &Node, path: &str, out: &mut BTreeSet<String>) {
     match &node.resolved().data {
         Data::Sequence(items) => {
-            items.iter().for_each(|item| collect(item, &format!("{path}[]"), out));
+            for item in items {
+                collect(item, &format!("{path}[]"), out);
+            }
         }
         Data::Mapping(pairs) => {
             for (key, value) in pairs {

@@ -41,12 +41,10 @@ const BOND_NUMBERS: &[(&str, &str)] = &[
 
 /// Settings that no document has a place for.
 const NOWHERE: &[&[&str]] = &[
-    &["cidr"],
     &["bridgePort"],
     &["ignore"],
     &["dummy"],
     &["bond", "primary"],
-    &["bond", "adActorSystem"],
     &["dhcpOptions", "duidv6"],
     &["vip", "equinixMetal"],
     &["vip", "hcloud"],
@@ -129,8 +127,16 @@ impl<'j> Job<'j> {
             }
         }
         for vlan in device.view.list("vlans") {
-            if !vlan.text("cidr").is_empty() {
-                dropped.push(("vlans.cidr".to_owned(), vlan.place("cidr")));
+            for path in [
+                &["cidr"][..],
+                &["dhcpOptions", "duidv6"],
+                &["vip", "equinixMetal"],
+                &["vip", "hcloud"],
+            ] {
+                let found = path.iter().try_fold(vlan, |view, key| view.field(key));
+                if let Some(found) = found.filter(|found| !found.value.is_zero()) {
+                    dropped.push((format!("vlans.{}", path.join(".")), found.mark));
+                }
             }
         }
         for (what, mark) in dropped {
@@ -213,13 +219,6 @@ impl<'j> Job<'j> {
         }
         if let Some(flag) = bond.flag("useCarrier") {
             self.put(&mut document, &["useCarrier"], Given::Flag(flag), bond.mark)?;
-        }
-        let targets = bond.list("arpIPTarget");
-        if !targets.is_empty() {
-            let item = build::item_type(self.profile, document.type_id, &["arpIpTargets"]);
-            let made = targets.iter().map(|target| self.made(item, target.as_text(), target.mark));
-            let made = Given::Items(made.collect::<Result<_, _>>()?);
-            self.put(&mut document, &["arpIpTargets"], made, bond.mark)?;
         }
         self.common(&mut document, device.view)?;
         Ok(document)

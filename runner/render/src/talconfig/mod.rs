@@ -22,7 +22,7 @@ mod view;
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, Mark};
-use crate::machinery::decode::decode;
+use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::at;
 use crate::machinery::profile::{Profile, TypeId, UnknownProfile};
 use crate::machinery::strict;
@@ -53,7 +53,7 @@ impl Schema {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatchText {
     /// The text.
-    pub text: String,
+    pub text: Rc<str>,
     /// Where it stands in the talconfig.
     pub mark: Mark,
 }
@@ -75,6 +75,8 @@ pub struct Talconfig {
     pub warnings: Vec<Diagnostic>,
     patches: Vec<PatchText>,
     file: render::FileName,
+    /// The text of the file, for places inside of its patches.
+    lines: String,
     /// The whole file, as YAML and typed.
     root: Rc<YamlNode>,
     value: Value,
@@ -103,19 +105,21 @@ impl Talconfig {
                 "the talconfig is empty",
             )]);
         };
+        if let Some(second) = documents[1..].iter().find(|document| !is_null(document)) {
+            let message = "a talconfig is one document; talhelper ignores what follows";
+            return Err(vec![check::problem(source.name, second.mark, message)]);
+        }
         let root = substitute::substitute(root, source.name, variables)?;
         let profile = &schema.0;
         let type_id = schema.talconfig();
         let mut problems = strict::check(profile, source.name, &root, type_id);
+        problems.iter_mut().for_each(renamed);
         let value = decode(profile, source.name, &root, type_id).unwrap_or_else(|found| {
             let placed: Vec<_> = found.iter().map(|p| (p.line, p.column)).collect();
             problems.retain(|p| !placed.contains(&(p.line, p.column)));
             problems.extend(found);
             Value::zero(profile, type_id)
         });
-        if problems.is_empty() {
-            problems = check::check(schema, source.name, &root, &value);
-        }
         if !problems.is_empty() {
             problems.sort_by_key(|problem| (problem.line, problem.column));
             return Err(problems);
@@ -133,7 +137,7 @@ impl Talconfig {
         }
         let prefix = if version.starts_with('v') { "" } else { "v" };
         let kubernetes = text("kubernetesVersion");
-        Ok(Talconfig {
+        let config = Talconfig {
             cluster_name: text("clusterName"),
             talos_version: format!("{prefix}{version}"),
             kubernetes_version: kubernetes.strip_prefix('v').unwrap_or(&kubernetes).to_owned(),
@@ -142,10 +146,13 @@ impl Talconfig {
             warnings,
             patches: patch_texts(&root),
             file: source.name.into(),
+            lines: String::from_utf8_lossy(source.bytes).into_owned(),
             root,
             value,
             aes_cbc: None,
-        })
+        };
+        let problems = check::check(&config, schema);
+        if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 
     /// The patches of a node in the order they are applied: those of its
@@ -204,6 +211,20 @@ impl Schema {
     }
 }
 
+/// Keys that older talhelpers had, with what they became.
+const RENAMED: &[(&str, &str)] = &[
+    ("configPatches", "`patches` since talhelper 3"),
+    ("inlinePatch", "one of `patches` since talhelper 3"),
+];
+
+/// Says what became of an unknown key that talhelper once had.
+fn renamed(problem: &mut Diagnostic) {
+    let is = |old: &str| problem.message.starts_with(&format!("unknown key `{old}`"));
+    if let Some((_, new)) = RENAMED.iter().find(|(old, _)| is(old)) {
+        problem.hint = Some(format!("this is {new}"));
+    }
+}
+
 /// The `patches` of a mapping, with their places.
 fn patch_texts(node: &YamlNode) -> Vec<PatchText> {
     let Some(list) = node.get("patches") else { return Vec::new() };
@@ -212,7 +233,7 @@ fn patch_texts(node: &YamlNode) -> Vec<PatchText> {
         _ => &[],
     };
     let text = |item: &std::rc::Rc<YamlNode>| PatchText {
-        text: item.resolved().text().to_owned(),
+        text: item.resolved().text().into(),
         mark: item.mark,
     };
     items.iter().map(text).collect()

@@ -61,7 +61,8 @@ pub struct Node {
 #[derive(Clone, Debug)]
 pub(super) struct Setting {
     type_id: TypeId,
-    value: Value,
+    /// Shared with the other nodes of the group it comes from.
+    value: Rc<Value>,
     node: Option<Rc<YamlNode>>,
 }
 
@@ -85,7 +86,10 @@ impl Node {
 
     /// Where a setting stands, or else the node.
     pub(super) fn place(&self, schema: &Schema, key: &str) -> Mark {
-        self.setting(schema, key).map_or(self.mark, |setting| setting.mark)
+        let known = self.settings.get(key).and_then(|setting| setting.node.as_ref());
+        known.map_or(self.setting(schema, key).map_or(self.mark, |found| found.mark), |node| {
+            node.mark
+        })
     }
 }
 
@@ -108,26 +112,37 @@ pub(super) fn nodes(schema: &Schema, root: &YamlNode, value: &Value) -> Vec<Node
 
 /// The two groups: what they say, typed and as YAML.
 struct Groups<'g> {
-    schema: &'g Schema,
-    root: &'g YamlNode,
-    value: &'g Value,
+    settings: BTreeMap<(&'static str, &'g str), Setting>,
+    patches: BTreeMap<&'static str, Vec<PatchText>>,
 }
 
 impl<'g> Groups<'g> {
-    fn read(schema: &'g Schema, root: &'g YamlNode, value: &'g Value) -> Groups<'g> {
-        Groups { schema, root, value }
+    fn read(schema: &'g Schema, root: &'g YamlNode, value: &Value) -> Groups<'g> {
+        let mut groups = Groups { settings: BTreeMap::new(), patches: BTreeMap::new() };
+        for role in [Role::ControlPlane, Role::Worker] {
+            let group = group_key(role);
+            let node = root.get(group).map(|node| node.resolved());
+            groups.patches.insert(group, node.map(patch_texts).unwrap_or_default());
+            let Some((type_id, value)) = schema.field(schema.talconfig(), value, group) else {
+                continue;
+            };
+            for key in &schema.0.get(type_id).keys {
+                if let Some((type_id, value)) = schema.field(type_id, value, &key.name) {
+                    let node = node.and_then(|node| node.get(&key.name)).cloned();
+                    let setting = Setting { type_id, value: Rc::new(value.clone()), node };
+                    groups.settings.insert((group, &key.name), setting);
+                }
+            }
+        }
+        groups
     }
 
     fn setting(&self, role: Role, key: &str) -> Option<Setting> {
-        let group = group_key(role);
-        let (group_type, value) = self.schema.field(self.schema.talconfig(), self.value, group)?;
-        let (type_id, value) = self.schema.field(group_type, value, key)?;
-        let node = self.node(role).and_then(|group| group.get(key)).cloned();
-        Some(Setting { type_id, value: value.clone(), node })
+        self.settings.get(&(group_key(role), key)).cloned()
     }
 
-    fn node(&self, role: Role) -> Option<&'g YamlNode> {
-        self.root.get(group_key(role)).map(|node| node.resolved())
+    fn patches(&self, role: Role) -> Vec<PatchText> {
+        self.patches.get(group_key(role)).cloned().unwrap_or_default()
     }
 }
 
@@ -151,13 +166,13 @@ fn one(
     // An override without patches of its own overrides nothing.
     let given = matches!(schema.field(node_type, value, "patches"), Some((_, Value::List(_))));
     let own = given && schema.flag(node_type, value, "overridePatches");
-    let mut patches = groups.node(role).filter(|_| !own).map(patch_texts).unwrap_or_default();
+    let mut patches = if own { Vec::new() } else { groups.patches(role) };
     patches.extend(patch_texts(item_node));
     let in_force = |key: &str| in_force(schema, node_type, item_node, value, groups, role, key);
     let keys = schema.0.get(node_type).keys.iter();
     let settings: BTreeMap<String, Setting> =
         keys.filter_map(|key| Some((key.name.clone(), in_force(&key.name)?))).collect();
-    let text = |key: &str| match settings.get(key).map(|setting| &setting.value) {
+    let text = |key: &str| match settings.get(key).map(|setting| &*setting.value) {
         Some(Value::Text(text)) => text.clone(),
         _ => String::new(),
     };
@@ -192,7 +207,10 @@ fn in_force(
     key: &str,
 ) -> Option<Setting> {
     let (type_id, field) = schema.field(node_type, value, key)?;
-    let own = || Setting { type_id, value: field.clone(), node: item.get(key).cloned() };
+    let own = || {
+        let value = Rc::new(field.clone());
+        Setting { type_id, value, node: item.get(key).cloned() }
+    };
     let added = match key {
         "certSANs" => !schema.flag(node_type, value, "overrideMachineCertSANs"),
         "extraManifests" => !schema.flag(node_type, value, "overrideExtraManifests"),
@@ -200,10 +218,11 @@ fn in_force(
     };
     if let (Value::List(items), true) = (field, added) {
         let mut setting = own();
-        if let Some(Setting { value: Value::List(more), .. }) = groups.setting(role, key)
+        let group = groups.setting(role, key);
+        if let Some(Value::List(more)) = group.as_ref().map(|group| &*group.value)
             && !more.is_empty()
         {
-            setting.value = Value::List(items.iter().chain(&more).cloned().collect());
+            setting.value = Rc::new(Value::List(items.iter().chain(more).cloned().collect()));
             setting.node = None;
         }
         return Some(setting);
@@ -217,7 +236,7 @@ fn schematic_id(
     key: &str,
 ) -> Option<String> {
     let setting = settings.get(key)?;
-    match (&schema.0.get(setting.type_id).shape, &setting.value) {
+    match (&schema.0.get(setting.type_id).shape, &*setting.value) {
         (Shape::Pointer(elem), Value::Pointer(inner)) => Some(schematic::id(schema, *elem, inner)),
         _ => None,
     }

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 
 use super::render::Job;
 use super::view::View;
-use super::{PatchText, Variables, check};
+use super::{PatchText, Talconfig, Variables, check};
 use crate::diagnostic::{Diagnostic, Mark};
 use crate::patch::{Document, Patch, check_together, read_config, write_config};
 use crate::template::is_template;
@@ -14,27 +14,43 @@ use crate::yaml::read::{Source, read, text};
 /// The config that templates see, read when one asks for it.
 pub(super) type Seen = OnceCell<Document>;
 
+/// An inline patch as it is applied: findings in it carry its mark instead of
+/// a file's name until they are told where it stands.
+pub(super) struct Inline<'p> {
+    pub(super) mark: String,
+    patch: &'p PatchText,
+    text: String,
+}
+
 /// The patch that a text stands for; an empty file is none.
-pub(super) fn patch_of(
+pub(super) fn patch_of<'p>(
     job: &Job<'_>,
-    patch: &PatchText,
+    patch: &'p PatchText,
     config: Source<'_>,
     seen: &Seen,
+    inline: &mut Vec<Inline<'p>>,
 ) -> Result<Option<Patch>, Vec<Diagnostic>> {
-    let file: &str = &job.config.file;
-    let Some(name) = patch.text.strip_prefix('@').map(str::trim) else {
-        let text = templated(job, &patch.text, file, config, seen).map_err(|found| {
-            found.into_iter().map(|p| inside(p, patch.mark)).collect::<Vec<_>>()
-        })?;
-        let source = Source { name: file, bytes: text.as_bytes() };
-        return match Patch::from_source(source, job.profile) {
-            Ok(patch) => Ok(Some(patch)),
-            Err(problems) => Err(problems.into_iter().map(|p| inside(p, patch.mark)).collect()),
-        };
-    };
-    let bytes = (job.read)(name).map_err(|why| {
+    let unreadable = |name: &str, why: String| {
         vec![job.refused(patch.mark, format!("the patch `{name}` cannot be read: {why}"))]
-    })?;
+    };
+    let Some(name) = patch.text.strip_prefix('@').map(str::trim) else {
+        // Like talosctl: one word is the name of a file, taken as it is.
+        if !patch.text.contains([' ', '\n']) && !patch.text.starts_with(['[', '{']) {
+            let name = &*patch.text;
+            let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
+            return Patch::from_source(Source { name, bytes: &bytes }, job.profile).map(Some);
+        }
+        let mark = format!("\u{1}{}", inline.len());
+        let text = patch.text.to_string();
+        inline.push(Inline { mark: mark.clone(), patch, text });
+        let text = templated(job, &patch.text, &mark, config, seen)?;
+        let found = Patch::from_source(Source { name: &mark, bytes: text.as_bytes() }, job.profile);
+        if let Some(last) = inline.last_mut() {
+            last.text = text;
+        }
+        return found.map(Some);
+    };
+    let bytes = (job.read)(name).map_err(|why| unreadable(name, why))?;
     let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
     if content.trim().is_empty() {
         return Ok(None);
@@ -78,14 +94,13 @@ fn templated(
     if !is_template(text) {
         return Ok(text.to_owned());
     }
-    let data = match seen.get() {
-        Some(data) => data,
-        None => {
-            let first = read_config(config, job.profile)?.into_iter().next().ok_or_else(|| {
-                vec![check::problem(config.name, Mark::default(), "the config holds no document")]
-            })?;
-            seen.get_or_init(|| first)
-        }
+    if seen.get().is_none() {
+        let first = read_config(config, job.profile)?.into_iter().next();
+        let _ = first.map(|first| seen.set(first));
+    }
+    let Some(data) = seen.get() else {
+        let message = "the config holds no document";
+        return Err(vec![check::problem(config.name, Mark::default(), message)]);
     };
     job.template(text, data).map_err(|problem| {
         let message = format!("in this template: {}", problem.message);
@@ -93,10 +108,31 @@ fn templated(
     })
 }
 
-/// A finding in an inline patch, told by where the patch stands.
-fn inside(problem: Diagnostic, mark: Mark) -> Diagnostic {
-    let message = format!("line {} of this patch: {}", problem.line, problem.message);
-    Diagnostic { message, line: mark.line, column: mark.column, ..problem }
+impl Talconfig {
+    /// Tells findings in inline patches by where they stand: at their own line
+    /// where the talconfig holds the patch line by line, else at the patch.
+    pub(super) fn placed(&self, problem: Diagnostic, inline: &[Inline<'_>]) -> Diagnostic {
+        let Some(found) = inline.iter().find(|inline| inline.mark == problem.file) else {
+            return problem;
+        };
+        let file = self.file.to_string();
+        let Mark { line, column } = found.patch.mark;
+        let blank = found.text.lines().take_while(|line| line.trim().is_empty()).count();
+        if let Some(below) = problem.line.checked_sub(blank + 1) {
+            let theirs = self.lines.lines().nth(line.saturating_sub(1) + below);
+            let theirs = theirs.and_then(|theirs| theirs.get(column.saturating_sub(1)..));
+            let same = theirs.is_some() && theirs == found.text.lines().nth(problem.line - 1);
+            if same && *found.text == *found.patch.text {
+                let column = if problem.column > 0 { column - 1 + problem.column } else { 0 };
+                return Diagnostic { file, line: line + below, column, ..problem };
+            }
+        }
+        let message = match problem.line {
+            0 => problem.message,
+            at => format!("line {at} of this patch: {}", problem.message),
+        };
+        Diagnostic { message, file, line, column, ..problem }
+    }
 }
 
 /// Replaces variables; a file that is still encrypted is refused.

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::node::Node;
-use super::patches::{extra_documents, patch_of};
+use super::patches::{Inline, extra_documents, patch_of};
 use super::view::View;
 use super::{PatchText, Schema, Talconfig, Variables, build, check};
 use crate::diagnostic::{Diagnostic, Mark};
@@ -15,6 +15,7 @@ use crate::machinery::translate::translate;
 use crate::machinery::value::Value;
 use crate::patch::{Document, Patched, merge_into, patch, read_config, write_config};
 use crate::template::{Functions, Item, Problem, render};
+use crate::yaml::again::again;
 use crate::yaml::read::Source;
 
 /// Brings the content of a file that a talconfig names with `@`, decrypted, or
@@ -141,9 +142,9 @@ impl<'j> Job<'j> {
         items.iter().map(item).collect()
     }
 
-    /// Items with a text that may be `@FILE` and is read then. Talhelper passes
-    /// such a file through a YAML encoder, which joins lines and drops
-    /// comments; here it stays as it is.
+    /// Items with a text that may be `@FILE` and is read then. Like talhelper
+    /// this writes the file's YAML again where variables are replaced in it,
+    /// without its comments; what is no YAML stays as it is.
     pub(super) fn with_content(
         &self,
         items: &[View<'j>],
@@ -167,7 +168,7 @@ impl<'j> Job<'j> {
                 let text = if *skips == Value::Bool(true) {
                     text
                 } else {
-                    super::substitute::file(name, &text, self.variables)?
+                    self.written_again(name, &text, mark)?
                 };
                 build::put(&self.schema.0, type_id, &mut value, &[key], build::Given::Text(&text))
                     .map_err(refused)?;
@@ -175,6 +176,20 @@ impl<'j> Job<'j> {
             out.push((type_id, value, mark));
         }
         Ok(out)
+    }
+
+    fn written_again(&self, name: &str, text: &str, mark: Mark) -> Result<String, Vec<Diagnostic>> {
+        // Variables are looked for in the file itself first, where lines have their numbers.
+        let as_it_is = super::substitute::file(name, text, self.variables)?;
+        let Some(again) = again(text) else { return Ok(as_it_is) };
+        if again.joined {
+            let message = format!(
+                "`{name}` is one text of several lines to YAML: they are joined, as talhelper does; `skipEnvsubst: true` keeps them"
+            );
+            self.warn(mark, message);
+        }
+        super::substitute::expand(&again.text, self.variables)
+            .map_err(|why| vec![self.refused(mark, format!("`{name}`: {why}"))])
     }
 
     /// A template over a v1alpha1 document.
@@ -195,11 +210,18 @@ impl<'j> Job<'j> {
         }
         let source = Source { name, bytes: before.text.as_bytes() };
         let data = std::cell::OnceCell::new();
+        let mut inline = Vec::new();
+        let place = |found: Vec<Diagnostic>, inline: &[Inline<'_>]| -> Vec<Diagnostic> {
+            found.into_iter().map(|problem| self.config.placed(problem, inline)).collect()
+        };
         let mut patches = Vec::new();
         for text in texts {
-            patches.extend(patch_of(self, text, source, &data)?);
+            let found = patch_of(self, text, source, &data, &mut inline);
+            patches.extend(found.map_err(|problems| place(problems, &inline))?);
         }
-        let mut after = patch(source, &patches, self.profile)?;
+        let mut after =
+            patch(source, &patches, self.profile).map_err(|problems| place(problems, &inline))?;
+        after.warnings = place(after.warnings, &inline);
         // What a JSON patch leaves behind is typed by nobody else.
         if patches.iter().any(crate::patch::Patch::is_json_patch) {
             read_config(Source { name, bytes: after.text.as_bytes() }, self.profile)?;

@@ -2,24 +2,26 @@
 //! of envsubst. An unset or an empty variable is an error, as in talhelper.
 //! Comments are not looked at.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::variables::Variables;
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::meaning;
 use crate::yaml::node::{Data, Node};
-use crate::yaml::read::{Source, read};
+use crate::yaml::read::{MAX_TEXT, Source, read};
 use crate::yaml::scalar::{Meaning, format_float};
 
-/// The tree with every variable replaced and plain numbers and times written
-/// as talhelper hands them on (`1.10` is `1.1`), or every variable that is
-/// missing.
+/// The tree with every variable replaced, aliases and merge keys resolved, and
+/// plain numbers and times written as talhelper hands them on (`1.10` is
+/// `1.1`); or every variable that is missing.
 pub(super) fn substitute(
     root: &Rc<Node>,
     file: &str,
     variables: &Variables,
 ) -> Result<Rc<Node>, Vec<Diagnostic>> {
-    let mut walk = Walk { file, variables, problems: Vec::new() };
+    let mut walk =
+        Walk { file, variables, problems: Vec::new(), shared: BTreeMap::new(), bytes: 0 };
     let root = walk.node(root);
     if walk.problems.is_empty() { Ok(root) } else { Err(walk.problems) }
 }
@@ -28,13 +30,17 @@ struct Walk<'v> {
     file: &'v str,
     variables: &'v Variables,
     problems: Vec<Diagnostic>,
+    /// What aliases stand for, by the node that they name.
+    shared: BTreeMap<*const Node, Rc<Node>>,
+    /// Bytes of text with variables in them.
+    bytes: usize,
 }
 
 impl Walk<'_> {
     fn node(&mut self, node: &Rc<Node>) -> Rc<Node> {
         let (data, tag) = match &node.data {
             Data::Scalar { text, plain } if text.contains('$') => {
-                match expand(text, self.variables) {
+                match expand(text, self.variables).and_then(|text| self.bounded(text)) {
                     Ok(text) => scalar(text, *plain, node),
                     Err(message) => {
                         let problem =
@@ -51,11 +57,18 @@ impl Walk<'_> {
                 (Data::Sequence(items), node.tag.clone())
             }
             Data::Mapping(pairs) => {
-                let pairs =
+                let pairs: Vec<_> =
                     pairs.iter().map(|(key, value)| (self.node(key), self.node(value))).collect();
-                (Data::Mapping(pairs), node.tag.clone())
+                (Data::Mapping(merged(pairs)), node.tag.clone())
             }
-            Data::Alias(target) => (Data::Alias(self.node(target)), node.tag.clone()),
+            Data::Alias(target) => {
+                if let Some(known) = self.shared.get(&Rc::as_ptr(target)) {
+                    return Rc::clone(known);
+                }
+                let made = self.node(target);
+                self.shared.insert(Rc::as_ptr(target), Rc::clone(&made));
+                return made;
+            }
         };
         let node = Node { mark: node.mark, span: node.span, tag, data };
         Rc::new(match handed_on(&node) {
@@ -65,10 +78,53 @@ impl Walk<'_> {
     }
 }
 
+impl Walk<'_> {
+    fn bounded(&mut self, text: String) -> Result<String, String> {
+        self.bytes += text.len();
+        if self.bytes > MAX_TEXT {
+            return Err(format!("more than {MAX_TEXT} bytes once variables are replaced"));
+        }
+        Ok(text)
+    }
+}
+
+/// A mapping with what its `<<` brings; its own keys win, then the first bringer.
+fn merged(pairs: Vec<(Rc<Node>, Rc<Node>)>) -> Vec<(Rc<Node>, Rc<Node>)> {
+    let is_merge =
+        |key: &Node| matches!(&key.data, Data::Scalar { text, plain: true } if text == "<<");
+    if !pairs.iter().any(|(key, _)| is_merge(key)) {
+        return pairs;
+    }
+    let (merges, mut own): (Vec<_>, Vec<_>) = pairs.into_iter().partition(|(key, _)| is_merge(key));
+    for (key, brought) in merges {
+        let sources: Vec<Rc<Node>> = match &brought.data {
+            Data::Mapping(_) => vec![Rc::clone(&brought)],
+            Data::Sequence(items)
+                if items.iter().all(|item| matches!(item.data, Data::Mapping(_))) =>
+            {
+                items.clone()
+            }
+            // What cannot be merged is refused as an unknown key.
+            _ => {
+                own.push((key, brought));
+                continue;
+            }
+        };
+        for (key, value) in sources.iter().flat_map(|source| source.pairs()) {
+            if !own.iter().any(|(known, _)| known.text() == key.text()) {
+                own.push((Rc::clone(key), Rc::clone(value)));
+            }
+        }
+    }
+    own
+}
+
 /// The text of a plain number or time once a YAML library has read and written it.
 fn handed_on(node: &Node) -> Option<String> {
     let Data::Scalar { plain: true, .. } = node.data else { return None };
     match meaning(node) {
+        // The older library reads this one as a whole number.
+        Ok(Meaning::Float(_)) if node.text() == "-0" => Some("0".to_owned()),
         Ok(Meaning::Int(number)) => Some(number.to_string()),
         Ok(Meaning::Float(number)) => Some(format_float(number)),
         Ok(Meaning::Time(time)) => Some(time),
@@ -138,6 +194,11 @@ pub(super) fn file(
             }
         }
         out += &line[code..];
+        if out.len() > MAX_TEXT {
+            let mark = Mark { line: at + 1, column: 0 };
+            let message = format!("more than {MAX_TEXT} bytes once variables are replaced");
+            return Err(vec![Diagnostic::new(Code::TALCONFIG, name, mark, message)]);
+        }
     }
     if problems.is_empty() { Ok(out) } else { Err(problems) }
 }
@@ -188,6 +249,9 @@ pub fn expand(text: &str, variables: &Variables) -> Result<String, String> {
     while let Some(at) = rest.find('$') {
         out += &rest[..at];
         rest = &rest[at + 1..];
+        if out.len() > MAX_TEXT {
+            return Err(format!("more than {MAX_TEXT} bytes once variables are replaced"));
+        }
         if let Some(tail) = rest.strip_prefix('$') {
             out.push('$');
             rest = tail;
@@ -255,6 +319,9 @@ fn operation(name: &str, operation: &str, variables: &Variables) -> Result<Strin
 
 fn value<'v>(name: &str, variables: &'v Variables) -> Result<&'v str, String> {
     match variables.get(name) {
+        None if name == "patch" => Err("the variable `patch` is not set; where variables are \
+             replaced, the directive `$patch` is written `$$patch`"
+            .to_owned()),
         None => Err(format!("the variable `{name}` is not set")),
         Some("") => Err(format!("the variable `{name}` is set but empty")),
         Some(value) => Ok(value),

@@ -85,6 +85,11 @@ impl Variables {
         self.asked.borrow().iter().cloned().collect()
     }
 
+    /// The names that are set, in order.
+    pub fn names(&self) -> impl Iterator<Item = String> + '_ {
+        self.values.keys().cloned()
+    }
+
     /// The value of a variable, without keeping that it was asked for.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)

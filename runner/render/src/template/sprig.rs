@@ -3,6 +3,7 @@
 //! must be the same at the second rendering.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use sha2::{Digest as _, Sha256};
@@ -131,8 +132,8 @@ fn texts<'d>(name: &str, arguments: &[Item<'d>]) -> Found<'d> {
                 s.get(usize::try_from((*from).max(0)).ok()?..usize::try_from(from_end).ok()?);
             Some(part.map(Item::text).ok_or_else(|| "the text has no such part".to_owned()))
         }
-        ("quote", items) => quoted(items, |text| print::quote(&text)),
-        ("squote", items) => quoted(items, |text| format!("'{text}'")),
+        ("quote", items) => Some(quoted(items, |text| print::quote(&text))),
+        ("squote", items) => Some(quoted(items, |text| format!("'{text}'"))),
         ("cat", items) => {
             let kept = items.iter().filter(|item| !matches!(item, Item::Nil));
             let parts: Result<Vec<String>, String> = kept.map(print::plain).collect();
@@ -142,7 +143,10 @@ fn texts<'d>(name: &str, arguments: &[Item<'d>]) -> Found<'d> {
             text(if *count == 1 { one.to_string() } else { many.to_string() })
         }
         ("sha256sum", [Text(s)]) => {
-            text(Sha256::digest(s.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect())
+            text(Sha256::digest(s.as_bytes()).iter().fold(String::new(), |mut out, byte| {
+                let _ = write!(out, "{byte:02x}");
+                out
+            }))
         }
         ("b64enc", [Text(s)]) => text(encode_base64(s.as_bytes())),
         ("b64dec", [Text(s)]) => Some(
@@ -319,11 +323,11 @@ fn values<'d>(name: &str, arguments: &[Item<'d>]) -> Found<'d> {
     }
 }
 
-fn quoted<'d>(items: &[Item<'d>], quote: fn(String) -> String) -> Found<'d> {
+fn quoted<'d>(items: &[Item<'d>], quote: fn(String) -> String) -> Result<Item<'d>, String> {
     let kept = items.iter().filter(|item| !matches!(item, Item::Nil));
     let parts: Result<Vec<String>, String> =
         kept.map(|item| print::plain(item).map(quote)).collect();
-    Some(parts.map(|parts| Item::text(parts.join(" "))))
+    parts.map(|parts| Item::text(parts.join(" ")))
 }
 
 fn bounded(bytes: usize) -> Result<(), String> {

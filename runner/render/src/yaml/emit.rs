@@ -343,15 +343,15 @@ impl Emitter {
 }
 
 /// Which styles the characters of a text allow.
-struct Facts {
+pub(super) struct Facts {
     multiline: bool,
     plain: bool,
-    single: bool,
-    block: bool,
+    pub(super) single: bool,
+    pub(super) block: bool,
 }
 
 impl Facts {
-    fn of(text: &str, dialect: Dialect) -> Facts {
+    pub(super) fn of(text: &str, dialect: Dialect) -> Facts {
         if text.is_empty() {
             return Facts { multiline: false, plain: true, single: true, block: false };
         }
@@ -440,7 +440,7 @@ fn simple_key(key: &Out) -> bool {
     }
 }
 
-fn is_break(c: char) -> bool {
+pub(super) fn is_break(c: char) -> bool {
     matches!(c, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 

@@ -1,6 +1,7 @@
 //! YAML as go-yaml reads and writes it: the node tree with places, the
 //! meaning of plain scalars, key order and output. It knows nothing of Talos.
 
+pub(crate) mod again;
 pub(crate) mod emit;
 pub(crate) mod node;
 pub(crate) mod order;

@@ -25,6 +25,8 @@ pub const MAX_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_DEPTH: usize = 200;
 /// The most nodes a document may have once its aliases are expanded.
 pub const MAX_NODES: usize = 1_000_000;
+/// The most bytes of text a document may have once its aliases are expanded.
+pub const MAX_TEXT: usize = 4 * MAX_BYTES;
 
 /// Reads every document of a source. A text without documents gives none.
 pub(crate) fn read(source: Source<'_>) -> Result<Vec<Rc<Node>>, Diagnostic> {
@@ -67,12 +69,16 @@ struct Reader<'a> {
     lines: Vec<&'a str>,
     /// Depth of the brackets and braces around the next node.
     flow: usize,
+    /// Characters of a text that ends in no line break, else `usize::MAX`.
+    unbroken: usize,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
-    /// Finished anchors with the number of nodes they expand to.
-    anchors: BTreeMap<usize, (Rc<Node>, usize)>,
+    /// Finished anchors with the number of nodes and bytes they expand to.
+    anchors: BTreeMap<usize, (Rc<Node>, usize, usize)>,
     depth: usize,
     /// Nodes of the document so far, aliases expanded.
     nodes: usize,
+    /// Bytes of text in them.
+    bytes: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -84,10 +90,12 @@ impl<'a> Reader<'a> {
             name: source.name,
             lines,
             flow: 0,
+            unbroken: if text.ends_with('\n') { usize::MAX } else { text.chars().count() },
             parser,
             anchors: BTreeMap::new(),
             depth: 0,
             nodes: 0,
+            bytes: 0,
         })
     }
 
@@ -98,6 +106,7 @@ impl<'a> Reader<'a> {
                 Event::DocumentStart(_) => {
                     self.anchors.clear();
                     self.nodes = 0;
+                    self.bytes = 0;
                     if let Some((event, span)) = self.next()? {
                         documents.push(self.node(event, span)?);
                     }
@@ -124,8 +133,8 @@ impl<'a> Reader<'a> {
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Rc<Node>, Diagnostic> {
         let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
         let characters = (span.start.index(), span.end.index());
-        let before = self.nodes;
-        self.count(1, mark)?;
+        let before = (self.nodes, self.bytes);
+        self.count(1, 0, mark)?;
         self.refuse_tab_indentation(mark)?;
         let (anchor, tag, data) = match event {
             Event::Alias(anchor) => return self.alias(anchor, mark, characters),
@@ -134,7 +143,14 @@ impl<'a> Reader<'a> {
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                     self.refuse_leading_tab(&text, mark)?;
                 }
-                (anchor, tag, Data::Scalar { text: text.into_owned(), plain })
+                let mut text = text.into_owned();
+                let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                if block && characters.1 >= self.unbroken && text.ends_with('\n') {
+                    // The parser adds the line break that the file's last line lacks.
+                    text.pop();
+                }
+                self.count(0, text.len(), mark)?;
+                (anchor, tag, Data::Scalar { text, plain })
             }
             Event::SequenceStart(anchor, tag) => (anchor, tag, self.sequence(mark)?),
             Event::MappingStart(anchor, tag) => (anchor, tag, self.mapping(mark)?),
@@ -142,7 +158,8 @@ impl<'a> Reader<'a> {
         };
         let node = Rc::new(Node { mark, span: characters, tag: tag.map(|tag| short(&tag)), data });
         if anchor > 0 {
-            self.anchors.insert(anchor, (Rc::clone(&node), self.nodes - before));
+            let (nodes, bytes) = (self.nodes - before.0, self.bytes - before.1);
+            self.anchors.insert(anchor, (Rc::clone(&node), nodes, bytes));
         }
         Ok(node)
     }
@@ -190,10 +207,10 @@ impl<'a> Reader<'a> {
         mark: Mark,
         span: (usize, usize),
     ) -> Result<Rc<Node>, Diagnostic> {
-        let Some((target, size)) = self.anchors.get(&anchor).cloned() else {
+        let Some((target, nodes, bytes)) = self.anchors.get(&anchor).cloned() else {
             return Err(self.broken(mark, "the alias stands inside the value that it names"));
         };
-        self.count(size, mark)?;
+        self.count(nodes, bytes, mark)?;
         Ok(Rc::new(Node { mark, span, tag: None, data: Data::Alias(target) }))
     }
 
@@ -247,8 +264,13 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn count(&mut self, nodes: usize, mark: Mark) -> Result<(), Diagnostic> {
+    fn count(&mut self, nodes: usize, bytes: usize, mark: Mark) -> Result<(), Diagnostic> {
         self.nodes += nodes;
+        self.bytes += bytes;
+        if self.bytes > MAX_TEXT {
+            let message = format!("more than {MAX_TEXT} bytes once its aliases are expanded");
+            return Err(self.broken(mark, message));
+        }
         if self.nodes > MAX_NODES {
             let message = format!("more than {MAX_NODES} values once its aliases are expanded");
             return Err(self.broken(mark, message));

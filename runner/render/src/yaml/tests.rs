@@ -107,3 +107,30 @@ fn the_older_dialect_folds_long_lines_and_indents_by_two() {
     assert!(text.starts_with("a:\n- b: word word"), "{text}");
     assert_eq!(text.lines().count(), 3, "{text}");
 }
+
+#[test]
+fn a_text_is_written_again_as_the_older_library_does() {
+    let table = [
+        ("# c\na: 1 # c\n", "a: 1\n"),
+        ("a:\n- b\n-   c: 1\n    d: 2\n- - e\n", "a:\n  - b\n  - c: 1\n    d: 2\n  - - e\n"),
+        ("a: [x,  'y:z', {z: 1}]\nb: {}\nc: []\nd:\n", "a: [x, 'y:z', {z: 1}]\nb: {}\nc: []\nd:\n"),
+        ("a: [b:c]\n", "a: ['b:c']\n"),
+        ("a: |\n  x\n   y\n\nb: 1\n", "a: |\n  x\n   y\nb: 1\n"),
+        ("a: >\n  x\n  y\n\n  z\nb: 1\n", "a: >\n  x y\n\n  z\n\nb: 1\n"),
+        ("a: |-\n  x\nb: |+\n  y\n\nc: |2\n    z\n", "a: |-\n  x\nb: |+\n  y\n\nc: |2\n    z\n"),
+        ("a: 'it''s'\nb: \"t\\tn\\n\\u00e9\"\n", "a: 'it''s'\nb: \"t\\tn\\n\u{e9}\"\n"),
+        ("a: x\n  y\nb: 'x\n\n  y'\n", "a: x y\nb: 'x\n\n  y'\n"),
+        ("a: 1\n---\n# only\n---\nb: 2\n", "a: 1\n---\n\n---\nb: 2\n"),
+        ("plain", "plain\n"),
+        ("A=1\nB=2\n", "A=1 B=2\n"),
+        ("", ""),
+    ];
+    for (text, expected) in table {
+        let again = super::again::again(text).map(|again| again.text);
+        assert_eq!(again.as_deref(), Some(expected), "{text}");
+    }
+    for text in ["a: &b 1\n", "a: !!str 1\n", "%YAML 1.1\n---\na: 1\n", "a: [", "? [a]\n: b\n"] {
+        assert!(super::again::again(text).is_none(), "{text}");
+    }
+    assert!(super::again::again("A=1\nB=2\n").is_some_and(|again| again.joined));
+}

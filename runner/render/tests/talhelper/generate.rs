@@ -45,22 +45,40 @@ pub(super) const SETTINGS: &[&str] = &[
     "patches:\n  - '@./patch.yaml'\n  - |-\n    apiVersion: v1alpha1\n    kind: WatchdogTimerConfig\n    device: /dev/watchdog0\n",
     "patches: ['@template.yaml', 'machine: {env: {TYPE: \"{{ .MachineConfig.MachineType | upper }}\"}}']\n",
     "patches:\n  - |-\n    - op: add\n      path: /machine/env\n      value: {J: '1'}\n",
+    "patches:\n  - |-\n    machine:\n      files:\n        - path: /var/etc/p\n          op: create\n          content: |\n            no line break behind this\n",
+    "patches:\n  - patch-raw.yaml\n  - '{\"machine\":{\"env\":{\"K\":\"1\"}}}'\n",
+    "machineFiles:\n  - {path: /var/etc/m, permissions: 0o644, op: create, content: '@lines.txt'}\n  - {path: /var/etc/n, permissions: 0o644, op: create, content: '@manifests.yaml'}\n",
+    // Words that YAML reads as something else.
+    "nodeLabels: {a: 1.10, b: 0755, c: 1e3, d: yes, f: ~, g: 0x1F, h: 1_000, i: true, j: 'off', k: 1.0}\n",
+    "nodeAnnotations: {a: 2024-01-01, b: 2024-01-01T10:00:00+02:00, c: .5, d: -0, e: 1e40, f: \"\", g: .inf, 1: 2}\n",
+    "nodeAnnotations:\n  a: $NAME-${NAME}$$NAME\n  b: ${NOT_SET:-x y}\n  c: ${NAME:+set}${NOT_SET:+unset}\n  d: \"${NAME} # kept\" # ${NOT_SET}\n  e: |\n    # ${NAME} kept\n  f: >-\n    two\n    lines $$ 5\n  h: '${NAME}: x'\n",
+    "certSANs: ${SANS}\nnameservers:\n  - ${DNS:-9.9.9.9}\n",
+    "networkInterfaces:\npatches:\nmachineFiles: ~\nnodeTaints: {}\nnodeLabels: {}\n",
     // Interfaces of every kind.
     "networkInterfaces:\n  - interface: eth0\n    addresses: [10.0.0.5/24, 10.0.0.6, 'fd00::5']\n    mtu: 9000\n    routes:\n      - {network: 0.0.0.0/0, gateway: 10.0.0.1}\n      - {network: 10.9.0.0/16, gateway: 10.0.0.2, source: 10.0.0.5, metric: 100, mtu: 1400}\n    vlans: [{vlanId: 5, dhcp: true}]\n",
     "networkInterfaces:\n  - deviceSelector: {hardwareAddr: 'aa:*', driver: virtio*, physical: true}\n    dhcp: true\n    dhcpOptions: {routeMetric: 5, ipv4: true, ipv6: true, duidv6: '00010001'}\n    vip: {ip: 10.0.0.10}\n  - deviceSelector: {permanentAddr: 'bb:*', busPath: '0*', pciID: '8086:*', physical: false}\n    addresses: [10.2.0.5/24]\n",
-    "networkInterfaces:\n  - interface: bond0\n    bond:\n      interfaces: [eth0, eth1]\n      mode: 802.3ad\n      lacpRate: fast\n      xmitHashPolicy: layer3+4\n      miimon: 100\n      updelay: 200\n      downdelay: 200\n      adSelect: bandwidth\n      adActorSysPrio: 7\n      adUserPortKey: 3\n      minLinks: 1\n      resendIgmp: 2\n      numPeerNotif: 3\n      peerNotifyDelay: 100\n      allSlavesActive: 1\n      useCarrier: true\n      packetsPerSlave: 2\n      lpInterval: 2\n      tlbDynamicLb: 1\n    addresses: [10.0.0.7/24]\n    vlans:\n      - vlanId: 10\n        addresses: [10.10.0.7/24]\n        mtu: 1400\n        routes: [{network: 10.11.0.0/16, gateway: 10.10.0.1, source: 10.10.0.7, metric: 3, mtu: 1300}]\n        vip: {ip: 10.10.0.9}\n        dhcp: true\n        dhcpOptions: {routeMetric: 9, ipv4: false, ipv6: true}\n",
-    "networkInterfaces:\n  - interface: bond1\n    bond:\n      deviceSelectors:\n        - {hardwareAddr: 'cc:*'}\n        - {driver: e1000, physical: true}\n        - {busPath: '1*', permanentAddr: 'dd:*', pciID: '1:2'}\n      mode: active-backup\n      primary: eth0\n      primaryReselect: better\n      failOverMac: active\n      arpInterval: 50\n      arpIPTarget: [10.0.0.1]\n      arpValidate: active\n      arpAllTargets: all\n    dhcp: true\n",
+    "networkInterfaces:\n  - interface: bond0\n    bond:\n      interfaces: [eth0, eth1]\n      mode: 802.3ad\n      lacpRate: fast\n      xmitHashPolicy: layer3+4\n      miimon: 100\n      updelay: 200\n      downdelay: 200\n      adSelect: bandwidth\n      adActorSysPrio: 7\n      adUserPortKey: 3\n      minLinks: 1\n      resendIgmp: 2\n      numPeerNotif: 3\n      peerNotifyDelay: 100\n      allSlavesActive: 1\n      useCarrier: true\n      lpInterval: 2\n    addresses: [10.0.0.7/24]\n    vlans:\n      - vlanId: 10\n        addresses: [10.10.0.7/24]\n        mtu: 1400\n        routes: [{network: 10.11.0.0/16, gateway: 10.10.0.1, source: 10.10.0.7, metric: 3, mtu: 1300}]\n        vip: {ip: 10.10.0.9}\n        dhcp: true\n        dhcpOptions: {routeMetric: 9, ipv4: false, ipv6: true}\n",
+    "networkInterfaces:\n  - interface: bond1\n    bond:\n      deviceSelectors:\n        - {hardwareAddr: 'cc:*'}\n        - {driver: e1000, physical: true}\n        - {busPath: '1*', permanentAddr: 'dd:*', pciID: '1:2'}\n      mode: active-backup\n      primary: eth0\n      primaryReselect: better\n      failOverMac: active\n      arpInterval: 50\n      arpValidate: active\n      arpAllTargets: all\n    dhcp: true\n",
     "networkInterfaces:\n  - interface: br0\n    bridge: {interfaces: [eth2, eth3], stp: {enabled: true}, vlan: {vlanFiltering: true}}\n    addresses: [10.3.0.5/24]\n  - interface: eth4\n    bridgePort: {master: br0}\n",
     "networkInterfaces:\n  - interface: wg0\n    wireguard:\n      privateKey: 6NtibgkNWGSLp7ud6NgZr9k3kNhlQiaJCVW6vN+j9UY=\n      listenPort: 51820\n      firewallMark: 7\n      peers:\n        - publicKey: 6NtibgkNWGSLp7ud6NgZr9k3kNhlQiaJCVW6vN+j9UY=\n          endpoint: 10.4.0.1:51820\n          persistentKeepaliveInterval: 25s\n          allowedIPs: [10.5.0.0/24, 'fd01::/64']\n    addresses: [10.4.0.2/24]\n",
     "networkInterfaces:\n  - {interface: dummy0, dummy: true, addresses: [10.6.0.1/32]}\n  - {interface: eth9, ignore: true}\n",
-    "networkInterfaces:\n  - {interface: eth0, cidr: 10.0.0.5/24}\n",
     "networkInterfaces:\n  - interface: eth0\n    vip: {ip: 10.0.0.10, equinixMetal: {apiToken: t}}\n    dhcp: true\n  - interface: eth1\n    vip: {ip: 10.0.0.12, hcloud: {apiToken: t}}\n    dhcp: false\n",
     "networkInterfaces:\n  - interface: eth0\n    vlans:\n      - {vlanId: 7, cidr: 10.7.0.1/24, routes: []}\n      - vlanId: 8\n        dhcp: true\n        dhcpOptions: {duidv6: '00010001'}\n        vip: {ip: 10.0.0.13, equinixMetal: {apiToken: t}, hcloud: {apiToken: t}}\n",
+    "networkInterfaces:\n  - interface: bond4\n    bond: {interfaces: [eth5], mode: balance-rr, packetsPerSlave: 2}\n    dhcp: true\n  - interface: bond5\n    bond: {interfaces: [eth6], mode: balance-alb, tlbDynamicLb: 1}\n    dhcp: true\n",
+];
+
+/// Settings that are read but never accepted.
+const REFUSED: &[&str] = &[
+    "networkInterfaces:\n  - {interface: eth0, cidr: 10.0.0.5/24}\n",
     "networkInterfaces:\n  - interface: bond2\n    bond: {interfaces: [eth5], mode: 802.3ad, adActorSystem: '00:00:00:00:00:01', deviceSelectors: []}\n",
+    "networkInterfaces:\n  - interface: bond3\n    bond: {interfaces: [eth5], mode: active-backup, arpInterval: 50, arpIPTarget: [10.0.0.1]}\n",
 ];
 
 /// Settings of whole files.
 pub(super) const CLUSTER: &[&str] = &[
+    "allowSchedulingOnMasters: false\nallowSchedulingOnControlPlanes: yes\ncontrolPlane:\nworker: {}\npatches:\nimageFactory:\n",
+    "patches:\n  - >-\n    {\"machine\":\n    {\"env\": {\"FOLDED\": \"1\"}}}\n  - \"machine:\\n  env:\\n    QUOTED: '${NAME}'\\n\"\n",
+    "patches:\n  - &one |-\n    machine:\n      env: {TWICE: '1'}\n  - *one\n",
     "patches:\n  - |-\n    machine:\n      sysctls: {vm.swappiness: \"2\", y: z}\n",
     "patches: ['@./patch.yaml', '@./empty.yaml']\n",
     "patches: ['@template.yaml']\n",
@@ -74,6 +92,7 @@ pub(super) const CLUSTER: &[&str] = &[
     "cniConfig: {name: flannel, flannel: {extraArgs: [--iface=eth0], kubeNetworkPoliciesEnabled: true}}\n",
     "inlineManifests:\n  - name: ns\n    contents: |\n      # kept\n      kind: Namespace\n",
     "inlineManifests:\n  - {name: a, contents: '@./manifest-raw.yaml', skipEnvsubst: true}\n",
+    "inlineManifests:\n  - {name: a, contents: '@./manifests.yaml'}\n  - {name: b, contents: '@anchors.yaml', skipEnvsubst: true}\n",
     "imageFactory: {registryURL: factory.example.org, schematicEndpoint: /s, protocol: http, ISOURLTmpl: '{{ .ID }}'}\n",
     "imageFactory:\n  installerURLTmpl: '{{ .RegistryURL }}/{{ .Mode }}{{ if .Secureboot }}-sb{{ end }}/{{ .ID | trunc 8 }}:{{ .Version | trimPrefix \"v\" }}'\n",
 ];
@@ -84,7 +103,7 @@ pub(super) const DISKS: &[&str] = &[
     "installDiskSelector: {size: '>= 100GB', model: WDC*}\n",
     "installDisk: /dev/sdb\noverridePatches: true\noverrideMachineCertSANs: true\noverrideExtraManifests: true\n",
     "installDiskSelector: {serial: a, wwid: b, uuid: c, modalias: d, type: ssd}\nignoreHostname: true\n",
-    "installDiskSelector: {busPath: /pci*, name: sda}\n",
+    "installDiskSelector: {busPath: /pci*}\n",
     "installDisk: ${DISK:-/dev/vda}\nignoreHostname: ${NOT_SET:-false}\n",
 ];
 
@@ -144,7 +163,7 @@ pub(super) fn talconfig(tape: &[u16]) -> String {
 pub(super) fn each_alone() -> Vec<String> {
     let node = "nodes:\n  - hostname: cp-1\n    ipAddress: 10.0.0.11\n    controlPlane: true\n";
     let mut out = Vec::new();
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().chain(REFUSED) {
         let groups = format!(
             "controlPlane:\n{0}worker:\n{0}{node}    installDisk: /dev/sda\n",
             indented(setting, 2)
@@ -154,10 +173,12 @@ pub(super) fn each_alone() -> Vec<String> {
     }
     for part in CLUSTER {
         for version in ["v1.13.0", "v1.11.0"] {
-            out.push(format!("{}{part}{node}    installDisk: /dev/sda\n", head(version)));
+            let text = format!("{}{part}{node}    installDisk: /dev/sda\n", head(version));
+            out.push(text.replace('\n', "\r\n"));
+            out.push(format!("---\n{text}"));
         }
     }
-    for disk in DISKS {
+    for disk in DISKS.iter().chain(&["installDiskSelector: {name: sda}\n"]) {
         out.push(format!("{}{node}{}", head("v1.13.0"), indented(disk, 4)));
     }
     out

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use ops_render::talconfig::{Role, Schema, Talconfig, Variables};
-use ops_render::{Diagnostic, Patch, Profile, Source, patch};
+use ops_render::{Code, Diagnostic, Patch, Profile, Source, patch};
 
 /// What talhelper v3.1.16 renders with.
 const MACHINERY: &str = "1.14.0-alpha.2";
@@ -24,6 +24,8 @@ pub(super) enum Compared {
     Equal,
     TalhelperRefuses(String),
     BothRefuse(String),
+    /// Talhelper ignores them, ours does not.
+    UnknownKeys(String),
 }
 
 impl Tools {
@@ -105,9 +107,7 @@ impl Tools {
             "/nonexistent",
         ];
         let set: Vec<(String, String)> = variables
-            .asked()
-            .into_iter()
-            .chain(["NAME".to_owned()])
+            .names()
             .filter_map(|name| variables.value(&name).map(|value| (name.clone(), value.to_owned())))
             .collect();
         let theirs = run(&self.talhelper, folder, &arguments, &set);
@@ -126,15 +126,21 @@ impl Tools {
             }
             (Ok(_), Err(problems)) => {
                 let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                if problems.iter().all(|problem| problem.code == Code::UNKNOWN_KEY) {
+                    return Ok(Compared::UnknownKeys(lines.join("\n")));
+                }
                 Err(format!("only ours refuses:\n{}", lines.join("\n")))
             }
             (Err(said), Ok(_)) => Ok(Compared::TalhelperRefuses(said)),
-            (Err(said), Err(_)) => Ok(Compared::BothRefuse(said)),
+            (Err(said), Err(problems)) => {
+                let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+                Ok(Compared::BothRefuse(format!("{said}=== ours\n{}", lines.join("\n"))))
+            }
         }
     }
 
     /// Every node's output by its name.
-    fn native(
+    pub(super) fn native(
         &mut self,
         text: &str,
         variables: &Variables,
