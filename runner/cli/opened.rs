@@ -61,9 +61,12 @@ pub(super) struct Opened {
     pub asker: Box<dyn Asker>,
     state: PathBuf,
     /// What each recipe file is made of, once it has been asked for.
-    made_of: RefCell<BTreeMap<(String, Option<String>), Vec<Input>>>,
+    made_of: RefCell<BTreeMap<Made, (Vec<Input>, bool)>>,
     redactor: Redactor,
 }
+
+/// The file of a recipe, and the one that it overrides.
+type Made = (String, Option<String>);
 
 impl Opened {
     /// Opens everything for these settings. What turns out to be a secret is masked in this output.
@@ -241,16 +244,11 @@ impl Opened {
 
 impl Around for Opened {
     fn sources(&self, recipe: &str) -> Vec<Input> {
-        let input = |source: &Source| Input::Source {
-            path: source.shown.clone(),
-            digest: Digest::of_bytes(source.text.as_bytes()),
-        };
-        let Some(head) = self.host.catalog().get(recipe) else { return Vec::new() };
-        // Recipes of one file are made of the same files.
-        let key = (head.file.clone(), head.overrides.clone());
-        let mut made_of = self.made_of.borrow_mut();
-        let found = || self.host.sources_of(recipe).into_iter().map(input).collect::<Vec<Input>>();
-        made_of.entry(key).or_insert_with(found).clone()
+        self.made_of(recipe).0
+    }
+
+    fn names_the_run(&self, recipe: &str) -> bool {
+        self.made_of(recipe).1
     }
 
     fn place(&self, head: &Head, text: &str) -> Option<Place> {
@@ -265,6 +263,24 @@ impl Around for Opened {
     fn variable(&self, name: &str) -> Option<Digest> {
         let value = self.settings.env.named(name)?;
         Some(Digest::keyed(&self.keep.key(), value.as_bytes()))
+    }
+}
+
+impl Opened {
+    /// The Lua files of a recipe, and whether one of them names `run_id`. Recipes of one file are made of the same files.
+    fn made_of(&self, recipe: &str) -> (Vec<Input>, bool) {
+        let Some(head) = self.host.catalog().get(recipe) else { return Default::default() };
+        let key = (head.file.clone(), head.overrides.clone());
+        let look = || {
+            let sources = self.host.sources_of(recipe);
+            let input = |source: &&Source| Input::Source {
+                path: source.shown.clone(),
+                digest: Digest::of_bytes(source.text.as_bytes()),
+            };
+            let names_it = sources.iter().any(|source| source.text.contains("run_id"));
+            (sources.iter().map(input).collect(), names_it)
+        };
+        self.made_of.borrow_mut().entry(key).or_insert_with(look).clone()
     }
 }
 

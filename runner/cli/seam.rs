@@ -7,12 +7,13 @@ use std::rc::Rc;
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
 use ops_core::ident::{CallId, RunId};
-use ops_core::inventory::{LockFile, Profile};
+use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{AdoptArgs, Globals, ProfileArg, ResumeArgs};
+use super::adopt::profile_of;
+use super::args::{AdoptArgs, Globals, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
@@ -32,6 +33,8 @@ use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
 use crate::sys::group::{Groups, LiveGroups};
 
+/// The journal's word for a run that was asked for with `--force`.
+const FORCE: &str = "force";
 /// The journal's word for a run that was given up.
 pub(super) const ABANDON: &str = "abandon";
 
@@ -141,7 +144,10 @@ async fn carry_out(
     let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
     let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let skip = opened.skip(start.run.clone(), globals.force);
+    let forced =
+        |record: &Record| matches!(record, Record::Decision { question, .. } if question == FORCE);
+    let force = globals.force || start.records.iter().any(forced);
+    let skip = opened.skip(start.run.clone(), force);
     let run = start.run.clone();
     let session = session(opened, &hands, &plan_hands, &bind, &reporter, globals, run, &skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
@@ -161,6 +167,11 @@ async fn carry_out(
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
         journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        if force {
+            let at = opened.world.now();
+            let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
+            journal.append(&record).map_err(|failure| failure.fault())?;
+        }
         if let Some(grant) = cleared.claimed {
             let record = Record::GrantClaimed { grant, at: opened.world.now() };
             journal.append(&record).map_err(|failure| failure.fault())?;
@@ -485,12 +496,4 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Fault>>) -> Resul
     // A body that was abandoned still holds its thread: nobody waits for it.
     runtime.shutdown_background();
     done
-}
-
-fn profile_of(typed: ProfileArg) -> Profile {
-    match typed {
-        ProfileArg::Dev => Profile::Dev,
-        ProfileArg::Standard => Profile::Standard,
-        ProfileArg::Production => Profile::Production,
-    }
 }

@@ -42,6 +42,9 @@ pub trait Around {
     /// The Lua files that a recipe is made of, as inputs.
     fn sources(&self, recipe: &str) -> Vec<Input>;
 
+    /// Whether a recipe or a module of it names `run_id`, which is another one in every run.
+    fn names_the_run(&self, recipe: &str) -> bool;
+
     /// Where a text stands in a recipe's head.
     fn place(&self, head: &Head, text: &str) -> Option<Place>;
 
@@ -242,6 +245,9 @@ impl<'a> Skip<'a> {
         let known = last.as_ref().map(compare::prints_of).unwrap_or_default();
         let recorder = Rc::new(Recorder::new(self.prints.clone(), known));
         let facts = self.facts(head, &asked.needs);
+        if self.around.names_the_run(&head.name) {
+            recorder.keep(Reason::of(Why::NotLocal, "cx.run_id"));
+        }
         let open = Open {
             recipe: head.name.clone(),
             args: asked.args.clone(),
@@ -374,7 +380,7 @@ impl<'a> Skip<'a> {
             (self.prints.clone(), self.disk.clone(), open.recorder.known_prints());
         Some(Box::new(move || {
             let place = complete::Place { prints, disk, known };
-            complete::complete(trace, found, &generates, &place, &traces)
+            complete::complete(trace, &found, &generates, &place, &traces)
         }))
     }
 

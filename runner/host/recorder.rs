@@ -168,7 +168,9 @@ impl Recorder {
         let mut plain = std::mem::take(&mut self.found.borrow_mut().plain);
         let links = links_on(path, files, &mut plain);
         self.found.borrow_mut().plain = plain;
-        links.into_iter().for_each(|link| self.input(link));
+        for link in links {
+            self.input(link);
+        }
     }
 
     /// A call is over: what its reply adds to what was recorded while it worked.

@@ -88,14 +88,13 @@ impl Sources {
         let quoted = |line: &str| {
             ['"', '\''].iter().find_map(|quote| line.find(&format!("{quote}{text}{quote}")))
         };
-        lines.filter_map(|(n, line)| Some((n, line, quoted(line)?))).next().map(|(n, line, at)| {
-            Place {
-                file: shown.to_owned(),
-                line: n as u32 + 1,
-                column: line[..at].chars().count() as u32 + 2,
-                length: text.chars().count() as u32,
-                text: Some(line.to_owned()),
-            }
+        let mut lines = lines;
+        lines.find_map(|(n, line)| Some((n, line, quoted(line)?))).map(|(n, line, at)| Place {
+            file: shown.to_owned(),
+            line: n as u32 + 1,
+            column: line[..at].chars().count() as u32 + 2,
+            length: text.chars().count() as u32,
+            text: Some(line.to_owned()),
         })
     }
 

@@ -30,3 +30,4 @@ mod skip_ways;
 mod space;
 mod terminal;
 mod tidy;
+mod why;

@@ -52,7 +52,12 @@ fn age(space: &Space) {
             }
         }
     }
-    walk(&space.root(), SystemTime::now() - Duration::from_secs(600));
+    walk(&space.root(), clock() - Duration::from_secs(600));
+}
+
+/// The time by the file system's clock.
+fn clock() -> SystemTime {
+    tempfile::tempfile().unwrap().metadata().unwrap().modified().unwrap()
 }
 
 fn set_mtime(path: &Path, time: SystemTime) {
@@ -90,11 +95,11 @@ fn whatever_a_step_depends_on_makes_it_run_again() {
         }),
         ("mtime a day ahead", |s| {
             s.write("parts/a.txt", "ONE");
-            set_mtime(&s.path("parts/a.txt"), SystemTime::now() + Duration::from_secs(86_400));
+            set_mtime(&s.path("parts/a.txt"), clock() + Duration::from_secs(86_400));
         }),
         ("mtime a day behind", |s| {
             s.write("parts/a.txt", "ONE");
-            set_mtime(&s.path("parts/a.txt"), SystemTime::now() - Duration::from_secs(86_400));
+            set_mtime(&s.path("parts/a.txt"), clock() - Duration::from_secs(86_400));
         }),
         ("replaced by a rename with equal mtime", |s| {
             let before = fs::metadata(s.path("parts/a.txt")).unwrap().modified().unwrap();
@@ -150,7 +155,7 @@ fn whatever_a_step_depends_on_makes_it_run_again() {
 #[test]
 fn what_changes_no_content_costs_one_hash_and_no_run() {
     let touches: &[(&str, Edit)] = &[
-        ("touch", |s| set_mtime(&s.path("parts/a.txt"), SystemTime::now())),
+        ("touch", |s| set_mtime(&s.path("parts/a.txt"), clock())),
         ("chmod", |s| {
             let mode = fs::Permissions::from_mode(0o640);
             fs::set_permissions(s.path("parts/a.txt"), mode).unwrap();

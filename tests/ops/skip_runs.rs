@@ -210,3 +210,26 @@ fn events_for_machines_carry_the_judgement_with_its_reasons() {
         |field: &str| reason[field].as_str().unwrap().split_once(", ").unwrap().1.to_owned();
     assert_eq!((bytes("old"), bytes("new")), ("3 bytes".into(), "5 bytes".into()));
 }
+
+#[test]
+fn the_name_of_the_run_is_another_one_in_every_run() {
+    let named = r#"run = function(cx) fs.write { "run", content = cx.run_id } end"#;
+    let space = space(&[("named", &recipe(named))]);
+    assert_eq!(up_to_date(&space, &["t:named"]), NONE);
+    assert_eq!(up_to_date(&space, &["t:named"]), NONE);
+    let _ = space.run(["why", "t:named"]).stdout_has("cx.run_id");
+}
+
+#[test]
+fn a_forced_run_stays_forced_when_it_is_resumed() {
+    let slow = r#"run = function() sh { "echo slow >> log" } sh { "echo on >> log" } end"#;
+    let all = r#"needs = { "slow" }, run = function() fs.write { "all", content = "x" } end"#;
+    let mut space = space(&[("slow", &recipe(slow)), ("all", &recipe(all))]);
+    assert_eq!(up_to_date(&space, &["t:all"]), NONE);
+    assert_eq!(up_to_date(&space, &["t:all"]), ["t:all"]);
+    space.env("OPS_FAULT", "b10:1");
+    assert_eq!(space.run(["run", "t:all", "--force"]).code(), -1, "it was killed");
+    space.env("OPS_FAULT", "");
+    let resumed = space.run(["resume"]).exit(0);
+    assert!(!resumed.stdout().contains("up to date"), "{}", resumed.all());
+}

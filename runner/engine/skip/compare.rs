@@ -85,8 +85,9 @@ pub(super) fn judge(check: &Check, last: Option<Trace>, exceptions: &Exceptions)
 /// The fingerprints in a trace, by path.
 pub(super) fn prints_of(trace: &Trace) -> BTreeMap<String, Print> {
     let input = |input: &Input| match input {
-        Input::File { path, print } => Some((path.clone(), *print)),
-        Input::Tool { path: Some(path), print: Some(print), .. } => Some((path.clone(), *print)),
+        Input::File { path, print } | Input::Tool { path: Some(path), print: Some(print), .. } => {
+            Some((path.clone(), *print))
+        }
         _ => None,
     };
     let output = |output: &ops_core::trace::Output| match output.left {
@@ -454,8 +455,9 @@ pub(super) fn moved_meanwhile(trace: &Trace, prints: &Prints, disk: &Disk) -> Op
         now: Time(0),
     };
     let moved = each(&trace.inputs, |input| match input {
-        Input::File { path, print } => !prints.stands(path, print),
-        Input::Tool { path: Some(path), print: Some(print), .. } => !prints.stands(path, print),
+        Input::File { path, print } | Input::Tool { path: Some(path), print: Some(print), .. } => {
+            !prints.stands(path, print)
+        }
         // What is no file cannot be edited while a step runs.
         Input::Tool { .. } | Input::Variable { .. } => false,
         other => matches!(look_at(&check, other, 0, &known, &|| None), Look::Moved(_)),

@@ -24,7 +24,7 @@ pub(super) struct Place {
 /// Completes and keeps the trace of a step that ended well.
 pub(super) fn complete(
     mut trace: Trace,
-    found: Recorded,
+    found: &Recorded,
     generates: &[String],
     place: &Place,
     traces: &Traces,

@@ -21,6 +21,9 @@ impl Around for Bare {
     fn sources(&self, _: &str) -> Vec<Input> {
         Vec::new()
     }
+    fn names_the_run(&self, _: &str) -> bool {
+        false
+    }
     fn place(&self, _: &Head, _: &str) -> Option<Place> {
         None
     }
@@ -152,7 +155,9 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let (root, state) = (dir.path().join("repo"), dir.path().join("state"));
         fs::create_dir(&root).unwrap();
-        before.iter().for_each(|edit| make(&root, edit));
+        for edit in &before {
+            make(&root, edit);
+        }
         let disk = Disk::new(&root).unwrap();
         let mut catalog = Catalog::default();
         let head = Head { name: "t:look".into(), ..Head::default() };
@@ -189,7 +194,9 @@ proptest! {
         };
         let first = up_to_date(&skip);
         prop_assert!(first.up_to_date(), "at once: {:?}", first);
-        after.iter().for_each(|edit| make(&root, edit));
+        for edit in &after {
+            make(&root, edit);
+        }
         let same = observe(&disk) == seen && links(&root) == link;
         let then = up_to_date(&skip);
         prop_assert_eq!(then.up_to_date(), same, "{:?}", then);

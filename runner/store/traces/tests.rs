@@ -15,7 +15,7 @@ fn print(n: u64) -> Print {
         ctime: n as i64,
         inode: n,
         hash: Hash([n as u8; 32]),
-        racy: n % 2 == 0,
+        racy: n.is_multiple_of(2),
     }
 }
 

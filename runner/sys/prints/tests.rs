@@ -23,6 +23,11 @@ fn set_mtime(path: &Path, time: SystemTime) {
     file.set_times(FileTimes::new().set_modified(time)).unwrap();
 }
 
+/// The time by the file system's clock.
+fn clock() -> SystemTime {
+    tempfile::tempfile().unwrap().metadata().unwrap().modified().unwrap()
+}
+
 fn mtime(path: &Path) -> SystemTime {
     fs::metadata(path).unwrap().modified().unwrap()
 }
@@ -41,11 +46,11 @@ fn every_edit_is_seen() {
         }),
         ("mtime a day ahead", |f| {
             fs::write(f, "new").unwrap();
-            set_mtime(f, SystemTime::now() + Duration::from_secs(86_400));
+            set_mtime(f, clock() + Duration::from_secs(86_400));
         }),
         ("mtime a day behind", |f| {
             fs::write(f, "new").unwrap();
-            set_mtime(f, SystemTime::now() - Duration::from_secs(86_400));
+            set_mtime(f, clock() - Duration::from_secs(86_400));
         }),
         ("replaced by a rename with equal mtime", |f| {
             let other = f.with_extension("other");
@@ -128,8 +133,8 @@ fn without_a_clock_of_the_file_system_every_fingerprint_is_racy() {
     let (dir, prints) = place();
     old_file(dir.path(), "f", "text");
     assert!(prints.of("f", None, None).unwrap().unwrap().racy);
-    let (_gone, nowhere) = place();
-    drop(_gone);
+    let (gone, nowhere) = place();
+    drop(gone);
     assert_eq!(nowhere.now(), None);
 }
 
