@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use ops_core::error::{Code, Fault};
 use ops_core::inventory::{Cluster, GuardSettings, InstallDisk, Node, Role, Versions};
 use ops_core::time::Span;
+use ops_render::talconfig::SECRET_FILES;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -243,7 +244,7 @@ pub(crate) fn read(source: &Source, name: &str, outside: &Outside<'_>) -> Result
         talosconfig: path(file.talosconfig.as_ref(), talosconfig)?,
         secrets: path(
             file.secrets.as_ref(),
-            other.map_or(defaults::SECRETS, |o| &o.secrets).to_owned(),
+            other.map_or_else(|| bundle(outside), |o| o.secrets.clone()),
         )?,
         config_dir,
         snapshot_dir: path(file.snapshot_dir.as_ref(), defaults::SNAPSHOT_DIR.to_owned())?,
@@ -288,6 +289,12 @@ fn foreign(
     };
     let missing = || source.wrong(given.span(), format!("there is no file `{}`", given.get_ref()));
     found.ok_or_else(missing).map(Some)
+}
+
+/// Where the bundle lies that no file names: by the first of its usual names, or encrypted by one of the others.
+fn bundle(outside: &Outside<'_>) -> String {
+    let there = SECRET_FILES.iter().find(|name| outside.has(name));
+    (*there.unwrap_or(&defaults::SECRETS)).to_owned()
 }
 
 /// Nothing is said twice: where two files say it, one of them is wrong sooner or later.

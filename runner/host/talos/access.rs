@@ -14,7 +14,7 @@ use super::any_control_plane;
 use super::etcd::on_disk;
 use super::render::{bundle, bundle_ca_of_configs};
 use crate::host::tool::QUESTION;
-use crate::host::{HostCx, yaml};
+use crate::host::{HostCx, private, yaml};
 
 /// The reply of a call that makes a file.
 fn file(path: &str, changed: bool) -> Value {
@@ -30,6 +30,7 @@ pub(in crate::host) async fn gen_secrets(
     if exists(cx, &call.output)? {
         return Ok(file(&call.output, false));
     }
+    private::check(&call.output, cx).await?;
     let unfinished = call.unfinished();
     // The tool makes no folder; the engine's own write does.
     cx.files

@@ -2,6 +2,7 @@
 
 use ops_core::call::talos::Source;
 use ops_core::error::{CallError, ErrorKind};
+use ops_core::inventory::InstallDisk;
 use ops_core::machines::{Origin, PatchText};
 use serde_json::{Value, json};
 
@@ -31,9 +32,14 @@ fn write(town: &Town) -> Result<Value, CallError> {
 
 #[test]
 fn what_cannot_be_read_is_named_and_nothing_is_made_of_it() {
-    for (path, kind) in [("p.yaml", ErrorKind::Forbidden), ("secrets.yaml", ErrorKind::Forbidden)] {
+    for (path, fault, kind) in [
+        ("p.yaml", FileFault::Unreadable, ErrorKind::Forbidden),
+        ("secrets.yaml", FileFault::Unreadable, ErrorKind::Forbidden),
+        ("p.yaml", FileFault::Stale, ErrorKind::Failed),
+        ("secrets.yaml", FileFault::Stale, ErrorKind::Failed),
+    ] {
         let mut town = patched();
-        town.fault(path, FileFault::Unreadable);
+        town.fault(path, fault);
         let error = render(&town).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
         assert!(error.message.contains(path) && error.before_effect, "{error}");
@@ -55,6 +61,17 @@ fn a_folder_that_takes_nothing_keeps_the_old_config() {
         assert!(error.message.contains(&path) && error.message.contains(words), "{error}");
         assert_eq!(town.text(&path), before);
     }
+}
+
+#[test]
+fn an_install_disk_is_put_where_a_config_says_none() {
+    let mut town = Town::healthy();
+    town.put("w.yaml", b"version: v1alpha1\nmachine:\n  type: worker\n  install: {image: x}\n");
+    town.cluster.machines.configs.insert("w-1".into(), "w.yaml".into());
+    town.cluster.nodes[3].install_disk =
+        Some(InstallDisk { serial: Some("S5".into()), ..InstallDisk::default() });
+    let text = String::from_utf8(town.blob(&render(&town).unwrap())).unwrap();
+    assert!(text.contains("serial: S5") && text.contains("hostname: \"w-1\""), "{text}");
 }
 
 #[test]

@@ -34,6 +34,10 @@ pub fn diff(
         }
     }
     let total = wording::count(found.len(), "machine config");
+    if found.is_empty() {
+        // What stood in the way is told as an error.
+        return out;
+    }
     let count = if differ == 0 {
         format!("{total}, nothing differs")
     } else {

@@ -10,6 +10,7 @@ use ops_core::value::Digest;
 use ops_render::{Source, Tree};
 use serde_json::json;
 
+use super::super::config::says;
 use super::origin::is_jinja;
 use crate::host::tool::QUESTION;
 use crate::host::{HostCx, yaml};
@@ -48,6 +49,12 @@ pub(super) async fn base_of(
         return Ok(text);
     }
     let text = cx.ask(&base.command().stdin(secrets.to_vec()), QUESTION).await?.text();
+    // What is kept is used again without a question, so it has to be what was asked for.
+    let (kind, ..) = says(&yaml::documents("the base config", text.as_bytes())?);
+    if kind.as_deref() != Some(role.word()) {
+        let message = format!("talosctl generated no config of a {}", role.word());
+        return Err(CallError::new(ErrorKind::Parse, message).before_effect());
+    }
     // A cache that cannot be written is only slower.
     if crate::host::private::keep_own_folder(cx).is_ok() {
         let _ = cx.files.write(&path, text.as_bytes(), 0o600);

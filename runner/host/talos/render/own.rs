@@ -1,6 +1,6 @@
 //! What makes a config the node's own: its name and its install disk, where the inventory knows them and the config does not say them.
 
-use ops_core::error::{CallError, ErrorKind};
+use ops_core::error::CallError;
 use ops_core::inventory::InstallDisk;
 use ops_core::value::Value;
 use ops_render::{Patch, Source};
@@ -24,7 +24,7 @@ pub(super) fn own(job: &Job<'_>, name: &str, config: &str) -> Result<String, Cal
         None => named(job, name, config, &documents)?,
     };
     match &node.install_disk {
-        Some(disk) => with_disk(disk, &text),
+        Some(disk) => with_disk(job, name, disk, &text),
         None => Ok(text),
     }
 }
@@ -63,16 +63,13 @@ fn named(
     job.patched(name, config, &[patch])
 }
 
-fn odd_base(why: &str) -> CallError {
-    CallError::new(
-        ErrorKind::Parse,
-        format!("the base config has another form than expected: {why}"),
-    )
-    .before_effect()
-}
-
 /// Puts the node's install disk in the place of the tool's default.
-fn with_disk(disk: &InstallDisk, base: &str) -> Result<String, CallError> {
+fn with_disk(
+    job: &Job<'_>,
+    name: &str,
+    disk: &InstallDisk,
+    base: &str,
+) -> Result<String, CallError> {
     let quoted = |text: &str| Value::from(text).to_string();
     let entry = |indent: &str| match (&disk.serial, &disk.wwid, &disk.device) {
         (Some(serial), _, _) => {
@@ -103,5 +100,17 @@ fn with_disk(disk: &InstallDisk, base: &str) -> Result<String, CallError> {
             lines.push(line.to_owned());
         }
     }
-    if done { Ok(lines.join("\n") + "\n") } else { Err(odd_base("it has no machine.install.disk")) }
+    if done {
+        return Ok(lines.join("\n") + "\n");
+    }
+    // A config of somebody's own may say it otherwise, or not at all.
+    let install = match (&disk.serial, &disk.wwid) {
+        (Some(serial), _) => json!({"diskSelector": {"serial": serial}}),
+        (None, Some(wwid)) => json!({"diskSelector": {"wwid": wwid}}),
+        (None, None) => json!({"disk": disk.device}),
+    };
+    let text = json!({"machine": {"install": install}}).to_string();
+    let source = Source { name: "the node's disk", bytes: text.as_bytes() };
+    let patch = Patch::from_source(source, &job.profile).map_err(|e| job.texts.refused(&e))?;
+    job.patched(name, base, &[patch])
 }
