@@ -97,7 +97,7 @@ impl Opened {
         let site = Site { cluster: &cluster, lock: lock.as_ref(), lab: settings.lab };
         let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
         let pinned = Pinned::new(disk.root(), settings.cluster.as_ref(), settings.lab);
-        let shims = Rc::new(Folder::new(state.clone(), pinned));
+        let shims = Rc::new(Folder::new(state.clone(), pinned, out.redactor().clone()));
         let vars = settings.env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
         let own = std::env::current_exe().ok();
         let environment = ChildEnvironment::new(vars, Some(shims), own.as_deref());

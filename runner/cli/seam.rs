@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
+use ops_core::guard::unanswered;
 use ops_core::ident::{CallId, RunId};
 use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
@@ -220,11 +221,7 @@ async fn carry_out(
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
     journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
-    if let Some(simulated) = &opened.simulated {
-        simulated
-            .save()
-            .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}")))?;
-    }
+    keep_lab(opened)?;
     tell(&ended, &start.run, opened.settings.lab, out);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
@@ -302,21 +299,7 @@ fn changes(opened: &Opened, head: &RunHead) -> Vec<String> {
 pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(async {
-        let plan_hands = opened.plan_hands();
-        let bind =
-            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-        let skip = opened.skip(opened.fresh_run(), globals.force);
-        let session = session(
-            &opened,
-            &plan_hands,
-            &plan_hands,
-            &bind,
-            &Silent,
-            &globals,
-            opened.fresh_run(),
-            &skip,
-        );
+    block_on(looking(&opened, &globals, async |session| {
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
@@ -329,28 +312,14 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
             Exit::Done if exit_code && plan.changes() > 0 => Exit::Pending,
             exit => exit,
         })
-    })
+    }))
 }
 
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    block_on(async {
-        let plan_hands = opened.plan_hands();
-        let bind =
-            |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-        let skip = opened.skip(opened.fresh_run(), globals.force);
-        let session = session(
-            &opened,
-            &plan_hands,
-            &plan_hands,
-            &bind,
-            &Silent,
-            &globals,
-            opened.fresh_run(),
-            &skip,
-        );
+    block_on(looking(&opened, &globals, async |session| {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
@@ -378,7 +347,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
-    })
+    }))
 }
 
 /// Reads identities and writes the lock file.
@@ -409,8 +378,7 @@ pub(super) fn adopt(
             Some(true) => {}
             Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
             None => {
-                return Err(Fault::new(Code::DECLINED, "there is no terminal to confirm on")
-                    .next("ops adopt --yes"));
+                return Err(unanswered().next("ops adopt --yes"));
             }
         }
     }
@@ -434,12 +402,21 @@ async fn read_identity(
     globals: &Globals,
     node: Option<&str>,
 ) -> Result<Adopted, Fault> {
-    let plan_hands = opened.plan_hands();
+    looking(opened, globals, async |session| session.adopt(node).await.map_err(|fault| *fault))
+        .await
+}
+
+/// Works with a session that writes no file, keeps no journal and tells nobody.
+async fn looking<T>(
+    opened: &Opened,
+    globals: &Globals,
+    work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let hands = opened.plan_hands();
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let skip = opened.skip(opened.fresh_run(), false);
     let run = opened.fresh_run();
-    let session = session(opened, &plan_hands, &plan_hands, &bind, &Silent, globals, run, &skip);
-    session.adopt(node).await.map_err(|fault| *fault)
+    let skip = opened.skip(run.clone(), globals.force);
+    work(&session(opened, &hands, &hands, &bind, &Silent, globals, run, &skip)).await
 }
 
 /// Journals, grants and audit stay with the cluster when its identity becomes known.

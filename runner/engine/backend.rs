@@ -81,6 +81,11 @@ pub trait Backend {
         false
     }
 
+    /// A shim's refusal that belongs to no call, on its way to stop the run.
+    fn stray(&self, fault: Fault) -> Fault {
+        fault
+    }
+
     /// Whether outcomes are recorded (a plan records nothing).
     fn records(&self) -> bool;
 

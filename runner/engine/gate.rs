@@ -22,6 +22,7 @@ use super::hands::Hands;
 use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
+use super::refusals::{located, of_command};
 use super::replay::{Known, State};
 use super::skip::Skip;
 use super::watch::Watch;
@@ -119,6 +120,9 @@ impl<'a> Gate<'a> {
         }
         if effect == Effect::Destroys && !ready.destructive {
             return stop(undeclared(&ready.request.call, ready.request.place.as_ref()));
+        }
+        if let Some(fault) = of_command(&ready) {
+            return stop(self.audited(Some(&ready.id), fault));
         }
         if ready.request.call == "time.now" {
             let now = self.cx.world.now();
@@ -312,6 +316,10 @@ impl<'a> Gate<'a> {
         }
         let reply = self.cx.hands.perform(&call, &ready.common, &attendant).await;
         self.groups.borrow_mut().remove(&ready.id);
+        // Whatever else became of it: a shell cannot talk a refusal away.
+        if let Some(fault) = attendant.refused.take() {
+            return Ok(stop(located(fault, ready.request.place.as_ref())));
+        }
         if let Ok(reply) = &reply
             && let Err(fault) = self.seen(&call, reply)
         {
@@ -454,6 +462,10 @@ impl Backend for Gate<'_> {
                 )),
             }
         })
+    }
+
+    fn stray(&self, fault: Fault) -> Fault {
+        self.audited(None, fault)
     }
 
     fn records(&self) -> bool {

@@ -16,6 +16,7 @@ mod own_calls;
 mod parts;
 pub mod plan;
 pub mod proof;
+mod refusals;
 pub mod replay;
 mod resume;
 pub mod run;

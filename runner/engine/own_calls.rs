@@ -5,6 +5,7 @@ use ops_core::call::Request;
 use ops_core::call::table::Call;
 use ops_core::effect::Effect;
 use ops_core::error::{Code, Fault};
+use ops_core::guard::unanswered;
 use ops_core::ident::CallId;
 use ops_core::record::{Intent, Record};
 use ops_core::time::Span;
@@ -123,9 +124,7 @@ impl Gate<'_> {
         match answer {
             Some(true) => Finished::Reply(Ok(json!(true))),
             Some(false) => stop(Fault::new(Code::DECLINED, "declined").detail(text)),
-            None => {
-                stop(Fault::new(Code::DECLINED, "there is no terminal to confirm on").detail(text))
-            }
+            None => stop(unanswered().detail(text)),
         }
     }
 }

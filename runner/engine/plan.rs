@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::hands::{Attendant, Hands};
+use super::refusals::{Refusals, located, of_command};
 use super::replay::Known;
 use super::timers::PlanClock;
 use crate::sys::world::{Local, Unwatched};
@@ -106,6 +107,9 @@ impl<'a> PlanBackend<'a> {
         if ready.reads_only && effect > Effect::Reads {
             return Finished::Stop(Box::new(in_preconditions(&ready)));
         }
+        if let Some(fault) = of_command(&ready) {
+            return Finished::Stop(Box::new(fault));
+        }
         if effect == Effect::Reads {
             if ready.request.call == "time.now" {
                 return self.plan(&ready, effect, false, json!(self.now.0));
@@ -120,7 +124,12 @@ impl<'a> PlanBackend<'a> {
             if self.touched(&spec.reads()) {
                 return self.plan(&ready, effect, false, later);
             }
-            return match self.hands.perform(&ready.call, &ready.common, &Unwatched).await {
+            let refused = Refusals::default();
+            let reply = self.hands.perform(&ready.call, &ready.common, &refused).await;
+            if let Some(fault) = refused.take() {
+                return Finished::Stop(Box::new(located(fault, ready.request.place.as_ref())));
+            }
+            return match reply {
                 Ok(reply) => self.plan(&ready, effect, false, reply),
                 Err(error) => Finished::Reply(Err(error)),
             };

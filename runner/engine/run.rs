@@ -19,6 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::backend::{Backend, Finished, Ready};
 use super::graph::{Bind, Graph};
 use super::idle::Patience;
+use super::refusals::poll_stray;
 use super::replay::Replay;
 use super::skip::{Compared, Completed, Skip};
 use super::step::{StepRun, StepState};
@@ -121,6 +122,13 @@ pub(super) enum Arrival {
     Judged { step: usize, compared: Box<Compared> },
     /// A step's trace is complete.
     Completed { step: usize, end: StepEnd, completed: Completed },
+}
+
+/// What wakes the loop.
+enum Heard {
+    Arrival(Option<Arrival>),
+    Signal,
+    Stray(Fault),
 }
 
 /// The loop's state.
@@ -270,21 +278,33 @@ impl<'a> Run<'a> {
             let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
                 if let Poll::Ready(Some(())) = signals.poll_recv(task) {
-                    return Poll::Ready(None);
+                    return Poll::Ready(Heard::Signal);
                 }
                 loop {
+                    // Before any reply: what a shim says comes before its line's end.
+                    if let Poll::Ready(fault) = poll_stray(world, task) {
+                        return Poll::Ready(Heard::Stray(fault));
+                    }
                     match flying.poll_next_unpin(task) {
-                        Poll::Ready(arrival) => return Poll::Ready(Some(arrival)),
+                        Poll::Ready(arrival) => return Poll::Ready(Heard::Arrival(arrival)),
                         Poll::Pending if turning == 0 && backend.pass_time() => {}
                         Poll::Pending if patience.pass(world, task) => {}
-                        Poll::Pending => return Poll::Pending,
+                        // The channel was perhaps opened just now.
+                        Poll::Pending => match poll_stray(world, task) {
+                            Poll::Ready(fault) => return Poll::Ready(Heard::Stray(fault)),
+                            Poll::Pending => return Poll::Pending,
+                        },
                     }
                 }
             })
             .await;
             match heard {
-                Some(arrival) => return arrival,
-                None => self.interrupt(),
+                Heard::Arrival(arrival) => return arrival,
+                Heard::Signal => self.interrupt(),
+                Heard::Stray(fault) => {
+                    self.halt(self.cx.backend.stray(fault));
+                    return Some(Arrival::Dropped);
+                }
             }
         }
     }

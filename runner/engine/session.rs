@@ -382,7 +382,7 @@ impl Session<'_> {
             Some(true) => Ok(()),
             Some(false) => Err(Box::new(Fault::new(Code::DECLINED, "declined").detail(question))),
             None => Err(Box::new(
-                Fault::new(Code::DECLINED, "there is no terminal to confirm on")
+                guard::unanswered()
                     .detail(question)
                     .help("--yes answers this question; it never answers a typed confirmation"),
             )),

@@ -1,35 +1,61 @@
-//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, its reads and writes
-//! to the trace of its step.
+//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, a shim's refusal to
+//! the audit log too, its reads and writes to the trace of its step. Judges nothing.
 
 use std::rc::Rc;
 
+use ops_core::error::Fault;
 use ops_core::event::Event;
 use ops_core::ident::CallId;
 use ops_core::record::Record;
+use serde_json::json;
 
 use super::backend::Backend;
 use super::gate::Gate;
 use super::hands::Attendant;
+use super::refusals::Refusals;
 use crate::host::recorder::Recorder;
 use crate::sys::fault;
 use crate::sys::world::Watcher;
 
 /// Passes what happens during a call to the journal and the reporter.
 pub(super) struct Watch<'g, 'a> {
-    gate: &'g Gate<'a>,
-    id: CallId,
+    pub(super) gate: &'g Gate<'a>,
+    pub(super) id: CallId,
     recorder: Option<Rc<Recorder>>,
+    /// What stops the call, whatever it replies.
+    pub(super) refused: Refusals,
 }
 
 impl<'g, 'a> Watch<'g, 'a> {
     /// Watches a call.
     pub(super) fn new(gate: &'g Gate<'a>, id: &CallId) -> Watch<'g, 'a> {
         let recorder = gate.cx.skip.and_then(|skip| skip.recorder(&id.path));
-        Watch { gate, id: id.clone(), recorder }
+        Watch { gate, id: id.clone(), recorder, refused: Refusals::default() }
+    }
+}
+
+impl Gate<'_> {
+    /// Writes a shim's refusal into the audit log: of a call, or of something that belongs to none. It stands even where that fails.
+    pub(super) fn audited(&self, id: Option<&CallId>, fault: Fault) -> Fault {
+        let what = json!({
+            "run": self.cx.run.0,
+            "call": id.map(CallId::to_string),
+            "code": fault.code.to_string(),
+            "title": fault.title,
+            "details": fault.details,
+        });
+        match self.cx.keep.audit(self.cx.world.now(), "shim.refused", &what) {
+            Ok(()) => fault,
+            Err(unwritten) => fault.detail(format!("not in the audit log: {}", unwritten.title)),
+        }
     }
 }
 
 impl Watcher for Watch<'_, '_> {
+    fn refused(&self, fault: &Fault) {
+        self.refused.keep(&self.gate.audited(Some(&self.id), fault.clone()));
+    }
+
     fn started(&self, group: i32, start: u64) {
         self.gate.groups.borrow_mut().insert(self.id.clone(), (group, start));
         // The journal's own failure stops the run at its next record.

@@ -10,7 +10,7 @@ use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::fs::Content;
 use ops_core::call::sh::{Declared, Exec, Sh};
 use ops_core::call::{CallSpec, Common};
-use ops_core::error::{CallError, ErrorKind};
+use ops_core::error::{CallError, ErrorKind, Fault};
 use ops_core::shim;
 use ops_core::value::{BLOB_FROM, Handle, LaterRef, Value};
 use serde_json::json;
@@ -123,11 +123,18 @@ async fn run(job: Job<'_>, common: &Common, cx: &HostCx<'_>) -> Result<Value, Ca
     let (stdout, stderr) = (hidden(&secrets, &output.stdout), hidden(&secrets, &output.stderr));
     if !job.ok.map_or(output.code == 0, |ok| ok.contains(&output.code)) {
         let message = format!("`{}` ended with {}", job.about, output.code);
-        return Err(CallError {
+        let error = CallError {
             tool: Some(tool),
             exit: Some(output.code),
             stderr: tail(&stderr),
             ..CallError::new(ErrorKind::Exit, message)
+        };
+        // What the kernel says to a line that is confined.
+        let denied = job.effect == Declared::Reads && error.stderr.contains("ermission denied");
+        return Err(if denied {
+            error.hint("what is declared to read writes below $TMPDIR only; a line that writes files says `effect = \"files\"`")
+        } else {
+            error
         });
     }
     Ok(json!({
@@ -157,6 +164,7 @@ fn prepared(job: &Job<'_>, secrets: &Redactor, cx: &HostCx<'_>) -> Result<Argv, 
         argv.env.push((name.clone(), text));
     }
     argv.env.push((THROUGH_SHIMS.to_owned(), "1".to_owned()));
+    argv.only_reads = job.effect == Declared::Reads;
     argv.stdin = job.stdin.map(|content| known(content, secrets, cx)).transpose()?;
     argv.cwd = job.cwd.map(|cwd| cx.inside(cwd)).transpose()?;
     Ok(argv)
@@ -227,6 +235,9 @@ impl Watcher for Redacted<'_> {
         if !shown.is_empty() {
             self.inner.output(stderr, &shown);
         }
+    }
+    fn refused(&self, fault: &Fault) {
+        self.inner.refused(fault);
     }
     fn ended(&self, code: i32) {
         self.code.set(Some(code));

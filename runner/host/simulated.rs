@@ -2,6 +2,8 @@
 //!
 //! Other tools (a shell, git) really run; while one does, simulated time stands still. The cluster's state is kept in a file between commands.
 
+mod lines;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +11,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::Target;
@@ -19,10 +21,12 @@ use ops_core::time::{Span, Time};
 use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput};
 use serde_json::Value;
 
+use crate::sys::channel::Said;
 use crate::sys::environment::THROUGH_SHIMS;
 use crate::sys::fault;
 use crate::sys::files::Files;
 use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
+use lines::{Line, Lines};
 
 /// Tools that the simulated cluster answers; the others are real.
 const SIMULATED: [&str; 9] = [
@@ -43,12 +47,13 @@ pub struct Simulated {
     state: Option<PathBuf>,
     files: Rc<dyn Files>,
     real: Rc<dyn World>,
-    /// Who works in real time: processes that really run, bodies in a turn. Simulated time stands still.
+    /// Who works in real time: bodies in a turn. Simulated time stands still.
     busy: Cell<u32>,
     tools: RefCell<BTreeMap<ClientId, Slot<LabOutput>>>,
     answers: RefCell<BTreeMap<ClientId, Slot<(u16, Value)>>>,
     timers: RefCell<BTreeMap<TimerId, Slot<()>>>,
     saved_requests: Cell<usize>,
+    lines: Lines,
 }
 
 /// What somebody waits for.
@@ -91,6 +96,7 @@ impl Simulated {
             answers: RefCell::default(),
             timers: RefCell::default(),
             saved_requests,
+            lines: Lines::default(),
         }
     }
 
@@ -132,6 +138,7 @@ impl Simulated {
             fault::point("b6");
         }
         for (client, output) in tools {
+            let Some(output) = self.lines.finished(client, output, &*self.real) else { continue };
             ready(&mut self.tools.borrow_mut(), client, output);
         }
         for (client, answer) in answers {
@@ -258,10 +265,8 @@ impl World for Simulated {
             return Box::pin(self.tool(argv, timeout));
         }
         Box::pin(async move {
-            self.hold();
-            let output = self.real.run(argv, timeout, watcher).await;
-            self.release();
-            output
+            let line = Line::new(self, watcher);
+            self.real.run(argv, timeout, &line).await
         })
     }
 
@@ -309,7 +314,7 @@ impl World for Simulated {
     }
 
     fn pass_time(&self) -> bool {
-        if self.busy.get() > 0 || !self.lab.borrow_mut().step() {
+        if self.busy.get() > 0 || self.lines.work() || !self.lab.borrow_mut().step() {
             return false;
         }
         self.collect();
@@ -322,6 +327,17 @@ impl World for Simulated {
 
     fn release(&self) {
         self.busy.set(self.busy.get().saturating_sub(1));
+    }
+
+    fn poll_said(&self, task: &mut Context<'_>) -> Poll<(Option<i32>, Said)> {
+        loop {
+            let Poll::Ready((group, said)) = self.real.poll_said(task) else {
+                return Poll::Pending;
+            };
+            if let Some(stray) = self.asked(group, said) {
+                return Poll::Ready(stray);
+            }
+        }
     }
 
     fn random(&self) -> u64 {

@@ -1,6 +1,9 @@
-//! Read-only tables: standard libraries, namespaces, what modules return. Lua 5.4 has none, so an empty table stands before the real one.
+//! What recipes may not change: userdata, and tables such as standard libraries, namespaces, what modules return. Lua 5.4 has no read-only
+//! tables, so an empty one stands before the real one.
 
-use mlua::{Function, Lua, Table, Value};
+use mlua::{Function, Lua, MetaMethod, Table, UserDataMethods, Value};
+
+use super::text;
 
 /// The key under which the real table stands in the metatable of its stand-in. Recipes can make no metatable with this key.
 const INNER: &str = "__frozen";
@@ -21,12 +24,20 @@ pub(super) fn freeze(lua: &Lua, inner: &Table, missing: Option<Function>) -> mlu
     meta.raw_set(
         "__newindex",
         lua.create_function(|lua, (_, key, _): (Value, Value, Value)| -> mlua::Result<()> {
-            Err(super::text::read_only(lua, &key))
+            Err(text::read_only(lua, &key))
         })?,
     )?;
     let front = lua.create_table()?;
     front.set_metatable(Some(meta))?;
     Ok(front)
+}
+
+/// Refuses every assignment to a field of a userdata.
+pub(super) fn read_only<T: 'static, M: UserDataMethods<T>>(methods: &mut M) {
+    methods.add_meta_method(
+        MetaMethod::NewIndex,
+        |lua, _, (key, _): (Value, Value)| -> mlua::Result<()> { Err(text::read_only(lua, &key)) },
+    );
 }
 
 /// The real table behind a stand-in; the table itself where it is none.

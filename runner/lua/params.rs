@@ -14,7 +14,7 @@ use super::entry::apply;
 use super::sandbox::borrow;
 use super::value::nodes::{ClusterRef, NodeList, NodeRef, Partitions};
 use super::value::{from_json, to_json};
-use super::{raised, text};
+use super::{freeze, raised, text};
 use crate::recipe::{Head, Param, ParamKind};
 
 /// `p`.
@@ -33,12 +33,7 @@ impl UserData for Parameters {
                 }
             }
         });
-        methods.add_meta_method(
-            MetaMethod::NewIndex,
-            |lua, _, (key, _): (Value, Value)| -> mlua::Result<()> {
-                Err(text::read_only(lua, &key))
-            },
-        );
+        freeze::read_only(methods);
         methods.add_meta_method(MetaMethod::ToString, |lua, this, ()| {
             let mut texts = Vec::new();
             for (name, value) in &this.0 {

@@ -12,5 +12,5 @@ pub mod views;
 pub mod wording;
 
 pub use paint::{Colour, Look};
-pub use printer::{Mode, Output, Sink, prompt, prompts_are_seen};
+pub use printer::{Mode, Output, Sink, pass_on, prompt, prompts_are_seen};
 pub use report::Reporter;

@@ -47,6 +47,13 @@ impl Sink for Process {
     }
 }
 
+/// Passes on what a tool printed, byte for byte, to whoever started this process in the tool's place.
+pub fn pass_on(stdout: &[u8], stderr: &[u8]) {
+    // Who does not read it to the end has what he wanted.
+    let _ = Process.out(stdout);
+    let _ = Process.err(stderr);
+}
+
 /// Shows a question on standard error, where it is seen although standard output goes into a pipe.
 pub fn prompt(question: &str) -> std::io::Result<()> {
     let mut err = std::io::stderr().lock();

@@ -36,6 +36,8 @@ struct State {
     changed: usize,
     unchanged: usize,
     failed: usize,
+    /// Calls of a stop that came while they ran.
+    cut: usize,
     replayed: usize,
     /// When this process took the run up.
     began: Time,
@@ -62,6 +64,7 @@ impl Reporter {
                 changed: 0,
                 unchanged: 0,
                 failed: 0,
+                cut: 0,
                 replayed: 0,
                 began: Time(0),
             }),
@@ -210,7 +213,26 @@ impl Reporter {
         }
     }
 
+    /// Calls that a stop cut off: what they printed says perhaps how far they came.
+    fn cut_off(&self, state: &mut State, branch: &Branch) {
+        let open = state.intents.iter().filter(|(id, _)| branch.contains(&id.path));
+        let open: Vec<(CallId, Effect)> =
+            open.map(|(id, intent)| (id.clone(), intent.effect)).collect();
+        for (id, effect) in open {
+            let label = state.label(&id);
+            if effect != Effect::Reads {
+                state.cut += 1;
+                self.call_line(state, &id, "cut off", None);
+            }
+            let shown = state.children.ended(&id, &label, true);
+            self.show_children(shown);
+        }
+    }
+
     fn step_end(&self, state: &mut State, branch: &Branch, how: &StepEnd) {
+        if matches!(how, StepEnd::Stopped { .. }) {
+            self.cut_off(state, branch);
+        }
         let silent = state.steps.get(branch).is_none_or(|s| s.lines == 0);
         let paint = self.output.paint();
         match how {
@@ -356,9 +378,12 @@ impl Reporter {
             None => (String::new(), String::new(), false),
         };
         let mut counts = Vec::new();
-        for (number, word) in
-            [(state.changed, "changed"), (state.unchanged, "unchanged"), (state.failed, "failed")]
-        {
+        for (number, word) in [
+            (state.changed, "changed"),
+            (state.unchanged, "unchanged"),
+            (state.failed, "failed"),
+            (state.cut, "cut off"),
+        ] {
             if number > 0 {
                 counts.push(format!("{number} {word}"));
             }
@@ -373,7 +398,8 @@ impl Reporter {
         let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
         let lead = if self.output.look().terminal { "\n" } else { "" };
         self.output.result(&format!("{lead}{}\n", parts.join("   ")));
-        if wording::ending(exit) == "refused" && state.changed == 0 && state.failed == 0 {
+        let untouched = state.changed + state.failed + state.cut == 0;
+        if wording::ending(exit) == "refused" && untouched {
             self.output.result("Nothing was changed.\n");
         }
     }

@@ -7,6 +7,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use super::channel::{Printed, Said};
 
 /// A variable on an argv: what starts sees the shims first on its PATH, so that every tool inside is judged. Children see it too.
 pub const THROUGH_SHIMS: &str = "OPS_SHIMS";
@@ -63,6 +66,22 @@ pub trait Shims: std::fmt::Debug {
     /// # Errors
     /// As the system says. Then nothing starts: without shims it would find the tools themselves.
     fn ready(&self) -> io::Result<Inside>;
+
+    /// Asked behind each such start: that nobody has moved, replaced or removed them meanwhile.
+    ///
+    /// # Errors
+    /// What is no longer as it was made.
+    fn intact(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The next thing that one of them says.
+    fn poll_said(&self, _task: &mut Context<'_>) -> Poll<Said> {
+        Poll::Pending
+    }
+
+    /// Answers one with what its tool would have printed.
+    fn answer(&self, _said: Said, _printed: &Printed) {}
 }
 
 /// What a child finds that starts through the shims.
@@ -72,6 +91,10 @@ pub struct Inside {
     pub folder: PathBuf,
     /// Variables beside the scrubbed environment.
     pub vars: Vec<(&'static str, PathBuf)>,
+    /// A folder for what they leave lying: what is declared to read only writes nowhere else.
+    pub scratch: PathBuf,
+    /// Variables that lead there, for those.
+    pub scratch_vars: Vec<(&'static str, PathBuf)>,
 }
 
 /// The environment of children, and the programs on its PATH.
@@ -113,6 +136,11 @@ impl Environment {
     /// As the shims say.
     pub fn inside(&self) -> io::Result<Option<Inside>> {
         self.shims.as_ref().map(|shims| shims.ready()).transpose()
+    }
+
+    /// The shims, where this environment has some.
+    pub fn shims(&self) -> Option<&dyn Shims> {
+        self.shims.as_deref()
     }
 
     /// The program of that name; looked up once per run. A name with a `/` is a path from `root`. Inside the shims, a shim of that name wins.
@@ -213,7 +241,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let real = program(&dir.path().join("bin"), "talosctl");
         let shim = program(&dir.path().join("shims"), "talosctl");
-        let inside = Inside { folder: dir.path().join("shims"), vars: Vec::new() };
+        let inside = Inside { folder: dir.path().join("shims"), ..Inside::default() };
         let bin = dir.path().join("bin");
         let found = environment(&[("PATH", bin.to_str().unwrap())], None);
         assert_eq!(found.find("talosctl", dir.path(), None), Some(real));
@@ -223,7 +251,7 @@ mod tests {
     #[test]
     fn inside_the_shims_their_folder_is_first_on_path_and_their_variables_are_set() {
         let vars = vec![("KUBECONFIG", PathBuf::from("/private/kubeconfig"))];
-        let inside = Inside { folder: "/shims".into(), vars };
+        let inside = Inside { folder: "/shims".into(), vars, ..Inside::default() };
         let environment = environment(&[("PATH", "/usr/bin:/bin"), ("KUBECONFIG", "/other")], None);
         let left: Vec<_> = environment.vars(Some(&inside)).collect();
         assert!(left.contains(&(OsStr::new("PATH"), "/shims:/usr/bin:/bin".into())), "{left:?}");

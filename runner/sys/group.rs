@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Read;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, getpgrp, kill_process_group, test_kill_process_group};
 
 /// Whether process groups of an earlier run still live. Nothing is settled while they do.
 pub trait Groups {
@@ -52,12 +52,31 @@ pub fn start_time(pid: i32) -> u64 {
     stat(pid).map_or(0, |stat| stat.started)
 }
 
+/// The process group of a process and of those that it descends from, nearest first; nothing where the system does not say.
+pub(super) fn ancestry(pid: i32) -> impl Iterator<Item = i32> {
+    // Deeper than any shell line; a number that was used again could make a circle.
+    const DEEPEST: usize = 64;
+    std::iter::successors(stat(pid), |child| stat(child.parent)).take(DEEPEST).map(|s| s.group)
+}
+
 /// Sends a signal to every process of a group; nothing happens where none lives.
 pub(super) fn signal(group: i32, signal: Signal) {
     if let Some(pid) = number(group) {
         // The only failure that can happen to one's own children is that they are gone.
         let _ = kill_process_group(pid, signal);
     }
+}
+
+/// Asks every process of a group to end, unless it is this one's own.
+pub(super) fn end_other(group: i32) {
+    if number(group).is_some_and(|group| group != getpgrp()) {
+        signal(group, Signal::TERM);
+    }
+}
+
+/// Asks every process of this one's own group to end, itself among them.
+pub fn end_own_group() {
+    let _ = kill_process_group(getpgrp(), Signal::TERM);
 }
 
 fn exists(group: i32) -> bool {
@@ -72,6 +91,7 @@ fn number(group: i32) -> Option<Pid> {
 struct Stat {
     pid: i32,
     state: char,
+    parent: i32,
     group: i32,
     started: u64,
 }
@@ -86,6 +106,7 @@ fn stat(pid: i32) -> Option<Stat> {
     Some(Stat {
         pid,
         state: fields.first()?.chars().next()?,
+        parent: fields.get(1)?.parse().ok()?,
         group: fields.get(2)?.parse().ok()?,
         started: fields.get(19)?.parse().ok()?,
     })

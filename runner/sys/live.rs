@@ -1,9 +1,12 @@
 //! The live world: this machine's processes, the real Kubernetes API, the wall clock. Knows nothing of recipes or guards.
 
+use std::task::{Context, Poll};
+
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::Target;
 use ops_core::time::{Span, Time};
 
+use super::channel::{Printed, Said};
 use super::kube::KubeClients;
 use super::process::Processes;
 use super::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
@@ -51,6 +54,14 @@ impl World for Live {
 
     fn sleep(&self, span: Span) -> Local<'_, ()> {
         Box::pin(tokio::time::sleep(clock::duration(span)))
+    }
+
+    fn poll_said(&self, task: &mut Context<'_>) -> Poll<(Option<i32>, Said)> {
+        self.processes.poll_said(task)
+    }
+
+    fn answer(&self, said: Said, printed: &Printed) {
+        self.processes.answer(said, printed);
     }
 
     fn random(&self) -> u64 {

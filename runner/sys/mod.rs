@@ -1,7 +1,9 @@
 //! The operating system behind small seams: processes, files, clock, randomness. Knows nothing of recipes or clusters.
 
 pub mod blobs;
+pub mod channel;
 pub mod clock;
+mod confine;
 pub mod disk;
 pub mod environment;
 pub mod fault;

@@ -2,16 +2,18 @@
 //!
 //! The only place that starts processes. No `pre_exec`: it would fork the whole engine instead of spawning.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use ops_core::argv::{Argv, ToolOutput};
+use ops_core::error::{Code, Fault};
 use ops_core::time::Span;
 use ops_core::value::REPLY_MAX;
 use rustix::process::Signal;
@@ -20,6 +22,8 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
+use super::channel::{Printed, Said, Waiting};
+use super::confine::Confined;
 use super::environment::{Environment, THROUGH_SHIMS};
 use super::world::{ToolFailure, Watcher};
 use super::{clock, fault, group};
@@ -32,6 +36,8 @@ pub struct Processes {
     environment: Environment,
     limits: ProcessLimits,
     running: RefCell<BTreeMap<i32, Rc<Running>>>,
+    /// Made for the first process that only reads.
+    confined: OnceCell<Confined>,
 }
 
 /// How patient and how roomy.
@@ -53,12 +59,49 @@ impl Default for ProcessLimits {
 struct Running {
     interrupts: Cell<u32>,
     changed: Notify,
+    /// The first refusal, until the watcher has it.
+    refused: RefCell<Option<Fault>>,
+    ending: Cell<bool>,
+    /// Groups between the one that was started and a shim that refused: a shell with job control, `setsid`.
+    further: RefCell<BTreeSet<i32>>,
+    /// Shims that refused wait until all of it is over, so that the line does not go on behind them.
+    waiting: RefCell<Vec<Waiting>>,
+}
+
+impl Running {
+    /// A shim inside refused: the first ends all of it, further ones only add what is between them and the line.
+    fn refuse(&self, fault: Fault, said: Said, between: &[i32]) {
+        self.further.borrow_mut().extend(between);
+        self.waiting.borrow_mut().push(said.keep_waiting());
+        if self.ending.replace(true) {
+            for group in between {
+                group::signal(*group, Signal::TERM);
+            }
+            return;
+        }
+        *self.refused.borrow_mut() = Some(fault);
+        self.interrupts.set(self.interrupts.get().max(1));
+        self.changed.notify_one();
+    }
+
+    /// Hands the first refusal on.
+    fn tell(&self, watcher: &dyn Watcher) {
+        if let Some(fault) = self.refused.take() {
+            watcher.refused(&fault);
+        }
+    }
 }
 
 impl Processes {
     /// Processes with this environment and root.
     pub fn new(root: PathBuf, environment: Environment, limits: ProcessLimits) -> Processes {
-        Processes { root, environment, limits, running: RefCell::default() }
+        Processes {
+            root,
+            environment,
+            limits,
+            running: RefCell::default(),
+            confined: OnceCell::new(),
+        }
     }
 
     /// Where a program is, as `run` would find it.
@@ -74,6 +117,35 @@ impl Processes {
         if let Some(running) = self.running.borrow().get(&group) {
             running.interrupts.set(running.interrupts.get() + if hard { 2 } else { 1 });
             running.changed.notify_one();
+        }
+    }
+
+    /// What a shim says. A refusal ends the group that it came from, as an interrupt would. What is no refusal is returned with its group, and
+    /// what belongs to no running one without: its own group is asked to end.
+    pub fn poll_said(&self, task: &mut Context<'_>) -> Poll<(Option<i32>, Said)> {
+        let Some(shims) = self.environment.shims() else { return Poll::Pending };
+        loop {
+            let Poll::Ready(said) = shims.poll_said(task) else { return Poll::Pending };
+            let running = self.running.borrow();
+            let ancestry: Vec<i32> = said.pid.map(group::ancestry).into_iter().flatten().collect();
+            let line = ancestry.iter().position(|group| running.contains_key(group));
+            let group = line.map(|at| ancestry[at]);
+            let (Some(running), Some(fault)) =
+                (group.and_then(|g| running.get(&g)), said.message.fault())
+            else {
+                if let (None, Some(own)) = (group, ancestry.first()) {
+                    group::end_other(*own);
+                }
+                return Poll::Ready((group, said));
+            };
+            running.refuse(fault, said, &ancestry[..line.unwrap_or_default()]);
+        }
+    }
+
+    /// Answers a shim with what its tool would have printed.
+    pub fn answer(&self, said: Said, printed: &Printed) {
+        if let Some(shims) = self.environment.shims() {
+            shims.answer(said, printed);
         }
     }
 
@@ -121,6 +193,8 @@ impl Processes {
                 biased;
                 _ = &mut streams, if !end.streams => end.streams = true,
                 status = child.wait(), if end.status.is_none() => {
+                    // No line is left that could go on behind them.
+                    held.running.waiting.take();
                     // `wait` fails only where somebody else reaped the child; with its code lost, it is no success.
                     end.status = Some(status.unwrap_or_else(|_| ExitStatus::from_raw(1 << 8)));
                     match end.stage {
@@ -128,20 +202,21 @@ impl Processes {
                             (end.stage, timer) = (Stage::Lingering, Some(Instant::now() + grace));
                         }
                         // A child that it forked while the signal was under way has not seen it.
-                        Stage::Signalled => group::signal(leader, Signal::TERM),
+                        Stage::Signalled => held.signal(Signal::TERM),
                         Stage::Lingering | Stage::Killed | Stage::GivenUp => {}
                     }
                 }
                 () = held.running.changed.notified() => {
+                    held.running.tell(watcher);
                     end.interrupted = true;
                     let first = held.running.interrupts.get() == 1 && end.stage < Stage::Signalled;
-                    group::signal(leader, if first { Signal::TERM } else { Signal::KILL });
+                    held.signal(if first { Signal::TERM } else { Signal::KILL });
                     end.stage = if first { Stage::Signalled } else { Stage::Killed };
                     timer = Some(Instant::now() + grace);
                 }
                 () = sleep_until(timer.unwrap_or(started)), if timer.is_some() => {
                     timer = Some(Instant::now() + grace);
-                    end.expire(leader);
+                    end.expire(&held);
                     if end.stage == Stage::GivenUp {
                         break;
                     }
@@ -150,6 +225,12 @@ impl Processes {
             if end.streams && end.status.is_some() {
                 break;
             }
+        }
+        held.running.tell(watcher);
+        if let Some(shims) = self.environment.shims().filter(|_| through_shims(argv))
+            && let Err(error) = shims.intact()
+        {
+            watcher.refused(&tampered(&error));
         }
         held.release(end.status.is_some());
         fault::point("b7");
@@ -162,8 +243,7 @@ impl Processes {
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
     fn spawn(&self, argv: &Argv) -> Result<Child, ToolFailure> {
         let refused = |message: String| ToolFailure::Start { tool: argv.tool.clone(), message };
-        let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
-        let inside = if through_shims {
+        let inside = if through_shims(argv) {
             self.environment.inside().map_err(|error| refused(format!("the shims: {error}")))?
         } else {
             None
@@ -177,18 +257,33 @@ impl Processes {
             return Err(refused(format!("its working directory {} is no folder", cwd.display())));
         }
         let stdin = if argv.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
-        Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(&argv.args)
             .current_dir(cwd)
             .env_clear()
             .envs(self.environment.vars(inside.as_ref()))
+            .envs(inside.iter().filter(|_| argv.only_reads).flat_map(|i| i.scratch_vars.clone()))
             .envs(argv.env.iter().map(|(name, value)| (name, value)))
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| refused(error.to_string()))
+            .process_group(0);
+        let started = match &inside {
+            Some(inside) if argv.only_reads => {
+                self.confined(&inside.scratch).and_then(|confined| confined.spawn(command))
+            }
+            _ => command.spawn(),
+        };
+        started.map_err(|error| refused(error.to_string()))
+    }
+
+    fn confined(&self, scratch: &Path) -> io::Result<&Confined> {
+        if let Some(confined) = self.confined.get() {
+            return Ok(confined);
+        }
+        let made = Confined::below(scratch)?;
+        Ok(self.confined.get_or_init(|| made))
     }
 }
 
@@ -226,15 +321,15 @@ struct Ending {
 
 impl Ending {
     /// The timer of this stage has passed.
-    fn expire(&mut self, group: i32) {
+    fn expire(&mut self, held: &Held<'_>) {
         self.stage = match self.stage {
             Stage::Running | Stage::Lingering => {
                 self.timed_out |= self.stage == Stage::Running;
-                group::signal(group, Signal::TERM);
+                held.signal(Signal::TERM);
                 Stage::Signalled
             }
             Stage::Signalled => {
-                group::signal(group, Signal::KILL);
+                held.signal(Signal::KILL);
                 Stage::Killed
             }
             Stage::Killed | Stage::GivenUp => Stage::GivenUp,
@@ -279,6 +374,14 @@ impl<'a> Held<'a> {
         Held { processes, group, running, ended: Cell::new(false) }
     }
 
+    /// Signals the group, and those that a refused command had made its own.
+    fn signal(&self, signal: Signal) {
+        group::signal(self.group, signal);
+        for group in &*self.running.further.borrow() {
+            group::signal(*group, signal);
+        }
+    }
+
     fn release(&self, ended: bool) {
         self.ended.set(ended);
     }
@@ -288,7 +391,7 @@ impl Drop for Held<'_> {
     fn drop(&mut self) {
         self.processes.running.borrow_mut().remove(&self.group);
         if !self.ended.get() {
-            group::signal(self.group, Signal::KILL);
+            self.signal(Signal::KILL);
         }
     }
 }
@@ -334,6 +437,16 @@ async fn pump(
         kept.borrow_mut().take(stderr, &chunk);
         chunk.clear();
     }
+}
+
+fn through_shims(argv: &Argv) -> bool {
+    argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS)
+}
+
+/// What a line could hide by this nobody knows.
+fn tampered(error: &io::Error) -> Fault {
+    Fault::new(Code::SHIM, format!("a shell line changed the shims of its run: {error}"))
+        .detail("Whether one of them refused something meanwhile is not known.")
 }
 
 fn code_of(status: ExitStatus) -> i32 {

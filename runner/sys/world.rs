@@ -4,11 +4,15 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::call::Target;
+use ops_core::error::Fault;
 use ops_core::time::{Span, Time};
 use serde_json::Value;
+
+use super::channel::{Printed, Said};
 
 /// A boxed future on the engine's thread.
 pub type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -21,6 +25,8 @@ pub trait Watcher {
     fn output(&self, _stderr: bool, _bytes: &[u8]) {}
     /// It ended with this code (128 + n by signal n), whatever becomes of its output.
     fn ended(&self, _code: i32) {}
+    /// A shim inside it refused a command. The process is being ended, and nothing that it did otherwise is a success any more.
+    fn refused(&self, _fault: &Fault) {}
 }
 
 /// Watches nothing.
@@ -138,6 +144,15 @@ pub trait World {
 
     /// Ends one `hold`.
     fn release(&self) {}
+
+    /// What a shim said that no running process answers for, with the group of the one that it belongs to if there is one. A refusal of a
+    /// running process goes to its watcher.
+    fn poll_said(&self, _task: &mut Context<'_>) -> Poll<(Option<i32>, Said)> {
+        Poll::Pending
+    }
+
+    /// Answers a shim with what its tool would have printed.
+    fn answer(&self, _said: Said, _printed: &Printed) {}
 
     /// 64 random bits.
     fn random(&self) -> u64;

@@ -21,6 +21,7 @@ mod patch;
 mod resume;
 mod secret_output;
 mod shim_reads;
+mod shim_refusals;
 mod shim_tools;
 mod shim_ways_around;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]

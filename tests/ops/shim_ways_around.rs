@@ -33,10 +33,40 @@ fn a_write_is_refused_however_the_shell_comes_to_it() {
         // Another program's links are no shims of a run.
         "mkdir own; ln \"$(command -v kubectl)\" own/ || ln -s \"$(command -v kubectl)\" own/; PATH=own:$PATH kubectl delete node w-1",
         "kubectl get nodes $'\\xff'",
+        // What redirects a tool, makes it run something else, or makes it believe another server.
+        "KUBECONFIG=one:two kubectl get nodes",
+        "export KUBECONFIG=/dev/stdin; kubectl get nodes",
+        "TALOSCONFIG=/dev/null talosctl -n 10.20.30.21 version",
+        "TALOS_HOME=$PWD talosctl -n 10.20.30.21 version",
+        "KUBERC=$PWD/kuberc kubectl get nodes",
+        "KUBECTL_EXTERNAL_DIFF='touch reached' kubectl diff -f x.yaml",
+        "KUBERNETES_SERVICE_HOST=10.9.9.9 KUBERNETES_SERVICE_PORT=443 kubectl get nodes",
+        "HELM_KUBEAPISERVER=https://10.9.9.9 helm list",
+        "HELM_KUBEINSECURE_SKIP_TLS_VERIFY=1 helm list",
+        "HELM_DRIVER=sql HELM_DRIVER_SQL_CONNECTION_STRING=x helm list",
+        "HELM_PLUGINS=$PWD helm evil",
+        "kubectl get nodes --insecure-skip-tls-verify",
+        "kubectl get nodes --kubeconfig=",
+        "kubectl get nodes --context ''",
+        "kubectl --context home --context other get nodes",
+        "helm template x . --post-renderer f",
+        "kubectl kustomize . -o f",
+        "kubectl neat",
+        "kubectl @response-file",
+        "xargs kubectl <<< 'delete node w-1'",
+        "kubectl $(echo delete) node w-1",
+        "kubectl $'d\\x65lete' node w-1",
+        "kubectl {get,delete,node} w-1 --raw=/x",
+        "a=(kubectl delete node w-1); \"${a[@]}\"",
+        "printf 'kubectl delete node w-1\\n' | sh",
+        "source <(echo kubectl delete node w-1)",
+        "awk 'BEGIN { system(\"kubectl delete node w-1\") }'",
+        "sed -n '1e kubectl delete node w-1' ops.toml",
+        "env -S 'kubectl delete node w-1'",
+        "git -c alias.x='!kubectl delete node w-1' x",
     ];
     for way in ways {
-        let ran = tools.shell(&["run"], way).exit(0);
-        assert!(ran.stdout().contains("exit=3"), "{way}\n{}", ran.all());
+        let ran = tools.shell(&["run"], way).exit(3);
         assert!(ran.all().contains("OPS0360"), "{way}\n{}", ran.all());
         assert_eq!(tools.started(), [""; 0], "{way}");
     }
@@ -46,9 +76,6 @@ fn a_write_is_refused_however_the_shell_comes_to_it() {
 fn a_write_reaches_nothing_by_other_ways_to_a_shim() {
     let tools = Tools::new();
     let ways = [
-        // `xargs` and `find` end with codes of their own.
-        "echo node w-1 | xargs kubectl delete",
-        "find . -maxdepth 0 -exec kubectl delete node w-1 ';' | grep .",
         "unset PATH; kubectl delete node w-1",
         // Under any other name it is `ops`, which has no such recipe.
         "ln -sf \"$(command -v kubectl)\" k; ./k delete node w-1",
@@ -64,10 +91,22 @@ fn a_write_reaches_nothing_by_other_ways_to_a_shim() {
 #[test]
 fn without_its_shims_no_further_shell_starts() {
     let tools = Tools::new();
-    let body = "sh 'rm \"$(command -v kubectl)\"' sh 'kubectl delete node w-1'";
-    let ran = tools.body(&["run"], body).exit(1);
-    assert!(ran.all().contains("the shims: that of `kubectl` is gone"), "{}", ran.all());
+    for removal in ["rm \"$(command -v kubectl)\"", "rm -r \"${KUBECONFIG%/*}\""] {
+        let body = format!("sh '{removal}' sh 'kubectl delete node w-1'");
+        let ran = tools.body(&["run"], &body).exit(3);
+        assert!(ran.all().contains("changed the shims of its run"), "{}", ran.all());
+    }
     assert_eq!(tools.started(), [""; 0]);
+}
+
+#[test]
+fn a_tool_under_another_name_is_not_seen() {
+    let tools = Tools::new();
+    for name in ["kubectl-1.36", "oc", "kubectl-neat"] {
+        let line = format!("ln -sf kubectl fakes/{name}; {name} delete node w-1");
+        let _ = tools.shell(&["run"], &line).exit(0);
+        assert_eq!(tools.started(), [format!("{name} [delete] [node] [w-1]")]);
+    }
 }
 
 #[test]

@@ -1,17 +1,20 @@
 //! The private folder of a run's children: `bin` with a link to this program under each tool's name, and the client configs of the pinned
-//! cluster. Made when the first of them starts, gone with the run.
+//! cluster, and the channel by which shims speak to this process. Made when the first of them starts, gone with the run.
 
 use std::cell::OnceCell;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
 
 use ops_core::shim;
 use tempfile::TempDir;
 
 use super::pinned::{self, Pinned};
+use crate::sys::channel::{Channel, Printed, Said, Stamp, stamp};
 use crate::sys::environment::{Inside, Shims, inode};
+use crate::sys::redact::Redactor;
 
 const PREFIX: &str = "shims-";
 
@@ -21,20 +24,24 @@ pub(in crate::cli) struct Folder {
     /// Where it is made: the state folder, which is the user's alone.
     state: PathBuf,
     pinned: Pinned,
+    redactor: Redactor,
     made: OnceCell<Made>,
 }
 
 #[derive(Debug)]
 struct Made {
     dir: TempDir,
+    channel: Channel,
+    /// Folders and channel as they were made.
+    stamp: [Stamp; 3],
     /// Locked as long as the run lives: who finds it free may clear up behind a run that was killed.
     _lock: File,
 }
 
 impl Folder {
     /// Shims below this state folder, for children that may read this cluster.
-    pub(in crate::cli) fn new(state: PathBuf, pinned: Pinned) -> Folder {
-        Folder { state, pinned, made: OnceCell::new() }
+    pub(in crate::cli) fn new(state: PathBuf, pinned: Pinned, redactor: Redactor) -> Folder {
+        Folder { state, pinned, redactor, made: OnceCell::new() }
     }
 
     fn make(&self) -> io::Result<Made> {
@@ -54,7 +61,22 @@ impl Folder {
             fs::hard_link(&own, &shim).or_else(|_| symlink(&own, &shim))?;
         }
         self.pinned.write(dir.path())?;
-        Ok(Made { dir, _lock: lock })
+        let talk = super::talk(dir.path());
+        for folder in [&talk, &scratch(dir.path())] {
+            fs::create_dir(folder)?;
+        }
+        let channel = Channel::open(&talk, self.redactor.clone())?;
+        let stamp = stamp(&bin, &talk)?;
+        Ok(Made { dir, channel, stamp, _lock: lock })
+    }
+
+    fn unmoved(made: &Made) -> io::Result<()> {
+        let private = made.dir.path();
+        if stamp(&private.join("bin"), &super::talk(private))? == made.stamp {
+            Ok(())
+        } else {
+            Err(io::Error::other("something was moved or replaced"))
+        }
     }
 }
 
@@ -75,10 +97,35 @@ impl Shims for Folder {
                 format!("that of `{tool}` is gone"),
             ));
         }
+        Folder::unmoved(made)?;
         // A recipe may have made or renewed them since the last start.
         self.pinned.refresh(private)?;
-        Ok(Inside { folder: bin, vars: pinned::variables(private).into() })
+        let scratch = scratch(private);
+        // kubectl would keep what it learns of an API below the user's home.
+        let scratch_vars =
+            vec![("TMPDIR", scratch.clone()), ("KUBECACHEDIR", scratch.join("kube"))];
+        let vars = pinned::variables(private).into();
+        Ok(Inside { folder: bin, vars, scratch, scratch_vars })
     }
+
+    fn intact(&self) -> io::Result<()> {
+        self.made.get().map_or(Ok(()), Folder::unmoved)
+    }
+
+    fn poll_said(&self, task: &mut Context<'_>) -> Poll<Said> {
+        self.made.get().map_or(Poll::Pending, |made| made.channel.poll_said(task))
+    }
+
+    fn answer(&self, said: Said, printed: &Printed) {
+        if let Some(made) = self.made.get() {
+            made.channel.answer(said, printed);
+        }
+    }
+}
+
+/// Where children leave temporary files; gone with the run.
+fn scratch(private: &Path) -> PathBuf {
+    private.join("tmp")
 }
 
 /// Removes what runs left behind that were killed. What cannot be removed is nobody's obstacle.

@@ -60,9 +60,7 @@ impl Pinned {
     pub(super) fn refresh(&self, private: &Path) -> io::Result<()> {
         for (name, path) in variables(private) {
             // Nothing real is reached from the lab, and its own files lead nowhere.
-            let config = self.document(name).filter(|_| !self.lab);
-            let folder = self.location(name).parent().unwrap_or(private);
-            match config.and_then(|document| alone(name, &document, &self.context, folder)) {
+            match self.config(name, private).filter(|_| !self.lab) {
                 Some(config) => keep(&path, &serde_json::to_vec_pretty(&config)?)?,
                 None => match fs::remove_file(&path) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -71,6 +69,18 @@ impl Pinned {
             }
         }
         Ok(())
+    }
+
+    /// The private client configs by path, as they would stand there outside the lab.
+    pub(super) fn configs(&self, private: &Path) -> impl Iterator<Item = (PathBuf, String)> {
+        variables(private)
+            .into_iter()
+            .filter_map(|(name, path)| Some((path, self.config(name, private)?.to_string())))
+    }
+
+    fn config(&self, name: &str, private: &Path) -> Option<Value> {
+        let folder = self.location(name).parent().unwrap_or(private);
+        alone(name, &self.document(name)?, &self.context, folder)
     }
 
     /// Whether a target that a command names is the pinned cluster.

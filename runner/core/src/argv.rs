@@ -20,6 +20,9 @@ pub struct Argv {
     /// Working directory; the repository's root where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<String>,
+    /// It is declared to change nothing: where the kernel can, it is kept from writing files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_reads: bool,
 }
 
 impl Argv {

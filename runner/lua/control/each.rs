@@ -125,16 +125,8 @@ pub(in crate::lua) fn each(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUserD
     let here = Here::new(lua, "each")?;
     let mut args = method(lua, "each", args)?.into_iter();
     let items = items(&here, "each", args.next().as_ref())?;
-    let mut next = args.next();
-    let table = match &next {
-        Some(Value::Table(table)) => Some(table.clone()),
-        _ => None,
-    };
-    if table.is_some() {
-        next = args.next();
-    }
     let known = ["jobs", "key", "allow_empty", "keep_going"];
-    let options = Options::new(&here, "each", table, &known)?;
+    let (options, next) = Options::and_next(&here, "each", args, &known)?;
     let jobs = options.count("jobs", 1)?;
     let by = options.get::<Function>("key", "a function")?;
     let keep_going = options.get::<bool>("keep_going", "true or false")?.unwrap_or(false);

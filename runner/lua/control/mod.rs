@@ -117,6 +117,20 @@ pub(super) struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
+    /// The options that may stand next, and the argument behind them.
+    pub(super) fn and_next(
+        here: &'a Here,
+        what: &str,
+        mut args: impl Iterator<Item = Value>,
+        known: &[&str],
+    ) -> mlua::Result<(Options<'a>, Option<Value>)> {
+        let (table, next) = match args.next() {
+            Some(Value::Table(table)) => (Some(table), args.next()),
+            next => (None, next),
+        };
+        Ok((Options::new(here, what, table, known)?, next))
+    }
+
     /// Checks that no key is unknown.
     pub(super) fn new(
         here: &'a Here,

@@ -26,16 +26,8 @@ pub(in crate::lua) fn rolling(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUs
         Some(list) => list.refs(),
         None => return Err(here.wrong("rolling", "`cx:rolling` takes a list of nodes first")),
     };
-    let mut next = args.next();
-    let table = match &next {
-        Some(Value::Table(table)) => Some(table.clone()),
-        _ => None,
-    };
-    if table.is_some() {
-        next = args.next();
-    }
     let known = ["order", "max_workers", "on_failure", "allow_empty"];
-    let options = Options::new(&here, "rolling", table, &known)?;
+    let (options, next) = Options::and_next(&here, "rolling", args, &known)?;
     let order = word(&here, &options, "order", &ORDERS)?;
     let ask = word(&here, &options, "on_failure", &["stop", "ask"])? == "ask";
     let max_workers = options.count("max_workers", 1)?;

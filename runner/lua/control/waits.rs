@@ -54,16 +54,9 @@ pub(in crate::lua) fn timeout(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUs
 /// `cx:retry({ times, backoff, kinds }, fn)`. Never after a destroying call.
 pub(in crate::lua) fn retry(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUserData> {
     let here = Here::new(lua, "retry")?;
-    let mut args = method(lua, "retry", args)?.into_iter();
-    let mut next = args.next();
-    let table = match &next {
-        Some(Value::Table(table)) => Some(table.clone()),
-        _ => None,
-    };
-    if table.is_some() {
-        next = args.next();
-    }
-    let options = Options::new(&here, "retry", table, &["times", "backoff", "kinds"])?;
+    let args = method(lua, "retry", args)?.into_iter();
+    let known = ["times", "backoff", "kinds"];
+    let (options, next) = Options::and_next(&here, "retry", args, &known)?;
     let times = options.count("times", 5)?;
     let backoff = options.span("backoff", Span::secs(2))?;
     let kinds = match options.get::<Value>("kinds", "a list of kinds")? {
@@ -109,15 +102,7 @@ pub(in crate::lua) fn wait_until(lua: &Lua, args: MultiValue) -> mlua::Result<An
         Some(Value::String(about)) => about.to_string_lossy(),
         _ => return Err(here.wrong("wait_until", "`cx:wait_until` says first what it waits for")),
     };
-    let mut next = args.next();
-    let table = match &next {
-        Some(Value::Table(table)) => Some(table.clone()),
-        _ => None,
-    };
-    if table.is_some() {
-        next = args.next();
-    }
-    let options = Options::new(&here, "wait_until", table, &["every", "timeout"])?;
+    let (options, next) = Options::and_next(&here, "wait_until", args, &["every", "timeout"])?;
     let every = options.span("every", Span::secs(5))?;
     let limit = options.span("timeout", Span::mins(5))?;
     let function = function(&here, "wait_until", next)?;

@@ -8,7 +8,7 @@ use ops_core::value::{Handle, Map, Value as Json};
 
 use super::from_json;
 use crate::lua::body::Body;
-use crate::lua::{raised, text};
+use crate::lua::{freeze, raised, text};
 
 /// Read-only data.
 #[derive(Clone, Debug)]
@@ -110,12 +110,7 @@ fn sorted(map: &Map<String, Json>) -> Vec<&String> {
 impl UserData for Data {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| this.index(lua, &key));
-        methods.add_meta_method(
-            MetaMethod::NewIndex,
-            |lua, _, (key, _): (Value, Value)| -> mlua::Result<()> {
-                Err(text::read_only(lua, &key))
-            },
-        );
+        freeze::read_only(methods);
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| {
             Ok(this.value.as_array().map_or(0, Vec::len))
         });

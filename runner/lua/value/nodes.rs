@@ -8,7 +8,7 @@ use ops_core::inventory::{Cluster, Node};
 use ops_core::value::Value as Json;
 
 use super::from_json;
-use crate::lua::{raised, text};
+use crate::lua::{freeze, raised, text};
 
 /// A node of the inventory.
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl UserData for NodeRef {
             let side = |v: &Value| node_name(v).map_or_else(|| text::of(lua, v), Ok);
             Ok(side(&a)? + &side(&b)?)
         });
-        read_only(methods);
+        freeze::read_only(methods);
     }
 }
 
@@ -85,13 +85,6 @@ pub(in crate::lua) fn node_name(value: &Value) -> Option<String> {
         Value::UserData(data) => Some(data.borrow::<NodeRef>().ok()?.name().to_owned()),
         _ => None,
     }
-}
-
-fn read_only<T: 'static, M: UserDataMethods<T>>(methods: &mut M) {
-    methods.add_meta_method(
-        MetaMethod::NewIndex,
-        |lua, _, (key, _): (Value, Value)| -> mlua::Result<()> { Err(text::read_only(lua, &key)) },
-    );
 }
 
 /// Nodes in inventory order.
@@ -211,7 +204,7 @@ impl UserData for NodeList {
             let names = |v: &Value| NodeList::of(lua, v).map(|list| list.names()).ok();
             Ok(names(&a) == names(&b))
         });
-        read_only(methods);
+        freeze::read_only(methods);
     }
 }
 
@@ -236,7 +229,7 @@ impl UserData for Partitions {
         });
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.0.join(", ")));
-        read_only(methods);
+        freeze::read_only(methods);
     }
 }
 
@@ -316,6 +309,6 @@ impl UserData for ClusterRef {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: String| this.field(lua, &key));
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| Ok(this.0.name.clone()));
-        read_only(methods);
+        freeze::read_only(methods);
     }
 }

@@ -4,7 +4,7 @@ use mlua::{Lua, MetaMethod, UserData, UserDataMethods, Value};
 
 use super::data::Data;
 use super::from_json;
-use crate::lua::text;
+use crate::lua::freeze;
 
 /// What the branches of a loop gave, in the order of the list.
 #[derive(Clone, Debug, Default)]
@@ -68,12 +68,7 @@ impl Results {
 impl UserData for Results {
     fn add_methods<M: UserDataMethods<Self>>(methods: &mut M) {
         methods.add_meta_method(MetaMethod::Index, |lua, this, key: Value| this.index(lua, &key));
-        methods.add_meta_method(
-            MetaMethod::NewIndex,
-            |lua, _, (key, _): (Value, Value)| -> mlua::Result<()> {
-                Err(text::read_only(lua, &key))
-            },
-        );
+        freeze::read_only(methods);
         methods.add_meta_method(MetaMethod::Len, |_, this, ()| Ok(this.0.len()));
         methods.add_meta_method(MetaMethod::ToString, |_, this, ()| {
             Ok(this.0.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", "))

@@ -143,71 +143,46 @@ fn settle_cordon(node: &str, wanted: bool, before: &Value, now: &Value) -> Settl
     }
 }
 
-impl CallSpec for Cordon {
-    fn effect(&self) -> Effect {
-        Effect::Mutates
-    }
-    fn scope(&self) -> Scope {
-        Scope::Cluster
-    }
-    fn reads(&self) -> Vec<Subject> {
-        vec![kube_node(&self.node)]
-    }
-    fn writes(&self) -> Vec<Subject> {
-        vec![kube_node(&self.node)]
-    }
-    fn node(&self) -> Option<&str> {
-        Some(&self.node)
-    }
-    fn tool(&self) -> Option<Tool> {
-        Some(KUBECTL)
-    }
-    fn argv(&self, target: &Target) -> Option<Argv> {
-        Some(target.kubectl(&["cordon", &self.node]))
-    }
-    fn witness(&self) -> Witness {
-        Witness::Cordon { node: self.node.clone() }
-    }
-    fn settle(&self, before: &Value, now: &Value) -> Settled {
-        settle_cordon(&self.node, true, before, now)
-    }
-    fn stable(&self) -> &'static [&'static str] {
-        &["changed"]
-    }
+/// The two directions of a cordon: the verb, and whether the node is cordoned when it is done.
+macro_rules! cordon {
+    ($name:ident, $verb:literal, $wanted:literal) => {
+        impl CallSpec for $name {
+            fn effect(&self) -> Effect {
+                Effect::Mutates
+            }
+            fn scope(&self) -> Scope {
+                Scope::Cluster
+            }
+            fn reads(&self) -> Vec<Subject> {
+                vec![kube_node(&self.node)]
+            }
+            fn writes(&self) -> Vec<Subject> {
+                vec![kube_node(&self.node)]
+            }
+            fn node(&self) -> Option<&str> {
+                Some(&self.node)
+            }
+            fn tool(&self) -> Option<Tool> {
+                Some(KUBECTL)
+            }
+            fn argv(&self, target: &Target) -> Option<Argv> {
+                Some(target.kubectl(&[$verb, &self.node]))
+            }
+            fn witness(&self) -> Witness {
+                Witness::Cordon { node: self.node.clone() }
+            }
+            fn settle(&self, before: &Value, now: &Value) -> Settled {
+                settle_cordon(&self.node, $wanted, before, now)
+            }
+            fn stable(&self) -> &'static [&'static str] {
+                &["changed"]
+            }
+        }
+    };
 }
 
-impl CallSpec for Uncordon {
-    fn effect(&self) -> Effect {
-        Effect::Mutates
-    }
-    fn scope(&self) -> Scope {
-        Scope::Cluster
-    }
-    fn reads(&self) -> Vec<Subject> {
-        vec![kube_node(&self.node)]
-    }
-    fn writes(&self) -> Vec<Subject> {
-        vec![kube_node(&self.node)]
-    }
-    fn node(&self) -> Option<&str> {
-        Some(&self.node)
-    }
-    fn tool(&self) -> Option<Tool> {
-        Some(KUBECTL)
-    }
-    fn argv(&self, target: &Target) -> Option<Argv> {
-        Some(target.kubectl(&["uncordon", &self.node]))
-    }
-    fn witness(&self) -> Witness {
-        Witness::Cordon { node: self.node.clone() }
-    }
-    fn settle(&self, before: &Value, now: &Value) -> Settled {
-        settle_cordon(&self.node, false, before, now)
-    }
-    fn stable(&self) -> &'static [&'static str] {
-        &["changed"]
-    }
-}
+cordon!(Cordon, "cordon", true);
+cordon!(Uncordon, "uncordon", false);
 
 /// `kube.drain { node, … }`: cordons a node and evicts its pods; budgets are respected unless the call says otherwise, and then it destroys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

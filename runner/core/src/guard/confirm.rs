@@ -60,12 +60,12 @@ impl Question {
     /// Any other words, or none because there was no terminal.
     pub fn answer(self, typed: Option<&str>) -> Result<Confirmed, Box<Fault>> {
         let Some(typed) = typed else {
-            return Err(Box::new(declined("there is no terminal to confirm on", &self.words)));
+            return Err(Box::new(typed_for(unanswered(), &self.words)));
         };
         if typed.split_whitespace().eq(self.words.split_whitespace()) {
             return Ok(Confirmed { cluster: self.cluster, nodes: self.nodes });
         }
-        Err(Box::new(declined("the words were not typed", &self.words)))
+        Err(Box::new(typed_for(not_confirmed("the words were not typed"), &self.words)))
     }
 }
 
@@ -86,7 +86,7 @@ pub(super) fn check(
     let said = confirmed
         .is_some_and(|c| c.cluster == site.cluster.name && c.nodes.iter().any(|n| n == node));
     if !said {
-        return Err(Box::new(declined("nobody confirmed this", &words)));
+        return Err(Box::new(typed_for(not_confirmed("nobody confirmed this"), &words)));
     }
     let needed = approvals(site);
     let mut others: Vec<&String> = approved_by.iter().filter(|other| *other != user).collect();
@@ -151,8 +151,17 @@ fn list(names: &[&String]) -> String {
     names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn declined(why: &str, words: &str) -> Fault {
-    Fault::new(Code::DECLINED, why).detail(format!(
+/// A question that nobody could be asked.
+pub fn unanswered() -> Fault {
+    not_confirmed("there is no terminal to confirm on")
+}
+
+fn not_confirmed(why: &str) -> Fault {
+    Fault::new(Code::DECLINED, why)
+}
+
+fn typed_for(fault: Fault, words: &str) -> Fault {
+    fault.detail(format!(
         "It destroys, so a person types  {words}  on a terminal; --yes does not answer it."
     ))
 }

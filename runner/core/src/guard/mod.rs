@@ -20,7 +20,7 @@ mod rows;
 mod tests;
 
 pub use case::{Asked, Case, Claims, Guard, Passed, PlannedCall, Refusal, Site};
-pub use confirm::{Confirmed, Question, approvals, confirm_words, question};
+pub use confirm::{Confirmed, Question, approvals, confirm_words, question, unanswered};
 pub use etcd::{Etcd, RAFT_LAG, Voters, assess};
 pub use evidence::{Evidence, EvidenceCode, EvidenceNeed, State};
 pub use facts::{

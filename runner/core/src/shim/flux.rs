@@ -6,14 +6,39 @@ const CLIENT: &str = "as= as-group= as-uid= as-user-extra= cache-dir= certificat
     cluster= context= disable-compression insecure-skip-tls-verify kube-api-burst= kube-api-qps= kubeconfig= n:namespace= \
     ns-follows-kube-context s:server= timeout= tls-server-name= token= user= verbose";
 
+/// Where a command goes, as whom, and by what it knows the server.
+const TARGETS: &[&str] = &[
+    "kubeconfig",
+    "context",
+    "cluster",
+    "server",
+    "token",
+    "user",
+    "as",
+    "as-group",
+    "as-uid",
+    "as-user-extra",
+    "certificate-authority",
+    "client-certificate",
+    "client-key",
+    "insecure-skip-tls-verify",
+    "tls-server-name",
+];
+
 const BUILD: &str = "dry-run ignore-paths= in-memory-build kustomization-file= local-sources= path= r:recursive strict-substitute \
     ignore-not-found progress-bar";
 
 pub(super) const FLUX: Tool = Tool {
     name: "flux",
     globals: CLIENT,
-    env: &["KUBECONFIG", "FLUX_SYSTEM_NAMESPACE", "FLUX_NS_FOLLOWS_KUBE_CONTEXT"],
-    targets: &["kubeconfig", "context", "cluster", "server", "token", "user", "as"],
+    env: &[
+        "KUBECONFIG",
+        "KUBERNETES_SERVICE_HOST",
+        "KUBERNETES_MASTER",
+        "FLUX_SYSTEM_NAMESPACE",
+        "FLUX_NS_FOLLOWS_KUBE_CONTEXT",
+    ],
+    targets: TARGETS,
     verbs: &[
         // Every word behind `get` names a kind or an object; none of them writes.
         reads(
@@ -57,8 +82,8 @@ pub(super) const FLUX: Tool = Tool {
 pub(super) const FLUX_OPERATOR: Tool = Tool {
     name: "flux-operator",
     globals: CLIENT,
-    env: &["KUBECONFIG"],
-    targets: &["kubeconfig", "context", "cluster", "server", "token", "user", "as"],
+    env: &["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_MASTER"],
+    targets: TARGETS,
     verbs: &[
         reads("get", "A:all-namespaces o:output= ready-status="),
         reads("export", "A:all-namespaces o:output="),

@@ -67,6 +67,8 @@ pub(super) struct Given {
     pub value: String,
     /// Never a read.
     pub denied: bool,
+    /// A boolean that says no: as if it were not there.
+    pub off: bool,
 }
 
 /// A parsed command line.
@@ -214,7 +216,8 @@ impl Line {
                 .verbs
                 .iter()
                 .filter(|verb| begins(verb, &self.words))
-                .find_map(|verb| flags(verb.flags).find(&is)),
+                // The tools skip the word behind a flag that they do not know yet. Only where it takes a value both readings agree.
+                .find_map(|verb| flags(verb.flags).find(|f| f.kind == Kind::Value && is(f))),
         };
         own.or_else(|| flags(self.tool.globals).find(&is))
     }
@@ -286,7 +289,8 @@ impl Line {
             let name = flag.name;
             return Err(Unparsed::Syntax(format!("--{name}={value} is neither true nor false")));
         }
-        self.flags.push(Given { name: flag.name, value, denied: flag.denied });
+        let off = flag.kind == Kind::Boolean && boolean(&value) == Some(false);
+        self.flags.push(Given { name: flag.name, value, denied: flag.denied, off });
         Ok(())
     }
 }

@@ -31,10 +31,27 @@ pub(super) const HELM: Tool = Tool {
         "HELM_KUBEAPISERVER",
         "HELM_KUBETOKEN",
         "HELM_KUBEASUSER",
+        "HELM_KUBEASGROUPS",
+        "HELM_KUBECAFILE",
+        "HELM_KUBEINSECURE_SKIP_TLS_VERIFY",
+        "HELM_KUBETLS_SERVER_NAME",
+        "HELM_DRIVER_SQL_CONNECTION_STRING",
+        "KUBERNETES_SERVICE_HOST",
+        "KUBERNETES_MASTER",
         "HELM_NAMESPACE",
         "HELM_DRIVER",
     ],
-    targets: &["kubeconfig", "kube-context", "kube-apiserver", "kube-token", "kube-as-user"],
+    targets: &[
+        "kubeconfig",
+        "kube-context",
+        "kube-apiserver",
+        "kube-token",
+        "kube-as-user",
+        "kube-as-group",
+        "kube-ca-file",
+        "kube-insecure-skip-tls-verify",
+        "kube-tls-server-name",
+    ],
     verbs: &[
         reads(
             "list|ls",
@@ -104,7 +121,15 @@ pub(super) const HELMFILE: Tool = Tool {
         kubeconfig= state-values-set= state-values-set-string= state-values-file= i:interactive q:quiet log-level= debug color \
         no-color skip-deps skip-refresh allow-no-matching-release sequential-helmfiles enable-live-output \
         strip-args-values-on-exit-error enforce-plugin-verification",
-    env: &["KUBECONFIG", "HELMFILE_ENVIRONMENT", "HELM_KUBECONTEXT"],
+    env: &[
+        "KUBECONFIG",
+        "HELMFILE_ENVIRONMENT",
+        "HELMFILE_FILE_PATH",
+        "HELM_KUBECONTEXT",
+        "HELM_KUBEAPISERVER",
+        "HELM_KUBETOKEN",
+        "KUBERNETES_SERVICE_HOST",
+    ],
     targets: &["kubeconfig", "kube-context", "environment"],
     verbs: &[
         reads("list", "keep-temp-dir output= skip-charts"),

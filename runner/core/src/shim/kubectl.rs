@@ -8,8 +8,34 @@ pub(super) const KUBECTL: Tool = Tool {
         context= disable-compression insecure-skip-tls-verify kubeconfig= kuberc= log-flush-frequency= match-server-version \
         n:namespace= password= !profile= !profile-output= request-timeout= s:server= tls-server-name= token= user= username= v:v= \
         vmodule= warnings-as-errors",
-    env: &["KUBECONFIG", "KUBERC", "KUBECTL_EXTERNAL_DIFF"],
-    targets: &["kubeconfig", "context", "cluster", "server", "token", "user", "as", "kuberc"],
+    // Without a client config a tool inside a pod takes that pod's own cluster.
+    env: &[
+        "KUBECONFIG",
+        "KUBERC",
+        "KUBECTL_EXTERNAL_DIFF",
+        "KUBERNETES_SERVICE_HOST",
+        "KUBERNETES_MASTER",
+    ],
+    targets: &[
+        "kubeconfig",
+        "context",
+        "cluster",
+        "server",
+        "token",
+        "user",
+        "username",
+        "password",
+        "as",
+        "as-group",
+        "as-uid",
+        "as-user-extra",
+        "certificate-authority",
+        "client-certificate",
+        "client-key",
+        "insecure-skip-tls-verify",
+        "tls-server-name",
+        "kuberc",
+    ],
     verbs: &[
         reads(
             "get",

@@ -14,7 +14,7 @@ mod tests;
 
 use crate::error::{Code, Fault};
 
-use grammar::{Does, Parsed, Tool, Unparsed, boolean, parse};
+use grammar::{Does, Parsed, Tool, Unparsed, parse};
 
 static TOOLS: [Tool; 9] = [
     talosctl::TALOSCTL,
@@ -70,7 +70,7 @@ pub fn judge(tool: &str, args: &[String]) -> Result<Read, Box<Fault>> {
     if let Does::Writes(instead) = line.verb.does {
         return Err(Box::new(refused(tool, &line, instead)));
     }
-    if let Some(flag) = line.flags.iter().find(|f| f.denied && boolean(&f.value) != Some(false)) {
+    if let Some(flag) = line.flags.iter().find(|flag| flag.denied && !flag.off) {
         let (name, verb) = (flag.name, &line.name);
         let fault =
             Fault::new(Code::SHIM, format!("`{} {verb} --{name}` is more than a read", tool.name));
@@ -89,7 +89,7 @@ pub fn judge(tool: &str, args: &[String]) -> Result<Read, Box<Fault>> {
         let fault = Fault::new(Code::SHIM, format!("`{} {verb} {words}` is no read", tool.name));
         return Err(Box::new(explain(fault)));
     }
-    let named = line.flags.into_iter().filter(|flag| tool.targets.contains(&flag.name));
+    let named = line.flags.into_iter().filter(|f| !f.off && tool.targets.contains(&f.name));
     Ok(Read {
         verb: line.name,
         targets: named

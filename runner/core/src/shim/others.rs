@@ -5,8 +5,8 @@ use super::grammar::{Does, Tool, Verb, reads, writes};
 pub(super) const OMNICTL: Tool = Tool {
     name: "omnictl",
     globals: "context= insecure-skip-tls-verify omniconfig= siderov1-keys-dir=",
-    env: &["OMNICONFIG", "OMNI_ENDPOINT"],
-    targets: &["context", "omniconfig"],
+    env: &["OMNICONFIG", "OMNI_CONFIG", "OMNI_ENDPOINT", "SIDEROV1_KEYS_DIR"],
+    targets: &["context", "omniconfig", "insecure-skip-tls-verify", "siderov1-keys-dir"],
     verbs: &[
         reads("get|g", "id-match-regexp= n:namespace= o:output= l:selector= w:watch"),
         reads("cluster|c status", "q:quiet w:wait="),
@@ -36,8 +36,27 @@ pub(super) const ARGOCD: Tool = Tool {
     globals: "argocd-context= auth-token= client-crt= client-crt-key= config= core grpc-web grpc-web-root-path= H:header= \
         http-retry-max= insecure kube-context= logformat= loglevel= plaintext port-forward port-forward-namespace= server= \
         server-crt=",
-    env: &["ARGOCD_SERVER", "ARGOCD_AUTH_TOKEN", "ARGOCD_OPTS", "KUBECONFIG"],
-    targets: &["argocd-context", "server", "config", "kube-context", "auth-token"],
+    env: &[
+        "ARGOCD_SERVER",
+        "ARGOCD_AUTH_TOKEN",
+        "ARGOCD_OPTS",
+        "ARGOCD_CONFIG_DIR",
+        "KUBECONFIG",
+        "KUBERNETES_SERVICE_HOST",
+    ],
+    targets: &[
+        "argocd-context",
+        "server",
+        "config",
+        "kube-context",
+        "auth-token",
+        "client-crt",
+        "client-crt-key",
+        "server-crt",
+        "insecure",
+        "plaintext",
+        "header",
+    ],
     verbs: &[
         reads("app list", ARGOCD_OBJECT),
         reads("app get", ARGOCD_OBJECT),
@@ -72,7 +91,7 @@ pub(super) const ARGOCD: Tool = Tool {
 pub(super) const VELERO: Tool = Tool {
     name: "velero",
     globals: "colorized features= kubeconfig= kubecontext= n:namespace=",
-    env: &["KUBECONFIG", "VELERO_NAMESPACE"],
+    env: &["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "VELERO_NAMESPACE"],
     targets: &["kubeconfig", "kubecontext"],
     verbs: &[
         reads("get", "o:output= l:selector= show-labels label-columns="),

@@ -9,6 +9,35 @@ use crate::call::{CallSpec, Settled, Target, Tool, Witness};
 use crate::effect::{Effect, Scope, Subject};
 use crate::value::Value;
 
+/// A question that any member answers for itself: its verb and its stable fields.
+macro_rules! etcd_read {
+    ($name:ident, $verb:literal, [$($stable:literal),*]) => {
+        impl CallSpec for $name {
+            fn effect(&self) -> Effect {
+                Effect::Reads
+            }
+            fn scope(&self) -> Scope {
+                Scope::Cluster
+            }
+            fn reads(&self) -> Vec<Subject> {
+                vec![Subject::of(&["etcd"])]
+            }
+            fn node(&self) -> Option<&str> {
+                self.node.as_deref()
+            }
+            fn tool(&self) -> Option<Tool> {
+                Some(TALOSCTL)
+            }
+            fn argv(&self, target: &Target) -> Option<Argv> {
+                Some(target.talosctl(&["etcd", $verb]))
+            }
+            fn stable(&self) -> &'static [&'static str] {
+                &[$($stable),*]
+            }
+        }
+    };
+}
+
 /// `talos.etcd.members { node? }`: the members of etcd as one control plane lists them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -18,29 +47,7 @@ pub struct EtcdMembers {
     pub node: Option<String>,
 }
 
-impl CallSpec for EtcdMembers {
-    fn effect(&self) -> Effect {
-        Effect::Reads
-    }
-    fn scope(&self) -> Scope {
-        Scope::Cluster
-    }
-    fn reads(&self) -> Vec<Subject> {
-        vec![Subject::of(&["etcd"])]
-    }
-    fn node(&self) -> Option<&str> {
-        self.node.as_deref()
-    }
-    fn tool(&self) -> Option<Tool> {
-        Some(TALOSCTL)
-    }
-    fn argv(&self, target: &Target) -> Option<Argv> {
-        Some(target.talosctl(&["etcd", "members"]))
-    }
-    fn stable(&self) -> &'static [&'static str] {
-        &["id", "hostname", "learner"]
-    }
-}
+etcd_read!(EtcdMembers, "members", ["id", "hostname", "learner"]);
 
 /// `talos.etcd.status { node? }`: the state of each control plane's own member, or of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,29 +58,7 @@ pub struct EtcdStatus {
     pub node: Option<String>,
 }
 
-impl CallSpec for EtcdStatus {
-    fn effect(&self) -> Effect {
-        Effect::Reads
-    }
-    fn scope(&self) -> Scope {
-        Scope::Cluster
-    }
-    fn reads(&self) -> Vec<Subject> {
-        vec![Subject::of(&["etcd"])]
-    }
-    fn node(&self) -> Option<&str> {
-        self.node.as_deref()
-    }
-    fn tool(&self) -> Option<Tool> {
-        Some(TALOSCTL)
-    }
-    fn argv(&self, target: &Target) -> Option<Argv> {
-        Some(target.talosctl(&["etcd", "status"]))
-    }
-    fn stable(&self) -> &'static [&'static str] {
-        &["member", "learner", "errors"]
-    }
-}
+etcd_read!(EtcdStatus, "status", ["member", "learner", "errors"]);
 
 /// `talos.etcd.snapshot { path, node? }`: writes a snapshot whose checksum has been verified; never leaves half a file under that name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,5 +1,5 @@
 //! The model of kubectl 1.36: `version`, `get`, `cordon`, `uncordon`, `drain`, `delete node`.
-//! The target is always explicit here: a call without `--kubeconfig` is not modelled.
+//! The target is always explicit here: a call with neither `--kubeconfig` nor KUBECONFIG is not modelled.
 
 mod drain;
 mod get;
@@ -123,6 +123,8 @@ pub(crate) struct Start<'a> {
     pub(crate) flags: Parsed,
     pub(crate) words: Vec<String>,
     kubeconfig: Option<String>,
+    /// KUBECONFIG is set.
+    from_env: bool,
 }
 
 /// The route to a server URL: a machine's own address, or the cluster's endpoint.
@@ -135,11 +137,17 @@ pub(crate) fn route(lab: &Lab, server: &str, ca: u64) -> Route {
 impl Start<'_> {
     /// Resolves the kubeconfig's context.
     pub(crate) fn target(&self) -> Result<Kubectl, ToolOutput> {
-        let Some(path) = self.flags.one("kubeconfig") else {
-            return Err(not_modelled("kubectl without --kubeconfig"));
-        };
         let Some(text) = &self.kubeconfig else {
-            return Err(failed(&format!("error: stat {path}: no such file or directory\n")));
+            return Err(match (self.flags.one("kubeconfig"), self.from_env) {
+                (Some(path), _) => {
+                    failed(&format!("error: stat {path}: no such file or directory\n"))
+                }
+                // A variable that leads nowhere is no config at all, and its default server is this machine.
+                (None, true) => failed(
+                    "The connection to the server localhost:8080 was refused - did you specify the right host or port?\n",
+                ),
+                (None, false) => not_modelled("kubectl without --kubeconfig"),
+            });
         };
         let target = kube_target(text, self.flags.one("context"))
             .map_err(|error| failed(&format!("Error in configuration: {error}\n")))?;
@@ -179,11 +187,14 @@ pub(crate) fn start(
         }
     })?;
     let words = flags.words.get(1..).unwrap_or(&[]).to_vec();
+    let set = call.env.iter().find(|(name, _)| name == "KUBECONFIG");
     let kubeconfig = flags
         .one("kubeconfig")
+        .or(set.map(|(_, path)| path.as_str()))
         .and_then(|path| files.read(path))
         .map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let mut start = Start { lab, flags, words, kubeconfig };
+    let from_env = set.is_some();
+    let mut start = Start { lab, flags, words, kubeconfig, from_env };
     match verb.as_str() {
         "version" => get::version(&start),
         "get" => get::get(&start),
