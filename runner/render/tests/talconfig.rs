@@ -140,6 +140,16 @@ fn unknown_keys_are_refused_at_their_place() {
 }
 
 #[test]
+fn keys_that_are_there_for_their_anchors_only_are_let_alone() {
+    for key in ["x-common", ".common", "_common"] {
+        let text = format!("{key}: &c {{zone: a}}\n{BASE}{NODE}    nodeLabels: *c\n");
+        assert!(load(&text, &[]).is_ok(), "{key}");
+    }
+    refused(&format!("{BASE}{NODE}    x-common: a\n"), &["10:5 OPS0902 unknown key `x-common`"]);
+    refused(&format!("xcommon: a\n{BASE}{NODE}"), &["1:1 OPS0902 unknown key `xcommon`"]);
+}
+
+#[test]
 fn wrong_types_are_refused_at_their_place() {
     refused(&format!("{BASE}{NODE}    nodeLabels: [a]\n"), &["10:17 OPS0904"]);
 }

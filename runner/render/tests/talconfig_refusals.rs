@@ -333,6 +333,11 @@ fn other_files_are_refused_at_their_place() {
     let file = "    machineFiles: [{op: create, path: /a, permissions: 0o600, content: '@f'}]\n";
     not_rendered(file, &[], "talconfig.yaml:10:72 OPS0913 node `cp-1`: `f` cannot be read");
     not_rendered(file, &[("f", "a\nb ${NONE}\n")], "f:2:0 OPS0913 the variable `NONE`");
+    not_rendered(
+        file,
+        &[("f", "a: x\nsops:\n  mac: y\n")],
+        "f:3:3 OPS0913 this file is still encrypted",
+    );
     let manifest = "    extraManifests: [m]\n";
     not_rendered(manifest, &[], "talconfig.yaml:10:22 OPS0913 node `cp-1`: the manifest `m`");
     not_rendered(manifest, &[("m", "apiVersion: v1\nkind: Pod\n")], "m:2:7 OPS0903");

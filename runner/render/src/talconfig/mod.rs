@@ -1,6 +1,19 @@
 //! A talconfig.yaml: read by the types of talhelper, variables replaced,
-//! groups merged into nodes. Unlike talhelper it refuses keys it does not
-//! know. It reads no file: callers bring bases and patches.
+//! groups merged into nodes, each node rendered to its machine config. Unlike
+//! talhelper it refuses keys it does not know. It reads no file.
+//!
+//! The caller brings everything else, decrypted:
+//!
+//! * [`Variables`]: the environment, then each of [`VARIABLE_FILES`] that stands
+//!   beside the talconfig; what comes later wins.
+//! * [`Secrets`]: the last of [`SECRET_FILES`] that is there. If none is,
+//!   [`Secrets::missing`] is the error; nothing is made up.
+//! * a base for each role: what `talosctl gen config CLUSTER ENDPOINT
+//!   --with-secrets FILE --talos-version V --kubernetes-version V
+//!   --with-docs=false --with-examples=false` writes of the fields of
+//!   [`Talconfig`]; it depends on nothing else.
+//! * [`ReadFile`]: the content of what is named with `@`, which may ask for a
+//!   file more than once. [`path::within`] tells the path that a name means.
 
 mod build;
 mod check;
@@ -21,7 +34,7 @@ mod view;
 
 use std::rc::Rc;
 
-use crate::diagnostic::{Diagnostic, Mark};
+use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::at;
 use crate::machinery::profile::{Profile, TypeId, UnknownProfile};
@@ -113,6 +126,7 @@ impl Talconfig {
         let profile = &schema.0;
         let type_id = schema.talconfig();
         let mut problems = strict::check(profile, source.name, &root, type_id);
+        problems.retain(|problem| !is_extension(&root, problem));
         problems.iter_mut().for_each(renamed);
         let value = decode(profile, source.name, &root, type_id).unwrap_or_else(|found| {
             let placed: Vec<_> = found.iter().map(|p| (p.line, p.column)).collect();
@@ -217,11 +231,27 @@ const RENAMED: &[(&str, &str)] = &[
     ("inlinePatch", "one of `patches` since talhelper 3"),
 ];
 
+/// Whether a finding is about a key of the whole file that begins with `x-`, `.`
+/// or `_`: it is there for its anchors, no typing error makes one.
+fn is_extension(root: &YamlNode, problem: &Diagnostic) -> bool {
+    let named = |name: &str| name.starts_with("x-") || name.starts_with(['.', '_']);
+    problem.code == Code::UNKNOWN_KEY
+        && root.pairs().iter().any(|(key, _)| {
+            (key.mark.line, key.mark.column) == (problem.line, problem.column) && named(key.text())
+        })
+}
+
 /// Says what became of an unknown key that talhelper once had.
 fn renamed(problem: &mut Diagnostic) {
     let is = |old: &str| problem.message.starts_with(&format!("unknown key `{old}`"));
     if let Some((_, new)) = RENAMED.iter().find(|(old, _)| is(old)) {
         problem.hint = Some(format!("this is {new}"));
+    } else if problem.hint.is_none()
+        && problem.code == Code::UNKNOWN_KEY
+        && !problem.message.contains(" in `")
+    {
+        let hint = "a key that only holds anchors begins with `x-`, `.` or `_`";
+        problem.hint = Some(hint.to_owned());
     }
 }
 

@@ -77,6 +77,7 @@ pub(super) fn extra_documents(
             vec![job.refused(manifest.mark, format!("the manifest `{name}` cannot be read: {why}"))]
         })?;
         let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
+        opened(name, content)?;
         let content = templated(job, content, name, source, &seen)?;
         documents.extend(read_config(Source { name, bytes: content.as_bytes() }, job.profile)?);
     }
@@ -141,10 +142,23 @@ fn substituted(
     content: &str,
     variables: &Variables,
 ) -> Result<String, Vec<Diagnostic>> {
-    let documents = read(Source { name, bytes: content.as_bytes() }).map_err(|p| vec![p])?;
-    if let Some(node) = documents.iter().find_map(|document| document.get("sops")) {
-        let message = "this file is still encrypted: what reads it must decrypt it";
-        return Err(vec![check::problem(name, node.mark, message)]);
-    }
+    // A patch that is no YAML is refused here, before its variables are.
+    read(Source { name, bytes: content.as_bytes() }).map_err(|problem| vec![problem])?;
+    opened(name, content)?;
     super::substitute::file(name, content, variables)
+}
+
+/// Refuses a file that is still encrypted.
+pub(super) fn opened(name: &str, content: &str) -> Result<(), Vec<Diagnostic>> {
+    if !content.contains("sops") {
+        return Ok(());
+    }
+    let documents = read(Source { name, bytes: content.as_bytes() }).unwrap_or_default();
+    match documents.iter().find_map(|document| document.get("sops")) {
+        Some(node) => {
+            let message = "this file is still encrypted: what reads it must decrypt it";
+            Err(vec![check::problem(name, node.mark, message)])
+        }
+        None => Ok(()),
+    }
 }

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::node::Node;
-use super::patches::{Inline, extra_documents, patch_of};
+use super::patches::{Inline, extra_documents, opened, patch_of};
 use super::view::View;
 use super::{PatchText, Schema, Talconfig, Variables, build, check};
 use crate::diagnostic::{Diagnostic, Mark};
@@ -165,6 +165,7 @@ impl<'j> Job<'j> {
                 let text = crate::yaml::read::text(Source { name, bytes: &bytes })
                     .map_err(|problem| vec![problem])?
                     .to_owned();
+                opened(name, &text)?;
                 let text = if *skips == Value::Bool(true) {
                     text
                 } else {
