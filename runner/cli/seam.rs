@@ -21,7 +21,9 @@ use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
 use crate::config::{Settings, lockfile};
 use crate::engine::adopt::Adopted;
+use crate::engine::ahead::{Ahead, Lookout};
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
+use crate::engine::hands::Hands;
 use crate::engine::idle::passing_time;
 use crate::engine::run::Ended;
 use crate::engine::session::Session;
@@ -32,7 +34,7 @@ use crate::recipe::Need;
 use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
 use crate::sys::files::Files;
-use crate::sys::group::{Groups, LiveGroups};
+use crate::sys::group::LiveGroups;
 
 /// The journal's word for a run that was asked for with `--force`.
 const FORCE: &str = "force";
@@ -185,8 +187,12 @@ async fn carry_out(
             Some(session.invocation(need, &(session.bind)(&need.recipe, &need.args).ok()?))
         })
         .collect();
+    // What may destroy was planned and judged in the preflight.
+    let looks = opened.with_cluster()
+        && !asked.iter().any(|need| session.reaches_destroy(&need.recipe, &mut Vec::new()));
+    let fresh = || Box::new(opened.plan_hands()) as Box<dyn Hands>;
+    let ahead = Ahead { session: &session, asked, hands: &fresh };
     let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
-    let group_lives = |group: i32, started: u64| LiveGroups.alive(group, started);
     let gate = Gate::new(
         GateContext {
             world: &*opened.world,
@@ -200,14 +206,16 @@ async fn carry_out(
             run: start.run.clone(),
             asked: named,
             end_group: &end_group,
-            group_lives: &group_lives,
+            groups: &LiveGroups,
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
             skip: Some(&skip),
+            lookout: looks.then_some(&ahead as &dyn Lookout),
         },
         confirmed,
     );
+    gate.remember(&start.records);
     let replayed = if resuming {
         Some((Session::read(&start.records).map_err(|fault| *fault)?, start.records.as_slice()))
     } else {

@@ -1,6 +1,6 @@
 //! The state folder in memory: grants, claims, slots and the lock. Survives the crash of a process, as the real one does.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use ops_core::error::{Code, Fault};
@@ -11,7 +11,7 @@ use ops_core::time::Time;
 use crate::engine::keep::{Asker, Keep};
 
 /// Grants and what became of them.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Books {
     pub(super) held: RefCell<Vec<Held>>,
     /// How often a slot was used, less how often it was given back.
@@ -87,10 +87,12 @@ impl Keep for Books {
     }
 }
 
-/// Somebody at the terminal who types what is asked for, and is asked nothing else.
-#[derive(Default)]
+/// Somebody at the terminal who types what is asked for, and answers other questions only where the test says how.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Person {
     pub(super) questions: RefCell<Vec<String>>,
+    /// The answer to every question that can be answered with yes or no.
+    pub(super) says: Cell<Option<bool>>,
 }
 
 impl Asker for Person {
@@ -99,6 +101,6 @@ impl Asker for Person {
     }
     fn yes(&self, question: &str) -> Option<bool> {
         self.questions.borrow_mut().push(question.to_owned());
-        None
+        self.says.get()
     }
 }

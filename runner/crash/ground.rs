@@ -1,8 +1,9 @@
 //! What every crash begins from: a healthy lab, a verified and confirmed recipe, made once.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ops_core::error::Fault;
 use ops_core::event::Silent;
@@ -14,7 +15,8 @@ use ops_lab::{Lab, LabSpec, NodeSpec};
 use serde_json::json;
 
 use super::books::{Books, Person};
-use super::place::{NoTools, quick};
+use super::children::{Children, Tools};
+use super::place::quick;
 use crate::config::{Environment, Project, RecipeSettings, Settings, Typed};
 use crate::engine::hosted::Hosted;
 use crate::engine::idle::passing_time;
@@ -26,18 +28,31 @@ use crate::lua::Host;
 use crate::recipe::source::Sources;
 use crate::recipe::{Need, params};
 use crate::sys::blobs::{Blobs, MemoryBlobs};
-use crate::sys::disk::Disk;
 use crate::sys::files::Files;
 use crate::sys::overlay::Overlay;
 use crate::sys::secrets::NoSecrets;
 use crate::sys::world::World;
 
-/// Files whose names alone are a reply that no record holds.
-const NOTES: usize = 700;
+/// A note, as long as notes are: a thousand of them are a reply that no record holds.
+const NOTE: &str = "a line of notes as long as lines are where people write notes for each other";
+
+/// The ground that all tests stand on; it is made once.
+pub(super) fn ground() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(Ground::new)
+}
+
+/// Bare machines, of which one becomes the first member of etcd; made once.
+pub(super) fn beginning() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| Ground::over(Lab::bare, include_str!("begin.lua"), &json!({})))
+}
 
 /// The beginning of every run.
 pub(super) struct Ground {
-    pub(super) dir: Arc<tempfile::TempDir>,
+    /// The repository's files.
+    pub(super) files: Arc<BTreeMap<String, Vec<u8>>>,
+    root: PathBuf,
     pub(super) settings: Settings,
     pub(super) cluster: Cluster,
     pub(super) lock: LockFile,
@@ -52,15 +67,20 @@ pub(super) struct Ground {
 
 impl Ground {
     /// A healthy lab in which the recipe was verified, granted and confirmed.
-    pub(super) fn new() -> Ground {
+    fn new() -> Ground {
+        let args = json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
+        let mut ground = Ground::over(Lab::healthy, include_str!("recipe.lua"), &args);
+        ground.prepare();
+        ground
+    }
+
+    /// A lab and a recipe over it, nothing verified yet.
+    fn over(lab: fn(LabSpec) -> Lab, recipe: &str, args: &serde_json::Value) -> Ground {
         let dir = tempfile::tempdir().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/home");
+        // Only for the settings; the runs see files in memory.
         for name in ["ops.toml", "clusters/home.toml"] {
             write(dir.path(), name, &std::fs::read_to_string(root.join(name)).unwrap());
-        }
-        for n in 0..NOTES {
-            let long = "a-note-with-a-name-that-is-as-long-as-names-of-notes-are-in-practice-and-some-more-letters";
-            write(dir.path(), &format!("notes/{long}-{n:04}.txt"), "");
         }
         let project = Project::find(dir.path()).unwrap();
         let typed = Typed { lab: true, ..Typed::default() };
@@ -68,20 +88,30 @@ impl Ground {
             Settings::resolve(project, &typed, Environment::from_pairs([]), &crate::config::Sealed)
                 .unwrap();
         let cluster = settings.cluster.clone().unwrap();
-        let mut lab = Lab::healthy(spec(&cluster));
+        let mut lab = lab(spec(&cluster));
         let files = lab.client_files();
         let kubeconfig =
             files.kubeconfig.replace(&format!("admin@{}", cluster.context), &cluster.context);
-        write(dir.path(), &cluster.talosconfig, &files.talosconfig);
-        write(dir.path(), &cluster.secrets, &files.secrets);
-        write(dir.path(), &cluster.kubeconfig, &kubeconfig);
-        let sources = Sources::embedded().with("recipes/crash.lua", include_str!("recipe.lua"));
+        let other = lab.node_config(lab.node_named("w-2").unwrap());
+        let labelled = other.replace("    features:", "    sysctls:\n        a: b\n    features:");
+        let rebooting = labelled.replace("diskQuotaSupport: true", "diskQuotaSupport: false");
+        let files = [
+            (cluster.talosconfig.as_str(), files.talosconfig),
+            (&cluster.secrets, files.secrets),
+            (&cluster.kubeconfig, kubeconfig),
+            ("notes.json", json!(vec![NOTE; 1000]).to_string()),
+            ("nodes/w-2.yaml", labelled),
+            ("nodes/w-2-reboots.yaml", rebooting),
+            ("nodes/cp-1.yaml", lab.node_config(lab.node_named("cp-1").unwrap())),
+        ];
+        let files = files.map(|(path, text)| (path.to_owned(), text.into_bytes()));
+        let sources = Sources::embedded().with("recipes/crash.lua", recipe);
         let host = Host::new(sources);
         assert!(host.faults().is_empty(), "{:?}", host.faults());
-        let args = json!({"nodes": ["w-1"], "partitions": ["STATE", "EPHEMERAL"], "other": "w-2"});
         let asked = vec![Need { recipe: "crash".into(), args: args.as_object().unwrap().clone() }];
-        let mut ground = Ground {
-            dir: Arc::new(dir),
+        Ground {
+            files: Arc::new(BTreeMap::from(files)),
+            root: dir.path().to_owned(),
             settings,
             cluster,
             lock: LockFile::default(),
@@ -92,17 +122,15 @@ impl Ground {
             claimed: None,
             asked,
             run: RunId("crsh".into()),
-        };
-        ground.prepare();
-        ground
+        }
     }
 
     /// Adoption, verification, preflight: all that comes before the first record.
     fn prepare(&mut self) {
-        let disk: Rc<dyn Files> = Rc::new(Disk::new(self.dir.path()).unwrap());
+        let disk: Rc<dyn Files> = Rc::new(self.disk());
         let books = Books::default();
         let person = Person::default();
-        let world = world(&self.lab, disk.clone());
+        let world = world(self.lab(), disk.clone(), &Rc::default());
         let blobs = || Rc::new(MemoryBlobs::new([3; 32]));
         let files = || Rc::new(Overlay::over(disk.clone()));
         let hands = self.hands(world.clone(), files(), blobs());
@@ -135,7 +163,8 @@ impl Ground {
         let sources = Sources::embedded().with("recipes/crash.lua", &text.replacen(old, new, 1));
         Ground {
             host: Host::new(sources),
-            dir: self.dir.clone(),
+            files: self.files.clone(),
+            root: self.root.clone(),
             settings: self.settings.clone(),
             cluster: self.cluster.clone(),
             lock: self.lock.clone(),
@@ -146,6 +175,20 @@ impl Ground {
             asked: self.asked.clone(),
             run: self.run.clone(),
         }
+    }
+
+    /// The repository's files, in memory.
+    pub(super) fn disk(&self) -> Overlay {
+        let files = Overlay::empty();
+        for (path, bytes) in &*self.files {
+            files.write(path, bytes, 0o600).unwrap();
+        }
+        files
+    }
+
+    /// The lab as every run finds it.
+    pub(super) fn lab(&self) -> Lab {
+        Lab::load(&self.lab).unwrap()
     }
 
     /// What carries calls out.
@@ -162,7 +205,7 @@ impl Ground {
             secrets: Rc::new(NoSecrets),
             cluster: Some(self.cluster.clone()),
             lock: Some(self.lock.clone()),
-            root: self.dir.path().to_string_lossy().into_owned(),
+            root: self.root.to_string_lossy().into_owned(),
             memo: Memo::default(),
         }
     }
@@ -226,8 +269,8 @@ impl Ground {
 }
 
 /// A process's view of the lab.
-pub(super) fn world(lab: &str, files: Rc<dyn Files>) -> Rc<Simulated> {
-    Rc::new(Simulated::new(Lab::load(lab).unwrap(), None, files, Rc::new(NoTools)))
+pub(super) fn world(lab: Lab, files: Rc<dyn Files>, children: &Rc<Children>) -> Rc<Simulated> {
+    Rc::new(Simulated::new(lab, None, files, Rc::new(Tools(children.clone()))))
 }
 
 fn spec(cluster: &Cluster) -> LabSpec {

@@ -7,6 +7,9 @@
 
 mod bent;
 mod books;
+mod cells;
+mod children;
+mod film;
 mod ground;
 mod oracle;
 mod place;

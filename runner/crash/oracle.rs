@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use ops_core::call::Settled;
 use ops_core::error::Exit;
+use ops_core::ident::CallId;
 use ops_core::record::Record;
 use ops_lab::Lab;
 use serde_json::Value;
 
+use super::film::Reel;
 use super::ground::Ground;
 use super::place::{Fate, Heard, Place, Way};
 use crate::journal::memory::Faults;
@@ -15,147 +17,229 @@ use crate::sys::fault::mutants;
 
 /// How often a run may be resumed before it counts as stuck.
 const RESUMES: usize = 4;
+/// Files whose bytes tell the time at which they were written.
+const TIMED: [&str; 5] = [
+    "out/began.txt",
+    "out/kubeconfig",
+    "out/talosconfig",
+    "out/etcd.snapshot",
+    "out/etcd.snapshot.json",
+];
 
 /// What the run that nobody killed left behind.
 pub(super) struct Truth {
-    pub(super) state: Value,
-    pub(super) files: BTreeMap<String, Option<Vec<u8>>>,
-    pub(super) writes: BTreeMap<String, usize>,
+    end: End,
     pub(super) visits: BTreeMap<String, u64>,
     pub(super) appends: u64,
     pub(super) syncs: u64,
 }
 
+/// The world when everything under way has arrived.
+struct End {
+    state: Value,
+    files: BTreeMap<String, Option<Vec<u8>>>,
+    writes: BTreeMap<String, usize>,
+    done: Vec<String>,
+    lost: String,
+}
+
 impl Truth {
-    /// Runs once without a crash.
-    pub(super) fn of(ground: &Ground) -> Truth {
-        let place = Place::new(ground);
-        match place.process(&Fate::default()) {
+    /// What the reel of a run that nobody killed shows.
+    pub(super) fn of(reel: &Reel<'_>) -> Truth {
+        match &reel.way {
             Way::Ended { exit: Exit::Done, .. } => {}
             other => panic!("the run fails without a crash: {other:#?}"),
         }
-        place.prove().unwrap();
-        let (appends, syncs) = *place.writes.borrow();
-        let visits = place.visits.borrow().clone();
-        Truth {
-            state: state(&place),
-            files: files(&place),
-            writes: writes(&place),
-            visits,
-            appends,
-            syncs,
-        }
+        reel.place.prove().unwrap();
+        let (appends, syncs) = *reel.place.writes.borrow();
+        let visits = reel.place.visits.borrow().clone();
+        Truth { end: End::of(&reel.place), visits, appends, syncs }
     }
 }
 
-/// Kills a process, resumes it to its end, and judges; `Ok(false)` where its fate never came.
-pub(super) fn survives(
-    ground: &Ground,
-    truth: &Truth,
-    fates: &[Fate],
-    mutant: &'static str,
-) -> Result<bool, String> {
-    let mut place = Place::new(ground);
-    place.mutant = mutant;
-    mutants::switch(mutant);
-    let mut came = false;
-    let mut heard: Vec<Heard> = Vec::new();
-    let mut next = Fate::default();
-    for attempt in 0..fates.len() + RESUMES {
-        let planned = fates.get(attempt);
-        let fate = planned.cloned().unwrap_or_else(|| next.clone());
-        let way = place.process(&fate);
-        let now = place.heard.borrow().clone();
-        if planned.is_none() && fates.iter().all(|f| f.cut.is_none()) {
-            prefix(&heard, &now)?;
-        }
-        heard = now;
-        if !matches!(way, Way::Crashed) {
-            // Cleanups of an attempt that came to an end belong to it alone.
-            heard.retain(|(id, _)| !id.path.0.contains("/defer["));
-        }
-        match way {
-            Way::Crashed => came = true,
-            Way::SetAside => {
-                let cut = fates.iter().any(|f| f.cut.is_some() || f.faults != Faults::default());
-                if !cut {
-                    return Err("the journal is damaged, and no power was cut".into());
-                }
-                return nothing_twice(&place, truth).map(|()| true);
-            }
-            Way::Ended { exit: Exit::Done, .. } => {
-                if attempt == 0 && planned.is_some() && !came {
-                    return Ok(false);
-                }
-                return judge(&place, truth).map(|()| true);
-            }
-            Way::Ended { exit: Exit::Unknown, unknown, .. } => {
-                next.settled.extend(unknown.into_iter().map(|id| (id, true)));
-            }
-            Way::Ended { faults, .. } if planned.is_some_and(|f| f.faults != Faults::default()) => {
-                came = true;
-                let stopped = faults.iter().any(|f| f.title.starts_with("the journal cannot be"));
-                if !stopped {
-                    return Err(format!("a failing disk ended in {faults:#?}"));
-                }
-            }
-            Way::Ended { exit, faults, .. } => {
-                let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
-                return Err(format!("exit {exit:?}: {}", told.join("; ")));
-            }
-        }
-    }
-    Err("it does not come to an end".into())
+/// The run that nobody kills, on film.
+pub(super) fn uninterrupted(ground: &Ground) -> (Reel<'_>, Truth) {
+    let reel = Reel::of(Place::new(ground), &Fate::default());
+    let truth = Truth::of(&reel);
+    (reel, truth)
 }
 
-fn judge(place: &Place<'_>, truth: &Truth) -> Result<(), String> {
-    let state = state(place);
-    if let Some((key, found)) =
-        state.as_object().unwrap().iter().find(|(key, found)| **found != truth.state[key.as_str()])
-    {
-        return Err(format!("{key}: {found}\ninstead of {}", truth.state[key.as_str()]));
-    }
-    let files = files(place);
-    if files.keys().ne(truth.files.keys()) {
-        return Err(format!("other files: {:?}", files.keys()));
-    }
-    for (path, bytes) in &files {
-        // What the time is written into differs by the time.
-        if *bytes != truth.files[path] && !path.ends_with("began.txt") {
-            return Err(format!("{path} is not the same"));
-        }
-    }
-    nothing_twice(place, truth)?;
-    let questions = place.person.questions.borrow();
-    if let Some(twice) = questions.iter().enumerate().find(|(i, q)| questions[..*i].contains(q)) {
-        return Err(format!("asked twice: {}", twice.1));
-    }
-    place.prove().map_err(|fault| format!("the final journal does not replay: {fault}"))
+/// Kills a process, resumes it to its end, and judges; `Ok(false)` where its fate never came. The first death is taken from the reel,
+/// where it is on it.
+pub(super) fn survives(truth: &Truth, reel: &Reel<'_>, fates: &[Fate]) -> Result<bool, String> {
+    let first = fates.first().cloned().unwrap_or_default();
+    let place = match reel.shot(&first) {
+        Some(shot) => reel.left(shot, &first),
+        None => Place { mutant: reel.place.mutant, ..Place::new(reel.place.ground) },
+    };
+    let dead = reel.shot(&first).is_some();
+    mutants::switch(place.mutant);
+    let told = Story { place, truth, fates, ended: 0 }.tell(dead);
+    mutants::switch("");
+    told
 }
 
-/// No accepted write is repeated, unless it was settled that it had not happened; no destroying one ever is.
-fn nothing_twice(place: &Place<'_>, truth: &Truth) -> Result<(), String> {
-    let lab = Lab::load(&place.lab.borrow()).unwrap();
-    if !lab.ledger().is_empty() {
-        return Err(format!("lost: {:?}", lab.ledger().losses));
+/// Resumes what a shot left behind to its end, and judges.
+pub(super) fn recovers(truth: &Truth, place: Place<'_>, fate: &Fate) -> Result<bool, String> {
+    mutants::switch(place.mutant);
+    // Who was asked has seen an attempt come to its end.
+    let ended = usize::from(!fate.settled.is_empty());
+    let told = Story { place, truth, fates: std::slice::from_ref(fate), ended }.tell(true);
+    mutants::switch("");
+    told
+}
+
+impl Place<'_> {
+    /// What a person finds who looks after a call that nothing tells of: the list of deeds. All else is read back.
+    pub(super) fn happened(&self, id: &CallId) -> bool {
+        let records = self.records();
+        let deed = records.iter().find_map(|record| match record {
+            Record::Intent(intent) if intent.id == *id => {
+                let words = intent.args.get("argv").or_else(|| intent.args.get("script"))?;
+                let last = words.as_array().and_then(|words| words.last()).unwrap_or(words);
+                Some(last.as_str()?.trim_start_matches("deed ").to_owned())
+            }
+            _ => None,
+        });
+        deed.is_none_or(|deed| self.children.done().contains(&deed))
     }
-    let settled = place.records().iter().any(|record| {
-        matches!(
-            record,
-            Record::Settled { how: Settled::NotDone { .. } | Settled::Partial { .. }, .. }
-        )
-    });
-    for (request, times) in writes(place) {
-        let wanted = truth.writes.get(&request).copied().unwrap_or_default();
-        let destroys = request.contains("Reset");
-        if times > wanted && (destroys || !settled) {
-            return Err(format!("{request}: {times} times, not {wanted}"));
+}
+
+/// Processes one after the other, until one comes to a good end.
+struct Story<'a, 'g> {
+    place: Place<'g>,
+    truth: &'a Truth,
+    fates: &'a [Fate],
+    /// Processes that came to an end of their own: each ran its cleanups.
+    ended: usize,
+}
+
+impl Story<'_, '_> {
+    fn tell(mut self, dead: bool) -> Result<bool, String> {
+        let mut came = dead;
+        let mut settled =
+            self.fates.first().map_or_else(BTreeMap::new, |fate| fate.settled.clone());
+        let mut heard: Vec<Heard> = Vec::new();
+        for attempt in 0..self.fates.len() + RESUMES {
+            let planned = self.fates.get(attempt);
+            let mut fate = planned.cloned().unwrap_or_default();
+            fate.settled.clone_from(&settled);
+            let way = if attempt == 0 && dead { Way::Crashed } else { self.place.process(&fate) };
+            let now = self.place.heard.borrow().clone();
+            if planned.is_none() && self.fates.iter().all(|f| f.cut.is_none()) {
+                prefix(&heard, &now)?;
+            }
+            heard = now;
+            if !matches!(way, Way::Crashed) || fate.ctrl_c.is_some() || self.fates.len() > 1 {
+                // Cleanups and failures of an attempt that came to an end belong to it alone.
+                heard.retain(|(id, reply)| !id.path.0.contains("/defer[") && reply.is_ok());
+            }
+            if let Way::Ended { unknown, .. } = &way {
+                self.ended += 1;
+                for id in unknown {
+                    let happened = self.place.happened(id);
+                    settled.insert(id.clone(), happened);
+                }
+                // What an earlier process left behind has long come to its end when the next one begins.
+                self.place.children.live_out();
+            }
+            match way {
+                Way::Crashed => came = true,
+                Way::SetAside => {
+                    let cut = self.fates.iter().any(|f| f.cut.is_some());
+                    let failed = self.fates.iter().any(|f| f.faults != Faults::default());
+                    if !cut && !failed {
+                        return Err("the journal is damaged, and no power was cut".into());
+                    }
+                    return self.nothing_twice(&End::of(&self.place)).map(|()| true);
+                }
+                Way::Ended { exit: Exit::Done, .. } => {
+                    if attempt == 0 && fate.at.is_some() && !came {
+                        return Ok(false);
+                    }
+                    return self.judge().map(|()| true);
+                }
+                Way::Ended { exit: Exit::Unknown, .. } => {}
+                Way::Ended { exit: Exit::Interrupted, .. } if fate.ctrl_c.is_some() => came = true,
+                Way::Ended { faults, .. } if fate.faults != Faults::default() => {
+                    came = true;
+                    let stopped =
+                        faults.iter().any(|f| f.title.starts_with("the journal cannot be"));
+                    if !stopped {
+                        return Err(format!("a failing disk ended in {faults:#?}"));
+                    }
+                }
+                Way::Ended { exit, faults, .. } => {
+                    let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                    return Err(format!("exit {exit:?}: {}", told.join("; ")));
+                }
+            }
         }
+        Err("it does not come to an end".into())
     }
-    if *place.books.most.borrow() > 1 {
-        return Err("a slot was used twice".into());
+
+    fn judge(&self) -> Result<(), String> {
+        let (end, truth) = (End::of(&self.place), &self.truth.end);
+        let other = |(key, found): &(&String, &Value)| **found != truth.state[key.as_str()];
+        if let Some((key, found)) = end.state.as_object().unwrap().iter().find(other) {
+            return Err(format!("{key}: {found}\ninstead of {}", truth.state[key.as_str()]));
+        }
+        if end.files.keys().ne(truth.files.keys()) {
+            return Err(format!("other files: {:?}", end.files.keys()));
+        }
+        for (path, bytes) in &end.files {
+            if *bytes != truth.files[path] && !TIMED.contains(&path.as_str()) {
+                return Err(format!("{path} is not the same"));
+            }
+        }
+        self.nothing_twice(&end)?;
+        if let Some(missing) = truth.done.iter().find(|deed| !end.done.contains(deed)) {
+            return Err(format!("`{missing}` was not done"));
+        }
+        let questions = self.place.person.questions.borrow();
+        // Who asked and was killed before anybody could answer asks again.
+        let twice = questions.iter().enumerate().find(|(i, q)| questions[..*i].contains(q));
+        if let Some(twice) = twice.filter(|_| self.fates.len() < 2) {
+            return Err(format!("asked twice: {}", twice.1));
+        }
+        let proven = self.place.prove();
+        proven.map_err(|fault| format!("the final journal does not replay: {fault}"))
     }
-    Ok(())
+
+    /// No accepted write is repeated, unless it was settled that it had not happened; no destroying one ever is, and no deed of a process.
+    fn nothing_twice(&self, end: &End) -> Result<(), String> {
+        if !end.lost.is_empty() {
+            return Err(format!("lost: {}", end.lost));
+        }
+        let settled = self.place.records().iter().any(|record| {
+            matches!(
+                record,
+                Record::Settled { how: Settled::NotDone { .. } | Settled::Partial { .. }, .. }
+            )
+        });
+        for (request, times) in &end.writes {
+            let wanted = self.truth.end.writes.get(request).copied().unwrap_or_default();
+            let destroys = request.contains("Reset");
+            if *times > wanted && (destroys || !settled) {
+                return Err(format!("{request}: {times} times, not {wanted}"));
+            }
+        }
+        for deed in &end.done {
+            let times = end.done.iter().filter(|d| *d == deed).count();
+            // Every attempt that comes to an end cleans up, and so does one that Ctrl-C has stopped, even if it dies while it does.
+            let stopped = self.fates.iter().filter(|fate| fate.ctrl_c.is_some()).count();
+            // One that had to ask and was killed in its cleanups was stopped as well.
+            let stopped = stopped + self.fates.len().saturating_sub(1);
+            let most = if deed == "tidy" { (self.ended + stopped).max(1) } else { 1 };
+            if times > most {
+                return Err(format!("`{deed}` was done {times} times"));
+            }
+        }
+        if *self.place.books.most.borrow() > 1 {
+            return Err("a slot was used twice".into());
+        }
+        Ok(())
+    }
 }
 
 /// What was delivered before is delivered again, in the same order.
@@ -168,16 +252,28 @@ fn prefix(before: &[Heard], after: &[Heard]) -> Result<(), String> {
     Ok(())
 }
 
-fn lab_of(place: &Place<'_>) -> Lab {
-    let mut lab = Lab::load(&place.lab.borrow()).unwrap();
-    // What is under way arrives, in both worlds.
-    let later = lab.now() + 30 * 60_000;
-    lab.advance_to(later);
-    lab
+impl End {
+    fn of(place: &Place<'_>) -> End {
+        let mut lab = place.lab.borrow().twin();
+        // What is under way arrives, in both worlds.
+        let later = lab.now() + 30 * 60_000;
+        lab.advance_to(later);
+        End {
+            state: state(&lab),
+            files: place.files.written(),
+            writes: writes(&lab),
+            done: place.children.done(),
+            lost: if lab.ledger().is_empty() {
+                String::new()
+            } else {
+                format!("{:?}", lab.ledger().losses)
+            },
+        }
+    }
 }
 
-fn state(place: &Place<'_>) -> Value {
-    let mut state = serde_json::to_value(lab_of(place).state()).unwrap();
+fn state(lab: &Lab) -> Value {
+    let mut state = serde_json::to_value(lab.state()).unwrap();
     for key in ["now_ms", "requests", "digest", "assets"] {
         state.as_object_mut().unwrap().remove(key);
     }
@@ -188,13 +284,10 @@ fn state(place: &Place<'_>) -> Value {
     state
 }
 
-fn files(place: &Place<'_>) -> BTreeMap<String, Option<Vec<u8>>> {
-    place.files.written()
-}
-
-pub(super) fn writes(place: &Place<'_>) -> BTreeMap<String, usize> {
+/// The writes that reached a machine or an API, each with how often.
+pub(super) fn writes(lab: &Lab) -> BTreeMap<String, usize> {
     let mut writes = BTreeMap::new();
-    for reached in lab_of(place).requests().iter().filter(|r| r.writes) {
+    for reached in lab.requests().iter().filter(|r| r.writes) {
         // A refused eviction changes nothing and is asked for again.
         let shown = format!("{:?} {:?}", reached.node, reached.request);
         *writes.entry(shown).or_default() += 1;

@@ -1,5 +1,7 @@
 //! What outlives a process: lab, journal, files, blobs, state folder. Here processes begin, crash, and begin again.
 
+#![expect(clippy::too_many_arguments, reason = "a process is made of what outlives it")]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,33 +9,34 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use ops_core::argv::{Argv, ToolOutput};
-use ops_core::call::Target;
 use ops_core::error::{CallError, Exit, Fault};
 use ops_core::event::Silent;
 use ops_core::ident::CallId;
 use ops_core::journal::decode_all;
 use ops_core::machine::{Delivery, Machine, StepSpec, Turn};
 use ops_core::record::{JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
-use ops_core::time::{Span, Time};
+use ops_core::time::Time;
 use ops_core::value::{Digest, Map, Value};
+use ops_lab::Lab;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::bent::{Bent, Late};
 use super::books::{Books, Person};
+use super::children::Children;
+use super::film::{Film, Snapshot};
 use super::ground::{self, Ground};
 use crate::engine::gate::{Gate, GateContext};
 use crate::engine::run::Bodies;
 use crate::engine::session::Session;
 use crate::engine::verify::Desk;
+use crate::host::simulated::Simulated;
 use crate::journal::Journal;
 use crate::journal::memory::{Faults, MemoryStore};
 use crate::lua::Host;
 use crate::sys::blobs::{Blobs, MemoryBlobs};
-use crate::sys::disk::Disk;
 use crate::sys::fault::rehearsal::{self, Crash};
-use crate::sys::files::Files;
 use crate::sys::overlay::Overlay;
-use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Watcher, World};
+use crate::sys::world::World;
 
 /// What is planned for a process.
 #[derive(Clone, Debug, Default)]
@@ -42,10 +45,21 @@ pub(super) struct Fate {
     pub(super) at: Option<(String, u64)>,
     /// The power goes with it: what was not synced is left to chance, by this seed.
     pub(super) cut: Option<u64>,
+    /// Its children live on; else they die with it.
+    pub(super) orphans: bool,
     /// Its disk fails.
     pub(super) faults: Faults,
+    /// Ctrl-C is pressed at the n-th visit of a point, so many times.
+    pub(super) ctrl_c: Option<(String, u64, u32)>,
     /// Answers of `--settle`.
     pub(super) settled: BTreeMap<CallId, bool>,
+}
+
+impl Fate {
+    /// It dies at the n-th visit of a point.
+    pub(super) fn dies(point: &str, n: u64) -> Fate {
+        Fate { at: Some((point.to_owned(), n)), ..Fate::default() }
+    }
 }
 
 /// How a process ended.
@@ -65,12 +79,13 @@ pub(super) type Heard = (CallId, Result<Value, CallError>);
 /// What outlives a process.
 pub(super) struct Place<'g> {
     pub(super) ground: &'g Ground,
-    pub(super) lab: RefCell<String>,
+    pub(super) lab: RefCell<Lab>,
     pub(super) journal: RefCell<Vec<u8>>,
-    pub(super) books: Books,
-    pub(super) person: Person,
+    pub(super) books: Rc<Books>,
+    pub(super) person: Rc<Person>,
     pub(super) files: Rc<Overlay>,
     pub(super) blobs: Rc<MemoryBlobs>,
+    pub(super) children: Rc<Children>,
     /// What is wrong with `ops` itself, to prove that it is noticed; empty for nothing.
     pub(super) mutant: &'static str,
     /// What the last process visited.
@@ -83,15 +98,15 @@ pub(super) struct Place<'g> {
 
 impl<'g> Place<'g> {
     pub(super) fn new(ground: &'g Ground) -> Place<'g> {
-        let disk: Rc<dyn Files> = Rc::new(Disk::new(ground.dir.path()).unwrap());
         Place {
             ground,
-            lab: RefCell::new(ground.lab.clone()),
+            lab: RefCell::new(ground.lab()),
             journal: RefCell::default(),
-            books: Books::with(&ground.held),
-            person: Person::default(),
-            files: Rc::new(Overlay::over(disk)),
+            books: Rc::new(Books::with(&ground.held)),
+            person: Rc::default(),
+            files: Rc::new(Overlay::over(Rc::new(ground.disk()))),
             blobs: Rc::new(MemoryBlobs::new([3; 32])),
+            children: Rc::default(),
             mutant: "",
             visits: RefCell::default(),
             writes: RefCell::default(),
@@ -106,6 +121,11 @@ impl<'g> Place<'g> {
 
     /// Runs a process to its end or death; the first one begins the run, later ones resume it.
     pub(super) fn process(&self, fate: &Fate) -> Way {
+        self.filmed(fate, None)
+    }
+
+    /// The same; with a film, every visit of a point is kept as what a crash right there would leave behind.
+    pub(super) fn filmed(&self, fate: &Fate, film: Option<&Film>) -> Way {
         let bytes = self.journal.borrow().clone();
         let Ok(decoded) = decode_all(&bytes) else { return Way::SetAside };
         let fresh = !decoded.records.iter().any(|r| matches!(r, Record::Run(_)));
@@ -114,16 +134,21 @@ impl<'g> Place<'g> {
         } else {
             MemoryStore::holding(bytes[..decoded.good].to_vec())
         };
-        let world = ground::world(&self.lab.borrow(), self.files.clone());
+        let lab = self.lab.borrow().twin();
+        let world = ground::world(lab, self.files.clone(), &self.children);
         let spy = Spy { host: &self.ground.host, heard: Arc::default() };
-        rehearsal::begin(fate.at.as_ref().map(|(point, n)| (point.as_str(), *n)));
+        let (keys, signals) = tokio::sync::mpsc::unbounded_channel();
+        let watch = self.watch(fate, film, (&world, &store, &spy.heard), keys.clone());
+        rehearsal::begin(fate.at.as_ref().map(|(point, n)| (point.as_str(), *n)), watch);
         let ended = catch_unwind(AssertUnwindSafe(|| {
             let bent = Bent { store: store.clone(), mutant: self.mutant, held: Mutex::default() };
             let journal = Journal::over(bent);
-            quick(self.run(fate, &*world, world.clone(), &journal, &spy, &decoded.records))
+            let shared = world.clone();
+            quick(self.run(fate, &*world, shared, &journal, &spy, &decoded.records, signals))
         }));
+        drop(keys);
         self.visits.replace(rehearsal::end());
-        self.lab.replace(world.lab().save());
+        self.lab.replace(world.lab().twin());
         self.writes.replace((store.appends(), store.syncs()));
         self.heard.replace(spy.heard.lock().unwrap().clone());
         let way = match ended {
@@ -131,12 +156,55 @@ impl<'g> Place<'g> {
             Err(why) if why.downcast_ref::<Crash>().is_some() => Way::Crashed,
             Err(why) => resume_unwind(why),
         };
+        if matches!(way, Way::Crashed) && !fate.orphans {
+            self.children.die();
+        }
         let left = match fate.cut {
             Some(seed) => store.after_power_cut(seed),
             None => store.bytes(),
         };
         self.journal.replace(left);
         way
+    }
+
+    /// What happens at the visits of a point, beside a crash.
+    fn watch(
+        &self,
+        fate: &Fate,
+        film: Option<&Film>,
+        (world, store, heard): (&Rc<Simulated>, &MemoryStore, &Arc<Mutex<Vec<Heard>>>),
+        keys: UnboundedSender<()>,
+    ) -> Option<rehearsal::Watch> {
+        if film.is_none() && fate.ctrl_c.is_none() {
+            return None;
+        }
+        let (film, ctrl_c) = (film.cloned(), fate.ctrl_c.clone());
+        let (world, store, heard) = (world.clone(), store.clone(), heard.clone());
+        let (books, person) = (self.books.clone(), self.person.clone());
+        let (files, blobs) = (self.files.clone(), self.blobs.clone());
+        let children = self.children.clone();
+        Some(Rc::new(move |point: &str, n: u64| {
+            if let Some((_, _, times)) = ctrl_c.as_ref().filter(|(p, m, _)| p == point && *m == n) {
+                for _ in 0..*times {
+                    let _ = keys.send(());
+                }
+            }
+            if let Some(film) = &film {
+                film.take(Snapshot {
+                    point: point.to_owned(),
+                    n,
+                    lab: world.lab().twin(),
+                    written: store.bytes().len(),
+                    synced: store.synced(),
+                    books: (*books).clone(),
+                    person: (*person).clone(),
+                    files: files.twin(),
+                    blobs: (*blobs).clone(),
+                    children: (*children).clone(),
+                    heard: heard.lock().unwrap().len(),
+                });
+            }
+        }))
     }
 
     async fn run(
@@ -147,6 +215,7 @@ impl<'g> Place<'g> {
         journal: &Journal,
         spy: &Spy<'_>,
         records: &[Record],
+        signals: UnboundedReceiver<()>,
     ) -> Way {
         let ground = self.ground;
         let late = Rc::new(Late { blobs: self.blobs.clone(), late: RefCell::default() });
@@ -175,6 +244,7 @@ impl<'g> Place<'g> {
             .iter()
             .map(|need| session.invocation(need, &bind(&need.recipe, &need.args).unwrap()))
             .collect();
+        let end_group = |group: i32, _: bool| self.children.signal(group);
         let gate = Gate::new(
             GateContext {
                 world,
@@ -182,22 +252,22 @@ impl<'g> Place<'g> {
                 site: ground.site(),
                 journal,
                 blobs: &*blobs,
-                keep: &self.books,
+                keep: &*self.books,
                 events: &Silent,
-                asker: &self.person,
+                asker: &*self.person,
                 run: ground.run.clone(),
                 asked: named,
-                end_group: &|_, _| {},
-                group_lives: &|_, _| false,
+                end_group: &end_group,
+                groups: &*self.children,
                 settled: fate.settled.clone(),
                 synced: true,
                 safety: &desk,
                 skip: None,
+                lookout: None,
             },
             if resuming { None } else { ground.confirmed.clone() },
         );
         let replayed = resuming.then(|| (Session::read(records).unwrap(), records));
-        let (_keep, signals) = tokio::sync::mpsc::unbounded_channel();
         let ended = session.run(graph, &gate, signals, replayed, false).await;
         let exit = ended.exit();
         late.flush();
@@ -238,7 +308,8 @@ impl<'g> Place<'g> {
     /// The continuous proof over the journal as it is.
     pub(super) fn prove(&self) -> Result<(), Box<Fault>> {
         let ground = self.ground;
-        let world = ground::world(&self.lab.borrow(), self.files.clone());
+        let lab = self.lab.borrow().twin();
+        let world = ground::world(lab, self.files.clone(), &self.children);
         let blobs: Rc<dyn Blobs> = self.blobs.clone();
         let hands = ground.hands(world.clone(), self.files.clone(), blobs);
         let bind = |recipe: &str, given: &Map<String, Value>| ground.bind(recipe, given);
@@ -260,17 +331,18 @@ impl<'g> Place<'g> {
                 site: ground.site(),
                 journal: &journal,
                 blobs: &*self.blobs,
-                keep: &self.books,
+                keep: &*self.books,
                 events: &Silent,
-                asker: &self.person,
+                asker: &*self.person,
                 run: ground.run.clone(),
                 asked: Vec::new(),
                 end_group: &|_, _| {},
-                group_lives: &|_, _| false,
+                groups: &*self.children,
                 settled: BTreeMap::new(),
                 synced: true,
                 safety: &desk,
                 skip: None,
+                lookout: None,
             },
             None,
         );
@@ -305,39 +377,6 @@ impl Machine for Bugged {
             self.heard.lock().unwrap().push((id.clone(), reply.clone()));
         }
         self.machine.turn(delivery)
-    }
-}
-
-/// No tool but those of the lab.
-pub(super) struct NoTools;
-
-impl World for NoTools {
-    fn run<'a>(
-        &'a self,
-        argv: &'a Argv,
-        _: Option<Span>,
-        _: &'a dyn Watcher,
-    ) -> Local<'a, Result<ToolOutput, ToolFailure>> {
-        Box::pin(async move { Err(ToolFailure::Missing(argv.tool.clone())) })
-    }
-    fn kube<'a>(
-        &'a self,
-        _: &'a Target,
-        _: &'a KubeRequest,
-    ) -> Local<'a, Result<KubeReply, ToolFailure>> {
-        Box::pin(async { Err(ToolFailure::Missing("kube".into())) })
-    }
-    fn now(&self) -> Time {
-        Time(0)
-    }
-    fn sleep(&self, _: Span) -> Local<'_, ()> {
-        Box::pin(std::future::pending())
-    }
-    fn random(&self) -> u64 {
-        4
-    }
-    fn simulated(&self) -> bool {
-        true
     }
 }
 

@@ -284,14 +284,16 @@ impl<'a> Run<'a> {
     }
 
     /// Queues a stop for a branch and everything below it; it is recorded when it happens, like a reply.
-    pub(super) fn stop_branch(&mut self, at: usize, branch: Branch, fault: Fault) {
-        self.record(Record::Stopped {
-            branch: branch.clone(),
-            code: fault.code.to_string(),
-            title: fault.title.clone(),
-            at: self.cx.world.now(),
-        });
-        let stop = Stop { fault: Box::new(fault) };
+    pub(super) fn stop_branch(&mut self, at: usize, branch: Branch, why: Fault) {
+        if !fault::mutated("stop not journaled") {
+            self.record(Record::Stopped {
+                branch: branch.clone(),
+                code: why.code.to_string(),
+                title: why.title.clone(),
+                at: self.cx.world.now(),
+            });
+        }
+        let stop = Stop { fault: Box::new(why) };
         self.steps[at].mail.push_back(Delivery::Stop { branch, stop });
     }
 
@@ -447,6 +449,6 @@ impl<'a> Run<'a> {
 }
 
 /// Whether a branch is a cleanup, or lies within one.
-fn is_cleanup(path: &Branch) -> bool {
+pub(super) fn is_cleanup(path: &Branch) -> bool {
     path.0.contains("/defer[") || path.0.contains("/on_failure")
 }

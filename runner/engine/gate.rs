@@ -2,89 +2,34 @@
 //!
 //! The outcome is recorded by the loop when it arrives, because its place in the journal is its place in the order of delivery.
 
+mod context;
+
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ops_core::call::table::Call;
 use ops_core::call::{Request, Witness};
 use ops_core::effect::{Effect, Scope};
 use ops_core::error::{Code, Fault};
-use ops_core::event::{Event, Events};
+use ops_core::event::Event;
 use ops_core::guard::{
-    self, Asked, Case, Claims, Confirmed, Evidence, Facts, Guard, Permit, Refusal, Site, Verdict,
+    self, Asked, Case, Claims, Confirmed, Evidence, Facts, Guard, Permit, Refusal, Verdict,
 };
-use ops_core::ident::{CallId, RunId};
+use ops_core::ident::CallId;
 use ops_core::record::{Intent, Outcome, Record};
 use ops_core::value::{Blob, Digest, Value};
 
+use super::ahead::Story;
 use super::backend::{Backend, Finished, Ready, Settlement};
-use super::hands::Hands;
-use super::keep::{Asker, Keep};
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::refusals::{located, of_command};
 use super::replay::{Known, State};
-use super::skip::Skip;
-use super::watch::Watch;
-use crate::journal::Journal;
-use crate::sys::blobs::Blobs;
+use super::watch::{Watch, outlives};
 use crate::sys::fault;
-use crate::sys::world::{Local, World};
+use crate::sys::world::Local;
 
-/// The recipe that a run was asked for, as guards and refusals name it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Invocation {
-    /// Its name.
-    pub recipe: String,
-    /// Digest of its arguments.
-    pub args: Digest,
-    /// Name and parameters as one would type them after `ops run`.
-    pub command: String,
-    /// Its parameter of type `partitions`, if it has one.
-    pub partitions: Option<String>,
-}
-
-/// What the gate stands on; nothing in it changes during a run.
-pub struct GateContext<'a> {
-    /// Where calls take effect.
-    pub world: &'a dyn World,
-    /// What carries them out.
-    pub hands: &'a dyn Hands,
-    /// The cluster and its pins; an empty cluster for recipes without one.
-    pub site: Site<'a>,
-    /// The journal of this run.
-    pub journal: &'a Journal,
-    /// Large replies.
-    pub blobs: &'a dyn Blobs,
-    /// Grants and locks.
-    pub keep: &'a dyn Keep,
-    /// Who is told.
-    pub events: &'a dyn Events,
-    /// Who is asked.
-    pub asker: &'a dyn Asker,
-    /// The run.
-    pub run: RunId,
-    /// What was asked for, by the step's recipe name.
-    pub asked: Vec<Invocation>,
-    /// Ends a process group: asks it to end, or kills it.
-    pub end_group: &'a dyn Fn(i32, bool),
-    /// Whether a process group lives, by number and start time.
-    pub group_lives: &'a dyn Fn(i32, u64) -> bool,
-    /// Answers of `ops resume --settle`, by call: whether it happened.
-    pub settled: BTreeMap<CallId, bool>,
-    /// Intents are synced where their effect outlives this machine. The lab's effects do not: they are files here.
-    pub synced: bool,
-    /// Carries out the `safety.*` calls.
-    pub safety: &'a dyn Safety,
-    /// Records what steps read and write; nothing where no step is ever skipped.
-    pub skip: Option<&'a Skip<'a>>,
-}
-
-/// Carries out `safety.evidence`, `safety.current` and `safety.issue`.
-pub trait Safety {
-    /// The reply, or why not.
-    fn call<'a>(&'a self, ready: &'a Ready) -> Local<'a, Finished>;
-}
+pub use context::{GateContext, Invocation, Safety};
 
 /// The live backend.
 pub struct Gate<'a> {
@@ -92,10 +37,16 @@ pub struct Gate<'a> {
     pub(super) confirmed: RefCell<Option<Confirmed>>,
     locked: Cell<bool>,
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
+    /// Somebody has pressed Ctrl-C: what only waits for an answer gives up.
+    interrupted: Cell<bool>,
     /// Calls of this run whose outcome is unknown, by digest, with what their witness showed before.
     pub(super) doubts: RefCell<BTreeMap<Digest, (Witness, Value)>>,
     /// What this run does to nodes.
     pub(super) nodes: Nodes,
+    /// What this run has heard so far, for a look ahead.
+    pub(super) story: RefCell<Story>,
+    /// Calls that a look ahead has seen.
+    pub(super) foreseen: tokio::sync::Mutex<BTreeSet<CallId>>,
 }
 
 impl<'a> Gate<'a> {
@@ -106,9 +57,16 @@ impl<'a> Gate<'a> {
             confirmed: RefCell::new(confirmed),
             locked: Cell::new(false),
             groups: RefCell::default(),
+            interrupted: Cell::new(false),
             doubts: RefCell::default(),
             nodes: Nodes::default(),
+            story: RefCell::default(),
+            foreseen: tokio::sync::Mutex::default(),
         }
+    }
+
+    pub(super) fn interrupted(&self) -> bool {
+        self.interrupted.get()
     }
 
     async fn carry(&self, ready: Ready) -> Finished {
@@ -151,6 +109,11 @@ impl<'a> Gate<'a> {
         }
         if let Some(finished) = self.doubted(&ready).await {
             return finished;
+        }
+        if effect.changes_world()
+            && let Err(fault) = self.look_ahead(&ready).await
+        {
+            return Finished::Stop(fault);
         }
         let permit = match self.admit(&ready).await {
             Ok(permit) => permit,
@@ -359,6 +322,7 @@ impl<'a> Gate<'a> {
             at: self.cx.world.now(),
         });
         self.cx.events.event(&Event::Recorded(record.clone()));
+        self.heard(&record);
         let synced = self.cx.synced && outlives(spec);
         let written = if synced {
             self.cx.journal.append_synced(&record).await
@@ -388,7 +352,7 @@ impl<'a> Gate<'a> {
         Ok(())
     }
 
-    fn evidence(&self, id: &CallId, rows: &[Evidence]) -> Result<(), Box<Fault>> {
+    pub(super) fn evidence(&self, id: &CallId, rows: &[Evidence]) -> Result<(), Box<Fault>> {
         let rows = rows.iter().filter_map(|row| serde_json::to_value(row).ok()).collect();
         self.note(Record::Evidence { id: id.clone(), rows, at: self.cx.world.now() })
     }
@@ -413,6 +377,7 @@ impl Backend for Gate<'_> {
     }
 
     fn record(&self, record: Record) -> Result<(), Box<Fault>> {
+        self.heard(&record);
         self.cx.journal.append(&record).map_err(|failure| Box::new(failure.fault()))
     }
 
@@ -436,6 +401,7 @@ impl Backend for Gate<'_> {
     }
 
     fn signal(&self, calls: Option<&[CallId]>, hard: bool) {
+        self.interrupted.set(true);
         for (id, (group, _)) in self.groups.borrow().iter() {
             if calls.is_none_or(|calls| calls.contains(id)) {
                 (self.cx.end_group)(*group, hard);
@@ -475,16 +441,4 @@ impl Backend for Gate<'_> {
 
 pub(super) fn stop(fault: Fault) -> Finished {
     Finished::Stop(Box::new(fault))
-}
-
-/// Whether a call's effect is still there after a power cut, and could not simply be made again.
-fn outlives(spec: &dyn ops_core::call::CallSpec) -> bool {
-    match spec.effect() {
-        Effect::Reads => false,
-        Effect::Files => !matches!(
-            spec.witness(),
-            ops_core::call::Witness::None | ops_core::call::Witness::Repeatable
-        ),
-        Effect::Mutates | Effect::Destroys => spec.scope().outlives_machine(),
-    }
 }

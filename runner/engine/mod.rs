@@ -2,6 +2,7 @@
 
 mod acts;
 pub mod adopt;
+pub mod ahead;
 pub mod backend;
 pub mod gate;
 pub mod graph;
@@ -26,7 +27,7 @@ pub mod skip;
 mod step;
 mod timers;
 pub mod verify;
-mod watch;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod tests;

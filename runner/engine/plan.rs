@@ -10,10 +10,11 @@ use ops_core::error::{Code, Fault, Place};
 use ops_core::ident::CallId;
 use ops_core::record::Record;
 use ops_core::time::{Span, Time};
-use ops_core::value::{Blob, Value, has_later};
+use ops_core::value::{Blob, Map, Value, has_later};
 use serde::Serialize;
 use serde_json::json;
 
+use super::ahead::Story;
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::hands::{Attendant, Hands};
 use super::refusals::{Refusals, located, of_command};
@@ -51,6 +52,8 @@ pub struct PlanBackend<'a> {
     now: Time,
     clock: PlanClock,
     state: RefCell<PlanState>,
+    /// What a run has heard before this plan of its rest.
+    story: Option<&'a Story>,
 }
 
 #[derive(Default)]
@@ -62,7 +65,14 @@ struct PlanState {
 impl<'a> PlanBackend<'a> {
     /// A plan over hands whose files are an overlay.
     pub fn new(hands: &'a dyn Hands, now: Time) -> PlanBackend<'a> {
-        PlanBackend { hands, now, clock: PlanClock::default(), state: RefCell::default() }
+        let clock = PlanClock::default();
+        PlanBackend { hands, now, clock, state: RefCell::default(), story: None }
+    }
+
+    /// Plans the rest of a run: what it has heard is answered as it was, and is no part of the plan.
+    #[must_use]
+    pub fn behind(self, story: &'a Story) -> PlanBackend<'a> {
+        PlanBackend { story: Some(story), ..self }
     }
 
     /// Every call of the plan, in the order in which they were made.
@@ -98,6 +108,9 @@ impl<'a> PlanBackend<'a> {
 
     async fn answer(&self, ready: Ready) -> Finished {
         let _busy = self.clock.busy();
+        if let Some(reply) = self.story.and_then(|story| story.reply(&ready.id, &ready.request)) {
+            return Finished::Reply(reply);
+        }
         let later = json!({"$later": {"call": ready.id.to_string(), "field": ""}});
         if has_later(&Value::Object(ready.request.args.clone())) {
             return self.plan(&ready, ready.info.effect, ready.info.effect > Effect::Reads, later);
@@ -156,7 +169,32 @@ impl Backend for PlanBackend<'_> {
         Box::pin(self.answer(ready))
     }
 
-    fn engine_call(&self, _: CallId, request: Request) -> Local<'_, Finished> {
+    fn engine_call(&self, id: CallId, request: Request) -> Local<'_, Finished> {
+        if let Some(reply) = self.story.and_then(|story| story.reply(&id, &request)) {
+            return Box::pin(async move { Finished::Reply(reply) });
+        }
+        // The wait between two nodes of a rolling change.
+        if self.story.is_some() && request.call == "cx.healthy_again" {
+            let node = request.args.get("node").cloned().unwrap_or_default();
+            self.state.borrow_mut().planned.push(Planned {
+                id,
+                call: "wait.node".into(),
+                effect: Effect::Reads,
+                about: String::new(),
+                node: node.as_str().map(str::to_owned),
+                changed: false,
+                reply: Value::Null,
+                request: Request {
+                    call: "wait.node".into(),
+                    args: Map::from_iter([
+                        ("node".to_owned(), node),
+                        ("state".to_owned(), json!("settled")),
+                    ]),
+                    place: None,
+                },
+            });
+            return Box::pin(async { Finished::Reply(Ok(Value::Null)) });
+        }
         if request.call == "cx.timer" {
             let ms = request.args.get("ms").and_then(Value::as_u64).unwrap_or_default();
             let timer = self.clock.sleep(Span(ms));

@@ -169,7 +169,7 @@ fn ended_branches(records: &[Record]) -> BTreeMap<Branch, bool> {
 
 /// Whether an unknown outcome is read back before the call is made again: what changes the world, and of what changes files only that
 /// which cannot be made twice, such as a move.
-fn settles(intent: &Intent) -> bool {
+pub(crate) fn settles(intent: &Intent) -> bool {
     let told = |witness: &Witness| !matches!(witness, Witness::None | Witness::Repeatable);
     match intent.effect {
         Effect::Reads => false,

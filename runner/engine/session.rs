@@ -137,7 +137,7 @@ impl Session<'_> {
         }
     }
 
-    fn context<'c>(
+    pub(super) fn context<'c>(
         &'c self,
         backend: &'c dyn Backend,
         events: &'c dyn Events,
@@ -288,6 +288,19 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// What was asked for, as one: several recipes have no arguments together.
+    pub(super) fn asked_as(&self, asked: &[Need]) -> Invocation {
+        if let [only] = asked {
+            let name =
+                self.catalog.get(&only.recipe).map_or(only.recipe.as_str(), |h| h.name.as_str());
+            // They were bound before, or there would be no graph.
+            let args = (self.bind)(name, &only.args).unwrap_or_default();
+            return self.invocation(only, &args);
+        }
+        let all = Need { recipe: joined(asked), args: Map::new() };
+        self.invocation(&all, &Map::new())
+    }
+
     /// Judges a planned sequence; with claims as a run, without as `ops verify`.
     ///
     /// # Errors
@@ -312,17 +325,7 @@ impl Session<'_> {
             Box::new(Refusal { guard: guard::Guard::Grant, fault: *fault, rows: Vec::new() })
         };
         facts.open = self.keep.open_items().map_err(broken)?;
-        let (recipe, args) = match asked {
-            [only] => {
-                let name = self
-                    .catalog
-                    .get(&only.recipe)
-                    .map_or(only.recipe.as_str(), |h| h.name.as_str());
-                (only.clone(), (self.bind)(name, &only.args).map_err(broken)?)
-            }
-            _ => (Need { recipe: joined(asked), args: Map::new() }, Map::new()),
-        };
-        let invocation = self.invocation(&recipe, &args);
+        let invocation = self.asked_as(asked);
         let case = Case {
             site: self.site,
             asked: Asked {

@@ -5,6 +5,7 @@ use ops_core::effect::Effect;
 use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::record::Record;
+use ops_core::time::Span;
 use ops_core::value::Value;
 use serde_json::json;
 
@@ -12,17 +13,20 @@ use super::backend::{Finished, Ready, Settlement};
 use super::gate::Gate;
 use super::replay::Known;
 use crate::sys::fault;
+use crate::sys::group::PAUSE;
+
+/// How long a process that outlived its run is left to end by itself where nobody can be asked.
+const LEFT_TO_END: Span = Span::mins(2);
+/// How long one that was asked to end may take, and one that was killed to be gone.
+const ENDS_WITHIN: Span = Span::secs(10);
 
 impl Gate<'_> {
     pub(super) async fn settle_call(&self, known: Known, ready: Ready) -> Settlement {
         if let Some((group, start)) = known.child
-            && (self.cx.group_lives)(group, start)
+            && !fault::mutated("child group ignored")
+            && let Err(fault) = self.outlived(&ready, group, start).await
         {
-            return Settlement::Stop(Box::new(
-                unknown(&ready, "its process still runs")
-                    .detail(format!("process group {group}"))
-                    .help("wait for it to end, or end it, then resume again"),
-            ));
+            return Settlement::Stop(fault);
         }
         fault::point("b12");
         let spec = ready.call.spec();
@@ -37,12 +41,120 @@ impl Gate<'_> {
             Some(false) => (Settled::NotDone { because: "a person said so".into() }, "settle"),
             None => {
                 let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
-                let now = self.cx.hands.witness(&witness).await;
                 let before = known.intent.before.clone().unwrap_or(Value::Null);
-                (spec.settle(&before, &now), "read-back")
+                (self.read_back(&ready, &witness, &before).await, "read-back")
             }
         };
-        self.settle_as(&known, &ready, how, by)
+        if self.interrupted() && matches!(how, Settled::Ask { .. }) {
+            return Settlement::Stop(Box::new(cut_short()));
+        }
+        match self.settle_as(&known, &ready, how, by) {
+            // It is written down as settled; the next resume makes it.
+            Settlement::Again if self.interrupted() => Settlement::Stop(Box::new(cut_short())),
+            settlement => settlement,
+        }
+    }
+
+    /// What the witness says. A node that the call has taken away cannot tell: it is waited for as long as the call itself would have
+    /// waited, and only then somebody is asked.
+    async fn read_back(&self, ready: &Ready, witness: &Witness, before: &Value) -> Settled {
+        const FIRST: u64 = 500;
+        const LONGEST: u64 = 5_000;
+        let spec = ready.call.spec();
+        let own = spec.settles_within(before);
+        let limit = if own.0 == 0 { own } else { ready.common.timeout.unwrap_or(own).max(own) };
+        let begun = self.cx.world.now();
+        let mut interval = FIRST;
+        loop {
+            let now = self.cx.hands.witness(witness).await;
+            let how = spec.settle(before, &now);
+            let waited = self.cx.world.now().since(begun);
+            let Settled::Ask { question } = &how else { return how };
+            if waited >= limit || self.interrupted() {
+                return how;
+            }
+            let reason = format!("what became of it cannot be told yet ({question})");
+            self.waits(ready, reason, waited, limit);
+            self.cx.world.sleep(Span(interval.min(limit.0 - waited.0))).await;
+            interval = (interval * 3 / 2).min(LONGEST);
+        }
+    }
+
+    /// The process that a killed run left behind may still act: it is shown, and waited for; on a terminal it may be ended instead.
+    ///
+    /// # Errors
+    /// It still runs, and nobody is there who could decide; or the wait was cut short.
+    async fn outlived(&self, ready: &Ready, group: i32, start: u64) -> Result<(), Box<Fault>> {
+        let groups = self.cx.groups;
+        if !groups.alive(group, start) {
+            return Ok(());
+        }
+        let runs = format!("the process that was started for it still runs (group {group})");
+        self.noted(ready, format!("{runs}; nothing is settled before its end"));
+        let question = format!(
+            "{}: {runs}. Going on ends it; without that, its own end is waited for.",
+            ready.id
+        );
+        let mut limit = None;
+        match self.cx.asker.yes(&question) {
+            Some(true) => {
+                self.decided(&ready.id, true)?;
+                for hard in [false, true] {
+                    groups.end(group, start, hard);
+                    if self.gone(ready, (group, start), &runs, Some(ENDS_WITHIN)).await {
+                        return Ok(());
+                    }
+                }
+                limit = Some(Span(0));
+            }
+            Some(false) => {}
+            None => limit = Some(ready.common.timeout.unwrap_or(LEFT_TO_END).min(LEFT_TO_END)),
+        }
+        if self.gone(ready, (group, start), &runs, limit).await {
+            return Ok(());
+        }
+        if self.interrupted() {
+            return Err(Box::new(cut_short()));
+        }
+        Err(Box::new(
+            unknown(ready, "its process still runs")
+                .detail(format!("process group {group}"))
+                .help(format!("wait for its end, or end it with `kill -TERM -- -{group}`"))
+                .next(format!("ops resume {}", self.cx.run)),
+        ))
+    }
+
+    /// Waits for the end of a group; says whether it came.
+    async fn gone(
+        &self,
+        ready: &Ready,
+        (group, start): (i32, u64),
+        runs: &str,
+        limit: Option<Span>,
+    ) -> bool {
+        let mut waited = Span(0);
+        loop {
+            if !self.cx.groups.alive(group, start) {
+                return true;
+            }
+            if limit.is_some_and(|limit| waited >= limit) || self.interrupted() {
+                return false;
+            }
+            let shown = limit.unwrap_or(Span::hours(24));
+            self.waits(ready, runs.to_owned(), waited, shown);
+            self.cx.groups.pause(self.cx.world).await;
+            waited = Span(waited.0 + PAUSE.0);
+        }
+    }
+
+    fn waits(&self, ready: &Ready, reason: String, waited: Span, limit: Span) {
+        let id = ready.id.clone();
+        let event = Event::Waiting { id, reason, ms: waited.0, limit_ms: limit.0 };
+        self.cx.events.event(&event);
+    }
+
+    fn noted(&self, ready: &Ready, text: String) {
+        self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
     }
 
     /// A call failed after it may have begun: before the same call is made again in this run, it is settled.
@@ -61,11 +173,9 @@ impl Gate<'_> {
     pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
         let digest = ready.request.digest(ready.info.version);
         let (witness, before) = self.doubts.borrow_mut().remove(&digest)?;
-        let now = self.cx.hands.witness(&witness).await;
-        match ready.call.spec().settle(&before, &now) {
+        match self.read_back(ready, &witness, &before).await {
             Settled::Done { reply, because } => {
-                let text = format!("{because}: it had happened. Going on after it.");
-                self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
+                self.noted(ready, format!("{because}: it had happened. Going on after it."));
                 Some(match self.intend(ready, None, None).await {
                     Ok(()) => Finished::Reply(Ok(reply)),
                     Err(finished) => finished,
@@ -114,7 +224,7 @@ impl Gate<'_> {
             }
             Settled::Ask { .. } => String::new(),
         };
-        self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
+        self.noted(ready, text);
         let record =
             Record::Settled { id: ready.id.clone(), how: how.clone(), by, at: self.cx.world.now() };
         // First the slot: once the record stands nobody settles again, and a slot kept by a crash in between would be lost.
@@ -143,6 +253,11 @@ impl Gate<'_> {
         let slot = slot.parse().unwrap_or_default();
         self.cx.keep.free_slot(grant, slot, &self.cx.run, self.cx.world.now())
     }
+}
+
+/// Ctrl-C while it was waited for what would tell.
+fn cut_short() -> Fault {
+    Fault::new(Code::INTERRUPTED, "interrupted before it could be told what became of a call")
 }
 
 fn unknown(ready: &Ready, why: &str) -> Fault {

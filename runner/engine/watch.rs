@@ -1,8 +1,11 @@
-//! What watches a call while it works: its child, its output and why it still waits go to the journal and the reporter, a shim's refusal to
-//! the audit log too, its reads and writes to the trace of its step. Judges nothing.
+//! What of a call is written down when: whether its intent outlives a power cut, and while it works its child, its output and why it still
+//! waits go to the journal and the reporter, a shim's refusal to the audit log too, its reads and writes to the trace of its step. Judges
+//! nothing.
 
 use std::rc::Rc;
 
+use ops_core::call::{CallSpec, Witness};
+use ops_core::effect::{Effect, Scope};
 use ops_core::error::Fault;
 use ops_core::event::Event;
 use ops_core::ident::CallId;
@@ -66,6 +69,7 @@ impl Watcher for Watch<'_, '_> {
     fn output(&self, stderr: bool, bytes: &[u8]) {
         let text = String::from_utf8_lossy(bytes).into_owned();
         self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
+        fault::point("b6");
     }
 }
 
@@ -77,5 +81,17 @@ impl Attendant for Watch<'_, '_> {
 
     fn recorder(&self) -> Option<&Recorder> {
         self.recorder.as_deref()
+    }
+}
+
+/// Whether a call's effect is still there after a power cut, and could not simply be made again.
+pub(crate) fn outlives(spec: &dyn CallSpec) -> bool {
+    match spec.effect() {
+        Effect::Reads => false,
+        Effect::Files => !matches!(spec.witness(), Witness::None | Witness::Repeatable),
+        // A process of which nobody knows what it reaches may have reached another machine.
+        Effect::Mutates | Effect::Destroys => {
+            spec.scope().outlives_machine() || spec.scope() == Scope::Process
+        }
     }
 }

@@ -273,11 +273,18 @@ impl<'a> Recording<'a> {
 
     /// Something could not be read: whether anything is there, and which links lead to it, is all that was learned.
     fn looked(&self, path: &str) {
-        if self.stat(path).is_err()
-            && let Some(path) = self.named(path)
-        {
-            self.recorder.links(&path, self.files);
+        if self.stat(path).is_ok() {
+            return;
         }
+        let Some(path) = self.named(path) else { return };
+        self.recorder.links(&path, self.files);
+        // A link to nothing, or out of the repository: nobody goes there, but it may lead elsewhere one day.
+        let input = match self.recorder.prints.stat(&path) {
+            Ok(Some(stat)) => Input::Present { path: path.clone(), folder: stat.dir },
+            Ok(None) => Input::Absent { path: path.clone() },
+            Err(_) => return,
+        };
+        self.recorder.path(path, input);
     }
 
     fn moved_below(&self, path: &str) {

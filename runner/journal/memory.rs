@@ -77,6 +77,11 @@ impl MemoryStore {
         MemoryStore(Arc::new(Mutex::new(Disk { bytes, synced, ..Disk::default() })))
     }
 
+    /// A store in the midst of its life: bytes that reached the kernel, and how many of them the disk.
+    pub fn left(bytes: Vec<u8>, synced: usize) -> MemoryStore {
+        MemoryStore(Arc::new(Mutex::new(Disk { bytes, synced, ..Disk::default() })))
+    }
+
     /// What a killed process leaves: every byte that reached the kernel.
     pub fn bytes(&self) -> Vec<u8> {
         self.disk().bytes.clone()

@@ -31,6 +31,8 @@ const METAMETHODS: [&str; 24] = [
     "__pow", "__idiv", "__band", "__bor", "__bxor", "__bnot", "__shl", "__shr",
 ];
 
+/// The prelude, compiled once in a process: every body begins with it.
+static COMPILED: OnceLock<Vec<u8>> = OnceLock::new();
 /// How many instructions run between two looks at the deadline.
 const TICK: u32 = 1000;
 /// Memory in bytes from which garbage is collected. Most bodies end below it, and what is made before they begin stays anyway; at the
@@ -132,8 +134,6 @@ fn prelude(lua: &Lua) -> mlua::Result<Table> {
         })?,
     )?;
     host.raw_set("keys", lua.create_function(|lua, value: Value| order::keys(lua, &value))?)?;
-    // Compiled once in a process: every body begins with it.
-    static COMPILED: OnceLock<Vec<u8>> = OnceLock::new();
     let text = || lua.load(include_str!("prelude.lua")).set_name("=prelude");
     let code = match COMPILED.get() {
         Some(code) => code,

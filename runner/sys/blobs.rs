@@ -23,7 +23,7 @@ pub trait Blobs {
 }
 
 /// Keeps blobs in memory: for plans, and for tests.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct MemoryBlobs {
     key: [u8; 32],
     kept: RefCell<BTreeMap<Digest, Vec<u8>>>,

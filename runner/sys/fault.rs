@@ -37,14 +37,19 @@ mod armed {
 pub mod rehearsal {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
+    use std::rc::Rc;
 
     /// What the thread unwinds with.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct Crash;
 
+    /// Sees every visit of a point, with its number: to keep what a crash right there would leave behind, or to press Ctrl-C.
+    pub type Watch = Rc<dyn Fn(&str, u64)>;
+
     #[derive(Default)]
     struct Rehearsal {
         armed: Option<(String, u64)>,
+        watch: Option<Watch>,
         visits: BTreeMap<String, u64>,
     }
 
@@ -53,9 +58,9 @@ pub mod rehearsal {
     }
 
     /// Begins to count visits on this thread; with a point and a number, crashes there.
-    pub fn begin(armed: Option<(&str, u64)>) {
+    pub fn begin(armed: Option<(&str, u64)>, watch: Option<Watch>) {
         let armed = armed.map(|(point, n)| (point.to_owned(), n));
-        HERE.set(Some(Rehearsal { armed, visits: BTreeMap::new() }));
+        HERE.set(Some(Rehearsal { armed, watch, visits: BTreeMap::new() }));
     }
 
     /// Ends the rehearsal: how often each point was visited.
@@ -67,12 +72,18 @@ pub mod rehearsal {
         if point.is_empty() {
             return false;
         }
-        HERE.with_borrow_mut(|here| {
-            let Some(here) = here else { return false };
+        let visit = HERE.with_borrow_mut(|here| {
+            let here = here.as_mut()?;
             let visits = here.visits.entry(point.to_owned()).or_default();
             *visits += 1;
-            here.armed.as_ref().is_some_and(|(p, n)| p == point && n == visits)
-        })
+            let due = here.armed.as_ref().is_some_and(|(p, n)| p == point && n == visits);
+            Some((due, *visits, here.watch.clone()))
+        });
+        let Some((due, n, watch)) = visit else { return false };
+        if let Some(watch) = watch {
+            watch(point, n);
+        }
+        due
     }
 
     pub(super) fn die() {

@@ -3,14 +3,26 @@
 use std::fs;
 use std::io::Read;
 
+use ops_core::time::Span;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpgrp, kill_process_group, test_kill_process_group};
 
-/// Whether process groups of an earlier run still live. Nothing is settled while they do.
+use super::world::{Local, World};
+
+/// Process groups of an earlier run that was killed. Nothing is settled while they live: what they do could come after the look.
 pub trait Groups {
     /// Whether a process of this group lives, and the group is the one whose leader started then.
     fn alive(&self, group: i32, started: u64) -> bool;
+
+    /// Asks it to end, or kills it where `hard`; nothing happens where it is gone.
+    fn end(&self, group: i32, started: u64, hard: bool);
+
+    /// A moment of [`PAUSE`], before one looks again. They work in real time: simulated time stands still meanwhile.
+    fn pause<'a>(&'a self, world: &'a dyn World) -> Local<'a, ()>;
 }
+
+/// Between two looks at a group that is none of this process's children: the system tells nobody else of its end.
+pub const PAUSE: Span = Span(200);
 
 /// The groups of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,15 +47,34 @@ impl Groups for LiveGroups {
             None => !members.is_empty(),
         }
     }
+
+    fn end(&self, group: i32, started: u64, hard: bool) {
+        if self.alive(group, started) {
+            signal(group, if hard { Signal::KILL } else { Signal::TERM });
+        }
+    }
+
+    fn pause<'a>(&'a self, world: &'a dyn World) -> Local<'a, ()> {
+        Box::pin(async move {
+            let _still = Still::hold(world);
+            tokio::time::sleep(super::clock::duration(PAUSE)).await;
+        })
+    }
 }
 
-/// No groups at all: where the world is simulated.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoGroups;
+/// Simulated time stands still until this is dropped.
+struct Still<'a>(&'a dyn World);
 
-impl Groups for NoGroups {
-    fn alive(&self, _: i32, _: u64) -> bool {
-        false
+impl<'a> Still<'a> {
+    fn hold(world: &'a dyn World) -> Still<'a> {
+        world.hold();
+        Still(world)
+    }
+}
+
+impl Drop for Still<'_> {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 

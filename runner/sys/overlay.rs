@@ -33,6 +33,12 @@ impl Overlay {
         Overlay::over(Rc::new(Nothing))
     }
 
+    /// The same changes once more, over the same files.
+    #[must_use]
+    pub fn twin(&self) -> Overlay {
+        Overlay { base: self.base.clone(), changes: self.changes.clone() }
+    }
+
     /// The paths that were written, with their new content; nothing where they were removed.
     pub fn written(&self) -> BTreeMap<String, Option<Vec<u8>>> {
         let content = |change: &Change| match change {

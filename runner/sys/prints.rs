@@ -7,9 +7,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ops_core::trace::{Hash, Print};
+use rustix::fs::{AtFlags, FileType, statat};
 
 use super::disk;
 use super::files::Stat;
@@ -27,6 +29,8 @@ const SHOWN: u64 = 1 << 20;
 #[derive(Clone, Debug)]
 pub struct Prints {
     root: PathBuf,
+    /// The root, open: ten thousand looks need not find it ten thousand times.
+    folder: Option<Arc<File>>,
     device: Option<u64>,
     key: [u8; 32],
 }
@@ -50,7 +54,8 @@ impl Prints {
     /// Fingerprints below a canonical root, hashed under a key.
     pub fn new(root: &Path, key: [u8; 32]) -> Prints {
         let device = fs::metadata(root).ok().map(|metadata| metadata.dev());
-        Prints { root: root.to_owned(), device, key }
+        let folder = File::open(root).ok().map(Arc::new);
+        Prints { root: root.to_owned(), folder, device, key }
     }
 
     /// The root.
@@ -81,8 +86,12 @@ impl Prints {
     /// # Errors
     /// As the system says.
     pub fn stat(&self, path: &str) -> io::Result<Option<Stat>> {
-        match fs::metadata(self.root.join(path)) {
-            Ok(metadata) => Ok(Some(disk::stat(&metadata))),
+        let found = match &self.folder {
+            Some(folder) => statat(folder, path, AtFlags::empty()).map_err(io::Error::from),
+            None => Err(ErrorKind::NotFound.into()),
+        };
+        match found {
+            Ok(found) => Ok(Some(stat_of(&found))),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
                 Ok(None)
             }
@@ -197,6 +206,22 @@ pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec
     });
     blocks.sort_unstable_by_key(|(from, _)| *from);
     blocks.into_iter().flat_map(|(_, block)| block).collect()
+}
+
+/// What the system says of a file. The fields have other widths on other systems.
+fn stat_of(found: &rustix::fs::Stat) -> Stat {
+    fn wide<N: TryInto<i64>>(number: N) -> i64 {
+        number.try_into().unwrap_or(i64::MAX)
+    }
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    Stat {
+        size: wide(found.st_size) as u64,
+        mtime: nanos(wide(found.st_mtime), wide(found.st_mtime_nsec)),
+        ctime: nanos(wide(found.st_ctime), wide(found.st_ctime_nsec)),
+        inode: found.st_ino,
+        mode: wide(found.st_mode) as u32 & 0o7777,
+        dir: FileType::from_raw_mode(found.st_mode).is_dir(),
+    }
 }
 
 fn print(stat: &Stat, hash: Hash, now: Option<i64>) -> Print {

@@ -96,3 +96,39 @@ fn a_reset_survives_a_kill_at_each_of_these_boundaries_and_happens_once() {
         assert_eq!(writes(&space), asked, "{point}");
     }
 }
+
+/// A worker was asked to reboot, and the engine killed before it was back.
+fn killed_in_a_reboot() -> Space {
+    let mut space = Space::example("home");
+    space.write(
+        "recipes/t/reboot.lua",
+        "return ops.recipe { desc = \"Reboot\", run = function() talos.reboot { \"w-2\" } end }\n",
+    );
+    let _ = space.run(["--lab", "lab", "up", "--healthy"]).exit(0);
+    space.env("OPS_FAULT", "b6:1");
+    assert_eq!(space.run(["--lab", "run", "t:reboot"]).code(), KILLED);
+    space.env("OPS_FAULT", "");
+    space
+}
+
+#[test]
+fn a_reboot_that_was_killed_while_the_node_is_away_waits_for_it_and_says_why() {
+    let space = killed_in_a_reboot();
+    let resumed = space.run(["--lab", "resume"]).exit(0);
+    let shown = resumed.stdout();
+    assert!(shown.contains("what became of it cannot be told yet"), "{}", resumed.all());
+    assert!(shown.contains("w-2 has another boot id: it happened"), "{}", resumed.all());
+    let reboots: usize =
+        writes(&space).iter().filter(|(w, _)| w.contains("Reboot")).map(|(_, n)| n).sum();
+    assert_eq!(reboots, 1, "{:?}", writes(&space));
+}
+
+#[test]
+fn a_node_that_stays_away_is_asked_about_only_after_the_time_that_a_reboot_may_take() {
+    let space = killed_in_a_reboot();
+    let _ = space.run(["--lab", "lab", "break", "node-offline", "w-2"]).exit(0);
+    let asked = space.run(["--lab", "resume"]).exit(8);
+    assert!(asked.stderr().contains("w-2 does not answer: was it rebooted?"), "{}", asked.all());
+    assert!(asked.stderr().contains("=done"), "{}", asked.all());
+    assert!(asked.stdout().contains("s of 15m)"), "{}", asked.all());
+}

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ahead;
 mod cli_config;
 mod cli_lab;
 mod cli_recipes;
@@ -13,6 +14,7 @@ mod docs_commands;
 mod fake_tools;
 mod interrupt;
 mod kill_lab;
+mod kill_live;
 mod lab_gate;
 mod lab_main_job;
 mod lab_safe_reset;

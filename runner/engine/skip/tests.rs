@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
@@ -64,6 +65,10 @@ fn call() -> Call {
 fn observe(files: &dyn Files) -> Vec<String> {
     let read = |path: &str| match files.read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        // A link to nothing is refused before anybody sees that nothing is there; the gate keeps no trace of a call that fails so.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+            "nothing".into()
+        }
         Err(error) => format!("{:?}", error.kind()),
     };
     let there = |path: &str| format!("{:?}", files.stat(path).map(|s| s.map(|s| s.dir)));
@@ -145,7 +150,7 @@ fn links(root: &Path) -> Option<PathBuf> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn a_step_is_up_to_date_exactly_where_it_would_see_the_same(

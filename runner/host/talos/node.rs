@@ -1,6 +1,6 @@
 //! What moves a whole node: bootstrap, reboot, reset. Each is sent without the client's own wait, and ends when its effect has been seen.
 
-use ops_core::call::talos::{AfterReset, Bootstrap, Reboot, Reset};
+use ops_core::call::talos::{AfterReset, BOOTED, Bootstrap, OFF, RESET, Reboot, Reset};
 use ops_core::call::{CallSpec, Common};
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::guard::EtcdSaid;
@@ -92,28 +92,37 @@ pub(in crate::host) async fn bootstrap(
     let argv = call.argv(&target).unwrap_or_default();
     let limit = common.timeout.unwrap_or(BOOTSTRAPPED);
     // A node that has just booted refuses until its runtime is up and its clock is set; a refusal starts nothing.
-    cx.until(limit, ErrorKind::NotReady, async || match cx.act(&argv, REQUEST).await {
-        Ok(_) => Answer::Yes(()),
-        Err(error) if error.kind == ErrorKind::NotReady && error.before_effect => {
-            Answer::NotYet(error.message)
-        }
-        Err(error) => Answer::Never(error),
-    })
-    .await
-    .map_err(|error| match error.kind {
-        ErrorKind::NotReady => error.before_effect(),
-        _ => error,
-    })?;
-    cx.until(limit, ErrorKind::NotApplied, async || match etcd::said(cx, node).await {
-        EtcdSaid::Members { members, .. } if members.iter().any(|m| m.name == node.name) => {
-            Answer::Yes(())
-        }
-        EtcdSaid::Members { .. } | EtcdSaid::NoEtcd => {
-            Answer::NotYet(format!("{} is no member of etcd yet", node.name))
-        }
-        EtcdSaid::Silent(why) => Answer::NotYet(format!("etcd on {}: {why}", node.name)),
-    })
-    .await?;
+    let begun = cx
+        .until(limit, ErrorKind::NotReady, async || match cx.act(&argv, REQUEST).await {
+            Ok(_) => Answer::Yes(None),
+            // A bootstrap is under way there, asked for a moment ago by somebody who did not live to see its member; or old data lies there.
+            Err(error) if error.kind == ErrorKind::AlreadyExists => Answer::Yes(Some(error)),
+            Err(error) if error.kind == ErrorKind::NotReady && error.before_effect => {
+                Answer::NotYet(error.message)
+            }
+            Err(error) => Answer::Never(error),
+        })
+        .await
+        .map_err(|error| match error.kind {
+            ErrorKind::NotReady => error.before_effect(),
+            _ => error,
+        })?;
+    let seen = cx
+        .until(limit, ErrorKind::NotApplied, async || match etcd::said(cx, node).await {
+            EtcdSaid::Members { members, .. } if members.iter().any(|m| m.name == node.name) => {
+                Answer::Yes(())
+            }
+            EtcdSaid::Members { .. } | EtcdSaid::NoEtcd => {
+                Answer::NotYet(format!("{} is no member of etcd yet", node.name))
+            }
+            EtcdSaid::Silent(why) => Answer::NotYet(format!("etcd on {}: {why}", node.name)),
+        })
+        .await;
+    match (seen, begun) {
+        (Ok(()), _) => {}
+        (Err(_), Some(refused)) => return Err(refused),
+        (Err(error), None) => return Err(error),
+    }
     Ok(json!({"changed": true}))
 }
 
@@ -151,9 +160,6 @@ pub(in crate::host) async fn boot_view(cx: &HostCx<'_>, node: &Node) -> BootView
     }
 }
 
-/// How long until a rebooted node must answer again.
-const BOOTED: Span = Span::mins(15);
-
 /// `talos.reboot`.
 pub(in crate::host) async fn reboot(
     call: &Reboot,
@@ -186,11 +192,6 @@ pub(in crate::host) async fn reboot(
     let version = super::config::version_of(cx, node).await?;
     Ok(json!({"changed": true, "version": version, "boot_id": now}))
 }
-
-/// How long until a reset must be seen: drain, leaving etcd, wipe, firmware.
-const RESET: Span = Span::mins(20);
-/// So long must a node be silent to count as off: a reboot is silent as well.
-const OFF: Span = Span::mins(3);
 
 /// `talos.reset`.
 pub(in crate::host) async fn reset(

@@ -79,7 +79,17 @@ impl Lab {
         let world = World::of(&spec);
         let mut random = Stream::new(spec.seed, 5);
         let secrets = Secrets::generate(&mut random);
-        let mut lab = Self {
+        let mut lab = Self::over(spec, world, secrets, random);
+        let nodes: Vec<NodeId> = lab.world.node_ids().collect();
+        for node in nodes {
+            lab.world.power_on(node);
+        }
+        lab.world.run_until(60_000);
+        lab
+    }
+
+    fn over(spec: LabSpec, world: World, secrets: Secrets, random: Stream) -> Self {
+        Self {
             schema: SCHEMA,
             model: crate::facts::MODEL.to_owned(),
             spec,
@@ -95,13 +105,7 @@ impl Lab {
             watch: Watch::default(),
             names: Arc::default(),
             shared_texts: Arc::default(),
-        };
-        let nodes: Vec<NodeId> = lab.world.node_ids().collect();
-        for node in nodes {
-            lab.world.power_on(node);
         }
-        lab.world.run_until(60_000);
-        lab
     }
 
     /// A bootstrapped cluster with every node Ready, some workload with a budget, and the spec's
@@ -415,6 +419,16 @@ impl Lab {
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.world.trace.digest
+    }
+
+    /// The same history once more, as if it had been stored and read again: without the tool processes of its caller.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        let (spec, world) = (self.spec.clone(), self.world.clone());
+        let mut twin = Self::over(spec, world, self.secrets.clone(), self.random.clone());
+        twin.texts.clone_from(&self.texts);
+        (twin.next_client, twin.next_timer) = (self.next_client, self.next_timer);
+        twin
     }
 
     /// The stored form; tool processes are not in it.

@@ -127,6 +127,9 @@ pub struct Uncordon {
     pub node: String,
 }
 
+/// How long the API may be away: another branch may just restart the control plane that it ran on.
+const API_BACK: Span = Span::mins(5);
+
 /// Judges a change of the cordon from what the node says now: the call makes itself true, so the state alone decides.
 fn settle_cordon(node: &str, wanted: bool, before: &Value, now: &Value) -> Settled {
     let (before, now) = (CordonView::from_value(before), CordonView::from_value(now));
@@ -173,6 +176,9 @@ macro_rules! cordon {
             }
             fn settle(&self, before: &Value, now: &Value) -> Settled {
                 settle_cordon(&self.node, $wanted, before, now)
+            }
+            fn settles_within(&self, _before: &Value) -> Span {
+                API_BACK
             }
             fn stable(&self) -> &'static [&'static str] {
                 &["changed"]
@@ -275,6 +281,9 @@ impl CallSpec for Drain {
             }
             Some(_) => Settled::NotDone { because: format!("{node} runs the pods that it ran") },
         }
+    }
+    fn settles_within(&self, _before: &Value) -> Span {
+        API_BACK
     }
     fn stable(&self) -> &'static [&'static str] {
         &["changed"]

@@ -16,12 +16,16 @@ pub mod time;
 pub mod wait;
 pub mod yaml;
 
+#[cfg(test)]
+mod settle_table;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::argv::Argv;
 use crate::effect::{Effect, Scope, Subject};
 use crate::error::Place;
+use crate::time::Span;
 use crate::value::{Digest, Map, Value};
 
 /// A call as a recipe made it: a type's name and a table, not yet validated.
@@ -215,6 +219,11 @@ pub trait CallSpec {
     /// Judges an unknown outcome from the witness before and the same thing read now.
     fn settle(&self, _before: &Value, _now: &Value) -> Settled {
         Settled::Ask { question: "did it happen?".into() }
+    }
+    /// How long a read-back waits where [`CallSpec::settle`] would ask: what the call has taken away comes back, and can tell then. Nothing
+    /// where waiting cannot help, as what the witness showed before tells already.
+    fn settles_within(&self, _before: &Value) -> Span {
+        Span(0)
     }
     /// Fields of the reply that `ops apply` compares with the plan.
     fn stable(&self) -> &'static [&'static str] {

@@ -17,7 +17,7 @@ pub use access::{ClientConfig, GenSecrets, Kubeconfig};
 pub use config::{ApplyConfig, ApplyMode, Base, MachineMode, Render, Validate};
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
 pub use machineconfig::{MachineconfigDiff, MachineconfigPatch};
-pub use node::{AfterReset, Bootstrap, Reboot, RebootMode, Reset, WipeMode};
+pub use node::{AfterReset, BOOTED, Bootstrap, OFF, RESET, Reboot, RebootMode, Reset, WipeMode};
 pub use read::{Get, Health, Stage, Version};
 
 use super::Tool;

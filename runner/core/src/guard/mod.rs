@@ -4,6 +4,7 @@
 //! of guards is fixed, as the first refusal decides the exit code: partitions as given, order, owner, grant, identity, partitions as
 //! real, the remaining evidence, confirm. Reads no clock, asks nobody, prints nothing.
 
+mod ahead;
 mod case;
 mod confirm;
 mod deed;
@@ -19,6 +20,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::ahead;
 pub use case::{Asked, Case, Claims, Guard, Passed, PlannedCall, Refusal, Site};
 pub use confirm::{Confirmed, Question, approvals, confirm_words, question, unanswered};
 pub use etcd::{Etcd, RAFT_LAG, Voters, assess};

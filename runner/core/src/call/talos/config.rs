@@ -141,6 +141,10 @@ impl CallSpec for ApplyConfig {
             },
         }
     }
+    fn settles_within(&self, _before: &Value) -> Span {
+        // It may reboot with the config, or install itself first.
+        super::node::BOOTED
+    }
     fn stable(&self) -> &'static [&'static str] {
         &["changed", "diff"]
     }

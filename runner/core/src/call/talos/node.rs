@@ -87,10 +87,21 @@ impl CallSpec for Bootstrap {
             (None, None) => ask(&format!("{} did not answer", now.silent.join(", "))),
         }
     }
+    fn settles_within(&self, _before: &Value) -> Span {
+        // The members of a recovered etcd look like the old ones for ever.
+        if self.recover_from.is_some() { Span(0) } else { Span::mins(5) }
+    }
     fn stable(&self) -> &'static [&'static str] {
         &["changed"]
     }
 }
+
+/// How long until a rebooted node must answer again: hardware with much memory takes minutes alone to test it.
+pub const BOOTED: Span = Span::mins(15);
+/// How long until a reset must be seen: drain, leaving etcd, wipe, firmware.
+pub const RESET: Span = Span::mins(20);
+/// So long must a node be silent to count as off: a reboot is silent as well.
+pub const OFF: Span = Span::mins(3);
 
 /// How a node reboots: `--mode` of `talosctl reboot`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -179,6 +190,9 @@ impl CallSpec for Reboot {
             },
             _ => Settled::Ask { question: format!("{node} does not answer: was it rebooted?") },
         }
+    }
+    fn settles_within(&self, before: &Value) -> Span {
+        if BootView::from_value(before).boot_id.is_some() { BOOTED } else { Span(0) }
     }
     fn stable(&self) -> &'static [&'static str] {
         &["changed", "version"]
@@ -307,7 +321,22 @@ impl CallSpec for Reset {
         let was_maintenance = before.stage.as_deref() == Some("maintenance");
         let is_maintenance = now.stage.as_deref() == Some("maintenance");
         let wiped = now.all_wiped_since(&before, &self.system_labels_to_wipe) == Some(true);
+        // Named partitions that are provably as they were: half a reset, and whether to destroy the rest only a person says.
+        let kept: Vec<&str> = self
+            .system_labels_to_wipe
+            .iter()
+            .filter(|label| now.wiped_since(&before, label) == Some(false))
+            .map(String::as_str)
+            .collect();
         match self.leads_to() {
+            AfterReset::Maintenance if is_maintenance && !was_maintenance && !kept.is_empty() => {
+                Settled::Ask {
+                    question: format!(
+                        "{node} has lost its STATE but still has {}: does that count as reset?",
+                        kept.join(", ")
+                    ),
+                }
+            }
             AfterReset::Maintenance if is_maintenance && !was_maintenance => {
                 done(format!("{node} is in maintenance mode: its STATE is gone"))
             }
@@ -329,6 +358,10 @@ impl CallSpec for Reset {
                 ),
             },
         }
+    }
+    fn settles_within(&self, _before: &Value) -> Span {
+        // One that is off stays silent: whether it was the reset that put it there, only a person can tell.
+        if self.leads_to() == AfterReset::Off { OFF } else { RESET }
     }
     fn stable(&self) -> &'static [&'static str] {
         &["changed"]
