@@ -3,6 +3,7 @@
 mod adopt;
 mod args;
 mod ask;
+mod diff;
 mod hints;
 mod history;
 mod index;
@@ -19,6 +20,7 @@ mod seam;
 pub mod shim;
 mod show;
 mod signals;
+mod sops;
 mod status;
 mod verify;
 mod why;
@@ -101,7 +103,7 @@ impl Start {
 
     /// Everything resolved, for commands that take no recipe.
     fn settings(&self) -> Result<Settings, Fault> {
-        Settings::resolve(self.project()?, &self.globals.typed(), self.env.clone())
+        Settings::resolve(self.project()?, &self.globals.typed(), self.env.clone(), &sops::Sops)
     }
 
     fn output(&self) -> Output {
@@ -128,6 +130,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::History) => history::run(start),
         Some(Command::Lab(args)) => lab::run(start, &args),
         Some(Command::Patch(args)) => patch::run(start, &args),
+        Some(Command::Diff(args)) => diff::run(start, &args),
     }
 }
 
