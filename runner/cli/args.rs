@@ -22,7 +22,7 @@ Exit codes:
     6  a tool is missing or too old
     7  another run holds the cluster
     8  the outcome of a call is unknown: a person must say
-   10  `plan --exit-code`: changes pend
+   10  `plan --exit-code`, `diff --exit-code`: changes pend
   101  a fault of ops
   130, 143  interrupted; the journal is kept, `ops resume` goes on
 
@@ -148,6 +148,8 @@ pub(crate) enum Command {
     History,
     /// The simulated cluster, and faults to put into it
     Lab(LabArgs),
+    /// How each node's machine config would change; secrets are left out
+    Diff(DiffArgs),
     /// Patch a machine config as talosctl does, offline
     Patch(PatchArgs),
     /// `ops RECIPE …`
@@ -182,6 +184,22 @@ pub(crate) struct WatchArgs {
     pub poll: Option<u16>,
     #[command(flatten)]
     pub words: Words,
+}
+
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DiffArgs {
+    /// Nodes to look at: names, `all`, `controlplanes`, `workers`, `@tag`, `!name`
+    #[arg(value_name = "NODES")]
+    pub positional: Vec<String>,
+    /// The same
+    #[arg(long, value_name = "NODES")]
+    pub nodes: Vec<String>,
+    /// Against what the nodes run with, not against the files
+    #[arg(long)]
+    pub live: bool,
+    /// End with 10 where anything would change
+    #[arg(long)]
+    pub exit_code: bool,
 }
 
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -291,6 +309,7 @@ impl Command {
             Command::Resume(_) => "resume",
             Command::History => "history",
             Command::Lab(_) => "lab",
+            Command::Diff(_) => "diff",
             Command::Patch(_) => "patch",
             Command::Recipe(_) => return None,
         })

@@ -41,4 +41,8 @@ impl Asker for Terminal {
         let answer = line(&format!("{question}\nGo on? [y/N] ")).ok().flatten()?;
         Some(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
     }
+
+    fn terminal(&self) -> bool {
+        Terminal::there()
+    }
 }

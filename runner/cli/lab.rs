@@ -9,6 +9,7 @@ use ops_core::guard::Site;
 use ops_lab::Lab;
 
 use super::args::{Globals, LabArgs, LabCommand};
+use super::sops::Sops;
 use super::{Start, adopt};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
@@ -31,7 +32,7 @@ pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     }
     let mut globals = start.globals.clone();
     globals.lab = true;
-    let settings = Settings::resolve(start.project()?, &globals.typed(), start.env.clone())?;
+    let settings = Settings::resolve(start.project()?, &globals.typed(), start.env.clone(), &Sops)?;
     settings.need_cluster()?;
     match &args.command {
         LabCommand::Up { healthy, seed } => up(&settings, &globals, *healthy, *seed, &out),

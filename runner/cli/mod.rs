@@ -3,6 +3,7 @@
 mod adopt;
 mod args;
 mod ask;
+mod diff;
 mod hints;
 mod history;
 mod index;
@@ -18,6 +19,8 @@ mod run;
 mod seam;
 pub mod shim;
 mod show;
+mod signals;
+mod sops;
 mod status;
 mod verify;
 mod watch;
@@ -101,7 +104,7 @@ impl Start {
 
     /// Everything resolved, for commands that take no recipe.
     fn settings(&self) -> Result<Settings, Fault> {
-        Settings::resolve(self.project()?, &self.globals.typed(), self.env.clone())
+        Settings::resolve(self.project()?, &self.globals.typed(), self.env.clone(), &sops::Sops)
     }
 
     fn output(&self) -> Output {
@@ -129,6 +132,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::History) => history::run(start),
         Some(Command::Lab(args)) => lab::run(start, &args),
         Some(Command::Patch(args)) => patch::run(start, &args),
+        Some(Command::Diff(args)) => diff::run(start, &args),
     }
 }
 

@@ -354,5 +354,6 @@ fn no_cluster() -> Cluster {
         snapshot_dir: String::new(),
         settings: std::collections::BTreeMap::new(),
         guards: ops_core::inventory::GuardSettings::default(),
+        machines: ops_core::machines::Machines::default(),
     }
 }

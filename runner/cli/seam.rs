@@ -10,24 +10,26 @@ use ops_core::event::{Event, Events, Silent};
 use ops_core::ident::{CallId, RunId};
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::args::{Globals, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
+use super::signals::signals;
 use crate::config::Settings;
 use crate::engine::ahead::{Ahead, Lookout};
 use crate::engine::backend::Backend;
 use crate::engine::bounded::{FilesOnly, files_at_most};
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
-use crate::engine::graph::Step;
+use crate::engine::graph::{Step, reaches_destroy};
 use crate::engine::hands::Hands;
 use crate::engine::idle::passing_time;
 use crate::engine::plan::Planned;
 use crate::engine::run::Ended;
 use crate::engine::session::{Plan, Session};
+use crate::engine::signal::Signal;
 use crate::engine::skip::Skip;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
@@ -165,7 +167,7 @@ pub(super) struct Conduct<'a> {
     /// Judges its steps, and traces them.
     pub skip: &'a Skip<'a>,
     /// Ends it: once, twice, thrice.
-    pub signals: UnboundedReceiver<()>,
+    pub signals: UnboundedReceiver<Signal>,
     /// It may change files and nothing else.
     pub files_only: bool,
     /// Told how it ended.
@@ -194,6 +196,7 @@ pub(super) async fn carry_out(
     let desk = Desk::new(&session, &words);
 
     let graph = session.graph(asked).map_err(|fault| *fault)?;
+    session.terminal(&graph).map_err(|fault| *fault)?;
     let head = Record::Run(head(opened, &start.run, asked));
     let resuming = start.journal.is_some();
     reporter
@@ -226,7 +229,7 @@ pub(super) async fn carry_out(
         .collect();
     // What may destroy was planned and judged in the preflight.
     let looks = opened.with_cluster()
-        && !asked.iter().any(|need| session.reaches_destroy(&need.recipe, &mut Vec::new()));
+        && !asked.iter().any(|need| reaches_destroy(opened.host.catalog(), &need.recipe));
     let fresh = || Box::new(opened.plan_hands()) as Box<dyn Hands>;
     let ahead = Ahead { session: &session, asked, hands: &fresh };
     let end_group = |group: i32, hard: bool| opened.live.processes().interrupt(group, hard);
@@ -253,6 +256,7 @@ pub(super) async fn carry_out(
         confirmed,
     );
     gate.remember(&start.records);
+    gate.recall(&start.records);
     let replayed = if resuming {
         Some((Session::read(&start.records).map_err(|fault| *fault)?, start.records.as_slice()))
     } else {
@@ -398,7 +402,7 @@ pub(super) async fn foresee(
     looking(opened, globals, async |session| {
         let plan = session.plan(asked).await.map_err(|fault| *fault)?;
         let steps = session.graph(asked).map_err(|fault| *fault)?.steps;
-        let destroys = |step: &Step| session.reaches_destroy(&step.recipe, &mut Vec::new());
+        let destroys = |step: &Step| reaches_destroy(catalog, &step.recipe);
         let changes = plan.planned.iter().any(more) || steps.iter().any(destroys);
         Ok(Foreseen { plan, steps, changes })
     })
@@ -460,22 +464,6 @@ pub(super) fn keep_lab(opened: &Opened) -> Result<(), Fault> {
             .map_err(|e| Fault::new(Code::LAB, format!("the lab cannot be kept: {e}"))),
         None => Ok(()),
     }
-}
-
-/// Ctrl-C and TERM, as they come.
-pub(super) fn signals() -> UnboundedReceiver<()> {
-    let (sender, receiver) = unbounded_channel();
-    let ends = sender.clone();
-    tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(()).is_ok() {}
-    });
-    tokio::spawn(async move {
-        let kind = tokio::signal::unix::SignalKind::terminate();
-        if let Ok(mut signal) = tokio::signal::unix::signal(kind) {
-            while signal.recv().await.is_some() && ends.send(()).is_ok() {}
-        }
-    });
-    receiver
 }
 
 /// Runs the engine's one thread to the end of some work.

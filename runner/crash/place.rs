@@ -28,6 +28,7 @@ use super::ground::{self, Ground};
 use crate::engine::gate::{Gate, GateContext};
 use crate::engine::run::Bodies;
 use crate::engine::session::Session;
+use crate::engine::signal::Signal;
 use crate::engine::verify::Desk;
 use crate::host::simulated::Simulated;
 use crate::journal::Journal;
@@ -173,7 +174,7 @@ impl<'g> Place<'g> {
         fate: &Fate,
         film: Option<&Film>,
         (world, store, heard): (&Rc<Simulated>, &MemoryStore, &Arc<Mutex<Vec<Heard>>>),
-        keys: UnboundedSender<()>,
+        keys: UnboundedSender<Signal>,
     ) -> Option<rehearsal::Watch> {
         if film.is_none() && fate.ctrl_c.is_none() {
             return None;
@@ -186,7 +187,7 @@ impl<'g> Place<'g> {
         Some(Rc::new(move |point: &str, n: u64| {
             if let Some((_, _, times)) = ctrl_c.as_ref().filter(|(p, m, _)| p == point && *m == n) {
                 for _ in 0..*times {
-                    let _ = keys.send(());
+                    let _ = keys.send(Signal::Interrupt);
                 }
             }
             if let Some(film) = &film {
@@ -215,7 +216,7 @@ impl<'g> Place<'g> {
         journal: &Journal,
         spy: &Spy<'_>,
         records: &[Record],
-        signals: UnboundedReceiver<()>,
+        signals: UnboundedReceiver<Signal>,
     ) -> Way {
         let ground = self.ground;
         let late = Rc::new(Late { blobs: self.blobs.clone(), late: RefCell::default() });

@@ -12,8 +12,10 @@ use ops_core::value::{BLOB_FROM, Map, Value};
 
 use super::backend::{Finished, Ready};
 use super::run::{Arrival, Run};
+use super::signal::Signal;
 
 use super::step::{From, StepState, Waiting};
+use crate::recipe::Head;
 use crate::sys::fault;
 use crate::sys::world::Local;
 
@@ -153,6 +155,7 @@ impl<'a> Run<'a> {
             info,
             destructive: head.is_some_and(|h| h.destructive),
             reads_only: step.only_reads(),
+            terminal: has_terminal(head, request),
             recipe: step.recipe.clone(),
             again: false,
         })
@@ -402,7 +405,11 @@ impl<'a> Run<'a> {
     }
 
     /// A signal: first no new call, then a signal to the children, then their end.
-    pub(super) fn interrupt(&mut self) {
+    pub(super) fn interrupt(&mut self, signal: Signal) {
+        // The child that has the terminal heard it too, and what it means is the child's to say.
+        if signal == Signal::Interrupt && self.someone_has_the_terminal() {
+            return;
+        }
         self.interrupts += 1;
         if self.interrupts == 1 {
             let ends = self.signalled_first();
@@ -417,14 +424,25 @@ impl<'a> Run<'a> {
             self.cx.events.event(&Event::Note { branch: None, text });
             self.drop_reads();
             self.cx.backend.signal(Some(&ends), false);
-            self.stopping.get_or_insert_with(|| Fault::new(Code::INTERRUPTED, "interrupted"));
+            let fault = match signal {
+                Signal::Interrupt => Fault::new(Code::INTERRUPTED, "interrupted"),
+                Signal::Terminate => Fault::new(Code::TERMINATED, "terminated"),
+            };
+            self.stopping.get_or_insert_with(|| fault.clone());
             if self.ended.faults.is_empty() {
-                let fault = Fault::new(Code::INTERRUPTED, "interrupted");
                 self.ended.faults.push((Branch(String::new()), fault));
             }
         } else {
             self.cx.backend.signal(None, self.interrupts > 2);
         }
+    }
+
+    fn someone_has_the_terminal(&self) -> bool {
+        self.steps.iter().any(|step| {
+            let head = self.cx.catalog.get(&step.recipe);
+            let mut calls = step.waits.iter().filter(|(id, _)| self.owner.contains_key(id));
+            calls.any(|(_, waiting)| has_terminal(head, &waiting.request))
+        })
     }
 
     /// Running calls whose type says that the first Ctrl-C ends them.
@@ -446,6 +464,11 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Whether a call's child talks to the person at the terminal: the shell of a recipe that says so.
+fn has_terminal(head: Option<&Head>, request: &Request) -> bool {
+    head.is_some_and(|head| head.interactive) && matches!(request.call.as_str(), "sh" | "sh.exec")
 }
 
 /// Whether a branch is a cleanup, or lies within one.

@@ -26,6 +26,8 @@ pub struct Ready {
     pub destructive: bool,
     /// Preconditions are running: reads only.
     pub reads_only: bool,
+    /// Its child gets the terminal.
+    pub terminal: bool,
     /// The recipe of its step.
     pub recipe: String,
     /// Already in the journal: an outcome is known to be missing, and was settled as not done.

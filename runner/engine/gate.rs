@@ -21,6 +21,7 @@ use ops_core::value::{Blob, Digest, Value};
 
 use super::ahead::Story;
 use super::backend::{Backend, Finished, Ready, Settlement};
+use super::doubt::Doubt;
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::refusals::{located, of_command};
@@ -39,8 +40,8 @@ pub struct Gate<'a> {
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
     /// Somebody has pressed Ctrl-C: what only waits for an answer gives up.
     interrupted: Cell<bool>,
-    /// Calls of this run whose outcome is unknown, by digest, with what their witness showed before.
-    pub(super) doubts: RefCell<BTreeMap<Digest, (Witness, Value)>>,
+    /// Calls of this run whose outcome is unknown, by digest.
+    pub(super) doubts: RefCell<BTreeMap<Digest, Doubt>>,
     /// What this run does to nodes.
     pub(super) nodes: Nodes,
     /// What this run has heard so far, for a look ahead.
@@ -107,7 +108,9 @@ impl<'a> Gate<'a> {
                 Err(finished) => finished,
             };
         }
-        if let Some(finished) = self.doubted(&ready).await {
+        if ready.again {
+            self.is_settled(&ready);
+        } else if let Some(finished) = self.doubted(&ready).await {
             return finished;
         }
         if effect.changes_world()
@@ -270,7 +273,7 @@ impl<'a> Gate<'a> {
                 return Err(Finished::Stop(fault));
             }
         }
-        let attendant = Watch::new(self, &ready.id);
+        let attendant = Watch::new(self, &ready.id).terminal(ready.terminal);
         let call = permit.into_call();
         if fault::mutated("outcome before effect") && effect.changes_world() {
             let outcome = Outcome::Done(serde_json::json!({"changed": true}));

@@ -6,14 +6,14 @@ use ops_core::error::{Code, Fault};
 use ops_core::ident::Branch;
 use ops_core::value::{Map, Value};
 
-use crate::recipe::{Catalog, Need, Needs};
+use crate::recipe::{Catalog, Head, Need, Needs};
 
 /// Resolves the arguments of a needed recipe to all of its parameters.
 pub type Bind<'a> =
     dyn Fn(&str, &Map<String, Value>) -> Result<Map<String, Value>, Box<Fault>> + 'a;
 
-/// Answers what a recipe with a `needs` function needs.
-pub type Ask<'a> = dyn Fn(&str, &Map<String, Value>) -> Result<Vec<Need>, Box<Fault>> + 'a;
+/// Answers what a recipe with these arguments needs.
+pub type Ask<'a> = dyn Fn(&Head, &Map<String, Value>) -> Result<Vec<Need>, Box<Fault>> + 'a;
 
 /// A recipe with arguments in one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,10 +99,7 @@ impl Builder<'_> {
                     .detail(path.join(" → ")),
             ));
         }
-        let needed = match &head.needs {
-            Needs::Static(needs) => needs.clone(),
-            Needs::Dynamic => (self.ask)(&head.name, &args)?,
-        };
+        let needed = (self.ask)(head, &args)?;
         self.way.push(head.name.clone());
         let mut needs = Vec::new();
         for need in &needed {
@@ -128,6 +125,30 @@ impl Builder<'_> {
     }
 }
 
+/// Whether a recipe, or one that it needs, consists of or runs, may destroy. What a `needs` function names is not seen here: its recipe must
+/// say so itself.
+pub fn reaches_destroy(catalog: &Catalog, recipe: &str) -> bool {
+    fn reaches(catalog: &Catalog, recipe: &str, seen: &mut Vec<String>) -> bool {
+        let Some(head) = catalog.get(recipe) else { return false };
+        if head.destructive {
+            return true;
+        }
+        if seen.contains(&head.name) {
+            return false;
+        }
+        seen.push(head.name.clone());
+        let needed: &[Need] = match &head.needs {
+            Needs::Static(needs) => needs,
+            Needs::Dynamic => &[],
+        };
+        let others = needed.iter().chain(&head.stages).map(|n| n.recipe.as_str());
+        others
+            .chain(head.runs.iter().map(String::as_str))
+            .any(|name| reaches(catalog, &full_name(&head.name, name), seen))
+    }
+    reaches(catalog, recipe, &mut Vec::new())
+}
+
 /// A name without `:` is of the same group.
 pub fn full_name(of: &str, name: &str) -> String {
     match (name.contains(':'), of.rsplit_once(':')) {
@@ -139,7 +160,6 @@ pub fn full_name(of: &str, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recipe::Head;
 
     fn catalog(edges: &[(&str, &[&str])]) -> Catalog {
         edges
@@ -155,7 +175,11 @@ mod tests {
     fn build(catalog: &Catalog, asked: &[&str]) -> Result<Vec<String>, Box<Fault>> {
         let asked: Vec<Need> =
             asked.iter().map(|n| Need { recipe: (*n).into(), args: Map::new() }).collect();
-        Graph::build(catalog, &asked, &|_, args| Ok(args.clone()), &|_, _| Ok(Vec::new()))
+        let ask: &Ask<'_> = &|head, _| match &head.needs {
+            Needs::Static(needs) => Ok(needs.clone()),
+            Needs::Dynamic => Ok(Vec::new()),
+        };
+        Graph::build(catalog, &asked, &|_, args| Ok(args.clone()), ask)
             .map(|g| g.steps.into_iter().map(|s| s.recipe).collect())
     }
 

@@ -90,6 +90,11 @@ pub trait Asker {
 
     /// Asks yes or no; nothing where there is no terminal.
     fn yes(&self, question: &str) -> Option<bool>;
+
+    /// Whether somebody sits at a terminal.
+    fn terminal(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody is there.

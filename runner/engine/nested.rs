@@ -8,6 +8,7 @@ use ops_core::trace::{Reason, Why};
 use ops_core::value::{Map, Value};
 
 use super::graph::full_name;
+use super::needs::Asking;
 use super::plan::{no_body, undeclared};
 use super::run::Run;
 use super::step::{From, StepRun, StepState};
@@ -69,10 +70,14 @@ impl Run<'_> {
         if let Some(known) = self.by_branch.get(&branch) {
             return Ok(*known);
         }
-        let needed = match self.cx.catalog.get(recipe).map(|head| &head.needs) {
-            Some(crate::recipe::Needs::Static(needs)) => needs.clone(),
-            _ => Vec::new(),
+        let asking = Asking {
+            bodies: self.cx.bodies,
+            catalog: self.cx.catalog,
+            cluster: self.cx.cluster,
+            run: &self.cx.run,
         };
+        let head = self.cx.catalog.get(recipe);
+        let needed = head.map(|head| asking.needs(head, &args)).transpose()?.unwrap_or_default();
         // In the index before what it needs is added, so that a circle through `cx:run` ends here.
         let at = self.add(StepRun::new(recipe.to_owned(), args, branch, Vec::new()));
         for need in needed {

@@ -125,7 +125,10 @@ pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
                 };
             }
             Record::Settled { id, how, .. } => {
-                if let Some(known) = replay.calls.get_mut(id) {
+                // What the recipe went on after keeps its recorded failure: it was settled for the next attempt.
+                if let Some(known) = replay.calls.get_mut(id)
+                    && known.state != State::Answered
+                {
                     known.state = match how {
                         Settled::Done { reply, .. } => State::Settled(Some(reply.clone())),
                         Settled::NotDone { .. } => State::Settled(None),
@@ -230,6 +233,7 @@ fn went_on(records: &[Record], at: usize, failed: &CallId, ended: &BTreeMap<Bran
     if ended.get(&failed.path).is_some_and(|well| *well) {
         return true;
     }
+    let next = next_attempt(&failed.path);
     records[at + 1..].iter().any(|record| {
         let Record::Intent(intent) = record else { return false };
         if intent.id == *failed || cleanup_owner(&intent.id.path).is_some() {
@@ -237,15 +241,44 @@ fn went_on(records: &[Record], at: usize, failed: &CallId, ended: &BTreeMap<Bran
         }
         let same = intent.id.path == failed.path && intent.id.seq > failed.seq;
         let above = intent.id.path != failed.path && intent.id.path.contains(&failed.path);
-        same || above || next_attempt(&failed.path).is_some_and(|n| n.contains(&intent.id.path))
+        same || above || next.iter().flatten().any(|n| n.contains(&intent.id.path))
     })
 }
 
-/// The branch of the next attempt: `…/retry[3]` for anything below `…/retry[2]`.
-fn next_attempt(path: &Branch) -> Option<Branch> {
-    let start = path.0.rfind("/retry[")?;
-    let number_at = start + "/retry[".len();
-    let end = number_at + path.0[number_at..].find(']')?;
-    let number: u32 = path.0[number_at..end].parse().ok()?;
-    Some(Branch(format!("{}/retry[{}]", &path.0[..start], number + 1)))
+/// What an attempt goes on with when it has failed, for anything below `…/retry[2]`: its pause, then `…/retry[3]`.
+fn next_attempt(path: &Branch) -> Option<[Branch; 2]> {
+    let number = |part: &str| {
+        // The second loop in a branch is `retry#2[1]`.
+        let (word, number) = part.strip_suffix(']')?.split_once('[')?;
+        let loops = word.strip_prefix("retry")?;
+        let is_loop = loops.is_empty() || loops.strip_prefix('#')?.parse::<u32>().is_ok();
+        let number: u32 = number.parse().ok()?;
+        is_loop.then_some((word.to_owned(), number))
+    };
+    let parts: Vec<&str> = path.0.split('/').collect();
+    let (at, (word, number)) =
+        parts.iter().enumerate().rev().find_map(|(at, part)| Some((at, number(part)?)))?;
+    let attempt = Branch(parts[..=at].join("/"));
+    let next = Branch(format!("{}/{word}[{}]", parts[..at].join("/"), number + 1));
+    Some([attempt.arm("timer", None), next])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_attempt_goes_on_with_its_pause_and_the_next_one() {
+        let next =
+            |path: &str| next_attempt(&Branch(path.to_owned())).map(|both| both.map(|b| b.0));
+        let both = |a: &str, b: &str| Some([a.to_owned(), b.to_owned()]);
+        assert_eq!(next("r{0}/retry[2]"), both("r{0}/retry[2]/timer", "r{0}/retry[3]"));
+        assert_eq!(
+            next("r{0}/retry[1]/node[a]/retry#2[9]/branch[x]"),
+            both("r{0}/retry[1]/node[a]/retry#2[9]/timer", "r{0}/retry[1]/node[a]/retry#2[10]")
+        );
+        for none in ["r{0}", "r{0}/node[retry]", "r{0}/retrying[1]", "r{0}/retry#x[1]"] {
+            assert_eq!(next(none), None, "{none}");
+        }
+    }
 }

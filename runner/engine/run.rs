@@ -21,6 +21,7 @@ use super::graph::{Bind, Graph};
 use super::idle::Patience;
 use super::refusals::poll_stray;
 use super::replay::Replay;
+use super::signal::Signal;
 use super::skip::{Compared, Completed, Skip};
 use super::step::{StepRun, StepState};
 use crate::recipe::Catalog;
@@ -127,7 +128,7 @@ pub(super) enum Arrival {
 /// What wakes the loop.
 enum Heard {
     Arrival(Option<Arrival>),
-    Signal,
+    Signal(Signal),
     Stray(Fault),
 }
 
@@ -141,7 +142,7 @@ pub struct Run<'a> {
     pub(super) turning: usize,
     pub(super) changing: BTreeSet<CallId>,
     pub(super) replay: Option<Replaying>,
-    pub(super) signals: UnboundedReceiver<()>,
+    pub(super) signals: UnboundedReceiver<Signal>,
     pub(super) interrupts: u32,
     pub(super) stopping: Option<Fault>,
     pub(super) stop_sent: bool,
@@ -172,7 +173,7 @@ pub(super) struct Replaying {
 
 impl<'a> Run<'a> {
     /// A run over a graph; with a journal, its resume.
-    pub fn new(cx: &'a Context<'a>, graph: Graph, signals: UnboundedReceiver<()>) -> Run<'a> {
+    pub fn new(cx: &'a Context<'a>, graph: Graph, signals: UnboundedReceiver<Signal>) -> Run<'a> {
         let mut run = Run {
             cx,
             steps: Vec::new(),
@@ -277,8 +278,8 @@ impl<'a> Run<'a> {
             let (backend, turning) = (self.cx.backend, self.turning);
             let mut patience = Patience::default();
             let heard = std::future::poll_fn(|task| {
-                if let Poll::Ready(Some(())) = signals.poll_recv(task) {
-                    return Poll::Ready(Heard::Signal);
+                if let Poll::Ready(Some(signal)) = signals.poll_recv(task) {
+                    return Poll::Ready(Heard::Signal(signal));
                 }
                 loop {
                     // Before any reply: what a shim says comes before its line's end.
@@ -300,7 +301,7 @@ impl<'a> Run<'a> {
             .await;
             match heard {
                 Heard::Arrival(arrival) => return arrival,
-                Heard::Signal => self.interrupt(),
+                Heard::Signal(signal) => self.interrupt(signal),
                 Heard::Stray(fault) => {
                     self.halt(self.cx.backend.stray(fault));
                     return Some(Arrival::Dropped);
@@ -324,11 +325,14 @@ impl<'a> Run<'a> {
     /// Starts what can start: needs done, a place free, nothing stopped. True where a step was over at once: others may wait for it.
     fn start_steps(&mut self) -> bool {
         let mut over = false;
-        let mut running = self
-            .steps
-            .iter()
-            .filter(|s| s.state == StepState::Running && s.callers.is_empty())
-            .count();
+        let mut running = self.steps.iter().filter(|s| s.takes_place()).count();
+        // A person talks to one at a time.
+        let interactive = |run: &Self, at: usize| {
+            run.cx.part == Part::Whole
+                && run.cx.catalog.get(&run.steps[at].recipe).is_some_and(|h| h.interactive)
+        };
+        let mut talking =
+            (0..self.steps.len()).any(|at| self.steps[at].takes_place() && interactive(self, at));
         for at in 0..self.steps.len() {
             if self.steps[at].state != StepState::Waiting {
                 continue;
@@ -348,11 +352,14 @@ impl<'a> Run<'a> {
                 for caller in std::mem::take(&mut self.steps[at].callers) {
                     self.answer_caller(at, &caller);
                 }
-            } else if ready
-                && self.may_begin(at)
-                && (running < self.cx.jobs || !self.steps[at].callers.is_empty())
-            {
+            } else if ready && self.may_begin(at) {
+                let nested = !self.steps[at].callers.is_empty();
+                let place = running < self.cx.jobs && !talking;
+                if !nested && (!place || (running > 0 && interactive(self, at))) {
+                    continue;
+                }
                 self.begin(at);
+                talking |= !nested && interactive(self, at);
                 // In a preflight most steps have nothing to run and are over at once.
                 let runs = self.steps[at].state == StepState::Running;
                 running += usize::from(runs);

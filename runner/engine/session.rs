@@ -16,13 +16,15 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::backend::Backend;
 use super::gate::Invocation;
-use super::graph::{Ask, Bind, Graph};
+use super::graph::{Ask, Bind, Graph, reaches_destroy};
 use super::hands::Hands;
 use super::idle::passing_time;
 use super::keep::{Asker, Keep};
+use super::needs::Asking;
 use super::plan::{PlanBackend, Planned};
 use super::replay::{self, Replay};
 use super::run::{Bodies, Context, Ended, Part, Run};
+use super::signal::Signal;
 use super::skip::Skip;
 use crate::recipe::{Catalog, Need, ParamKind};
 use crate::sys::world::World;
@@ -101,17 +103,15 @@ impl Session<'_> {
     /// The graph of what was asked for.
     ///
     /// # Errors
-    /// Unknown recipes, circles, wrong arguments.
+    /// Unknown recipes, circles, wrong arguments, what goes wrong in a `needs` function.
     pub fn graph(&self, asked: &[Need]) -> Result<Graph, Box<Fault>> {
-        let ask: &Ask<'_> = &|recipe, _| {
-            Err(Box::new(
-                Fault::new(
-                    Code::NOT_YET,
-                    format!("{recipe}: `needs` as a function is not supported yet"),
-                )
-                .help("list the needs in the head"),
-            ))
+        let asking = Asking {
+            bodies: self.bodies,
+            catalog: self.catalog,
+            cluster: self.with_cluster.then_some(self.site.cluster),
+            run: &self.run,
         };
+        let ask: &Ask<'_> = &|head, args| asking.needs(head, args);
         Graph::build(self.catalog, asked, self.bind, ask)
     }
 
@@ -204,8 +204,9 @@ impl Session<'_> {
                 return Err(Box::new(fault));
             }
         }
+        self.tools(graph).await?;
         self.confirm_recipes(graph).await?;
-        if !graph.steps.iter().any(|step| self.reaches_destroy(&step.recipe, &mut Vec::new())) {
+        if !graph.steps.iter().any(|step| reaches_destroy(self.catalog, &step.recipe)) {
             return Ok(Cleared::default());
         }
         self.partitions_given(asked).await?;
@@ -246,8 +247,7 @@ impl Session<'_> {
     /// # Errors
     /// The guard's refusal, with the labels of the real volumes where they can be read.
     pub async fn partitions_given(&self, asked: &[Need]) -> Result<(), Box<Fault>> {
-        for need in asked.iter().filter(|need| self.reaches_destroy(&need.recipe, &mut Vec::new()))
-        {
+        for need in asked.iter().filter(|need| reaches_destroy(self.catalog, &need.recipe)) {
             let Some(head) = self.catalog.get(&need.recipe) else { continue };
             let args = (self.bind)(&head.name, &need.args)?;
             let kind = |p: &&crate::recipe::Param| matches!(p.kind, ParamKind::Partitions { .. });
@@ -332,9 +332,7 @@ impl Session<'_> {
                 recipe: &invocation.recipe,
                 args: &invocation.args,
                 command: &invocation.command,
-                destructive: asked
-                    .iter()
-                    .any(|need| self.reaches_destroy(&need.recipe, &mut Vec::new())),
+                destructive: asked.iter().any(|need| reaches_destroy(self.catalog, &need.recipe)),
                 partitions: invocation.partitions.as_deref(),
             },
             facts: &facts,
@@ -392,32 +390,12 @@ impl Session<'_> {
         }
     }
 
-    /// Whether a recipe, or one that it needs, consists of or runs, may destroy.
-    pub fn reaches_destroy(&self, recipe: &str, seen: &mut Vec<String>) -> bool {
-        let Some(head) = self.catalog.get(recipe) else { return false };
-        if head.destructive {
-            return true;
-        }
-        if seen.contains(&head.name) {
-            return false;
-        }
-        seen.push(head.name.clone());
-        let needed: &[Need] = match &head.needs {
-            crate::recipe::Needs::Static(needs) => needs,
-            crate::recipe::Needs::Dynamic => &[],
-        };
-        let others = needed.iter().chain(&head.stages).map(|n| n.recipe.as_str());
-        others
-            .chain(head.runs.iter().map(String::as_str))
-            .any(|name| self.reaches_destroy(&super::graph::full_name(&head.name, name), seen))
-    }
-
     /// Runs a graph behind the gate; with a journal, resumes it, or only cleans up behind it.
     pub async fn run(
         &self,
         graph: Graph,
         gate: &dyn Backend,
-        signals: UnboundedReceiver<()>,
+        signals: UnboundedReceiver<Signal>,
         journal: Option<(Replay, &[Record])>,
         abandon: bool,
     ) -> Ended {

@@ -2,14 +2,15 @@
 
 use ops_core::call::{Settled, Witness};
 use ops_core::effect::Effect;
-use ops_core::error::{CallError, Code, ErrorKind, Fault};
+use ops_core::error::{Code, Fault};
 use ops_core::event::Event;
+use ops_core::ident::CallId;
 use ops_core::record::Record;
 use ops_core::time::Span;
 use ops_core::value::Value;
-use serde_json::json;
 
-use super::backend::{Finished, Ready, Settlement};
+use super::backend::{Ready, Settlement};
+use super::doubt::said;
 use super::gate::Gate;
 use super::replay::Known;
 use crate::sys::fault;
@@ -30,20 +31,12 @@ impl Gate<'_> {
         }
         fault::point("b12");
         let spec = ready.call.spec();
-        let (how, by) = match self.cx.settled.get(&ready.id) {
-            Some(true) => (
-                Settled::Done {
-                    reply: json!({"changed": true}),
-                    because: "a person said so".into(),
-                },
-                "settle",
-            ),
-            Some(false) => (Settled::NotDone { because: "a person said so".into() }, "settle"),
-            None => {
-                let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
-                let before = known.intent.before.clone().unwrap_or(Value::Null);
-                (self.read_back(&ready, &witness, &before).await, "read-back")
-            }
+        let (how, by) = if let Some(happened) = self.cx.settled.get(&ready.id) {
+            (said(*happened), "settle")
+        } else {
+            let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
+            let before = known.intent.before.clone().unwrap_or(Value::Null);
+            (self.read_back(&ready, &witness, &before).await, "read-back")
         };
         if self.interrupted() && matches!(how, Settled::Ask { .. }) {
             return Settlement::Stop(Box::new(cut_short()));
@@ -57,7 +50,12 @@ impl Gate<'_> {
 
     /// What the witness says. A node that the call has taken away cannot tell: it is waited for as long as the call itself would have
     /// waited, and only then somebody is asked.
-    async fn read_back(&self, ready: &Ready, witness: &Witness, before: &Value) -> Settled {
+    pub(super) async fn read_back(
+        &self,
+        ready: &Ready,
+        witness: &Witness,
+        before: &Value,
+    ) -> Settled {
         const FIRST: u64 = 500;
         const LONGEST: u64 = 5_000;
         let spec = ready.call.spec();
@@ -117,7 +115,9 @@ impl Gate<'_> {
             return Err(Box::new(cut_short()));
         }
         Err(Box::new(
-            unknown(ready, "its process still runs")
+            Fault::new(Code::OUTCOME_UNKNOWN, unknown_title(&ready.request.call))
+                .detail(format!("call: {}", ready.id))
+                .detail("its process still runs")
                 .detail(format!("process group {group}"))
                 .help(format!("wait for its end, or end it with `kill -TERM -- -{group}`"))
                 .next(format!("ops resume {}", self.cx.run)),
@@ -153,40 +153,8 @@ impl Gate<'_> {
         self.cx.events.event(&event);
     }
 
-    fn noted(&self, ready: &Ready, text: String) {
+    pub(super) fn noted(&self, ready: &Ready, text: String) {
         self.cx.events.event(&Event::Note { branch: Some(ready.id.path.clone()), text });
-    }
-
-    /// A call failed after it may have begun: before the same call is made again in this run, it is settled.
-    pub(super) fn doubt(&self, ready: &Ready, error: &CallError, seen: (Witness, Value)) {
-        let silent = matches!(
-            error.kind,
-            ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::NotApplied
-        );
-        let tells = !matches!(seen.0, Witness::None | Witness::Repeatable);
-        if ready.call.spec().effect().changes_world() && !error.before_effect && silent && tells {
-            self.doubts.borrow_mut().insert(ready.request.digest(ready.info.version), seen);
-        }
-    }
-
-    /// The end of a call that this run has made before without learning what became of it; nothing where it is to be made.
-    pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
-        let digest = ready.request.digest(ready.info.version);
-        let (witness, before) = self.doubts.borrow_mut().remove(&digest)?;
-        match self.read_back(ready, &witness, &before).await {
-            Settled::Done { reply, because } => {
-                self.noted(ready, format!("{because}: it had happened. Going on after it."));
-                Some(match self.intend(ready, None, None).await {
-                    Ok(()) => Finished::Reply(Ok(reply)),
-                    Err(finished) => finished,
-                })
-            }
-            Settled::NotDone { .. } | Settled::Partial { .. } => None,
-            Settled::Ask { question } => {
-                self.doubts.borrow_mut().insert(digest, (witness, before));
-                Some(Finished::Stop(Box::new(unknown(ready, &question))))
-            }
-        }
     }
 
     fn settle_as(&self, known: &Known, ready: &Ready, how: Settled, by: &str) -> Settlement {
@@ -199,20 +167,11 @@ impl Gate<'_> {
         if let Settled::Ask { question } = &how {
             let asked = self.cx.asker.yes(&format!("{}: {question}", ready.id));
             by = self.cx.keep.who().user;
-            how = match asked {
-                Some(true) => Settled::Done {
-                    reply: json!({"changed": true}),
-                    because: "a person said so".into(),
-                },
-                Some(false) => Settled::NotDone { because: "a person said so".into() },
-                None => {
-                    return Settlement::Stop(Box::new(
-                        unknown(ready, question)
-                            .next(format!("ops resume --settle '{}=done'", ready.id))
-                            .next(format!("ops resume --settle '{}=not-done'", ready.id)),
-                    ));
-                }
+            let Some(happened) = asked else {
+                let fault = unknown(&ready.request.call, &ready.id, question);
+                return Settlement::Stop(Box::new(fault));
             };
+            how = said(happened);
         }
         let text = match &how {
             Settled::Done { because, .. } => format!("{because}: it happened. Going on after it."),
@@ -256,15 +215,19 @@ impl Gate<'_> {
 }
 
 /// Ctrl-C while it was waited for what would tell.
-fn cut_short() -> Fault {
+pub(super) fn cut_short() -> Fault {
     Fault::new(Code::INTERRUPTED, "interrupted before it could be told what became of a call")
 }
 
-fn unknown(ready: &Ready, why: &str) -> Fault {
-    Fault::new(
-        Code::OUTCOME_UNKNOWN,
-        format!("nobody knows whether `{}` happened", ready.request.call),
-    )
-    .detail(format!("call: {}", ready.id))
-    .detail(why)
+fn unknown_title(call: &str) -> String {
+    format!("nobody knows whether `{call}` happened")
+}
+
+/// Nobody here can tell what became of a call: a person must say, now or with the next resume.
+pub(super) fn unknown(call: &str, id: &CallId, why: &str) -> Fault {
+    Fault::new(Code::OUTCOME_UNKNOWN, unknown_title(call))
+        .detail(format!("call: {id}"))
+        .detail(why)
+        .next(format!("ops resume --settle '{id}=done'"))
+        .next(format!("ops resume --settle '{id}=not-done'"))
 }

@@ -134,6 +134,16 @@ impl StepRun {
         )
     }
 
+    /// Whether it uses one of the places for steps that run at once. Nested steps use their callers'; a body that only waits for other steps
+    /// uses none, or what those need could never begin.
+    pub(super) fn takes_place(&self) -> bool {
+        let mut waits = self.waits.values().map(|waiting| waiting.request.call.as_str());
+        let for_others = self.quiet()
+            && waits.clone().any(|call| call == "cx.run")
+            && waits.all(|call| matches!(call, "cx.run" | "cx.timer"));
+        self.state == StepState::Running && self.callers.is_empty() && !for_others
+    }
+
     /// Whether every branch of it waits and nothing is to be delivered.
     pub(super) fn quiet(&self) -> bool {
         !self.turning && self.mail.is_empty()

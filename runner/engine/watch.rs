@@ -27,13 +27,21 @@ pub(super) struct Watch<'g, 'a> {
     recorder: Option<Rc<Recorder>>,
     /// What stops the call, whatever it replies.
     pub(super) refused: Refusals,
+    /// Its child talks to the person at the terminal, where there is one.
+    terminal: bool,
 }
 
 impl<'g, 'a> Watch<'g, 'a> {
     /// Watches a call.
     pub(super) fn new(gate: &'g Gate<'a>, id: &CallId) -> Watch<'g, 'a> {
         let recorder = gate.cx.skip.and_then(|skip| skip.recorder(&id.path));
-        Watch { gate, id: id.clone(), recorder, refused: Refusals::default() }
+        let refused = Refusals::default();
+        Watch { gate, id: id.clone(), recorder, refused, terminal: false }
+    }
+
+    /// Whether its child talks to the person at the terminal.
+    pub(super) fn terminal(self, terminal: bool) -> Watch<'g, 'a> {
+        Watch { terminal, ..self }
     }
 }
 
@@ -70,6 +78,10 @@ impl Watcher for Watch<'_, '_> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         self.gate.cx.events.event(&Event::Output { id: self.id.clone(), stderr, text });
         fault::point("b6");
+    }
+
+    fn terminal(&self) -> bool {
+        self.terminal && self.gate.cx.asker.terminal()
     }
 }
 

@@ -66,7 +66,7 @@ async fn foreseen(call: &Call, common: &Common, cx: &HostCx<'_>) -> Result<Value
             json!({"path": c.output, "changed": !access::exists(cx, &c.output)?, "diff": ""})
         }
         Call::TalosClientConfig(c) => {
-            json!({"path": c.path, "changed": access::client_config_stale(c, cx)?, "diff": ""})
+            json!({"path": c.path, "changed": access::client_config_stale(c, cx).await?, "diff": ""})
         }
         Call::TalosKubeconfig(c) => {
             json!({"path": c.path, "changed": kubeconfig(c, common, cx).await?, "diff": ""})
@@ -86,7 +86,8 @@ async fn foreseen(call: &Call, common: &Common, cx: &HostCx<'_>) -> Result<Value
         | Call::FsMove(_)
         | Call::FsMkdir(_)
         | Call::FsRemove(_)
-        | Call::FsTemp(_) => {
+        | Call::FsTemp(_)
+        | Call::YamlEdit(_) => {
             // A plan's files are an overlay: there the call is made as it would be live, and later reads see it.
             super::carry_out(call, common, cx).await?
         }

@@ -239,6 +239,9 @@ impl Watcher for Redacted<'_> {
     fn refused(&self, fault: &Fault) {
         self.inner.refused(fault);
     }
+    fn terminal(&self) -> bool {
+        self.inner.terminal()
+    }
     fn ended(&self, code: i32) {
         self.code.set(Some(code));
         self.inner.ended(code);

@@ -50,6 +50,8 @@ pub(super) struct Body {
     pub(super) run: String,
     /// A file is being loaded: no call may be made.
     pub(super) loading: Cell<bool>,
+    /// The recipe says that it destroys: so may those that it runs.
+    pub(super) destructive: Cell<bool>,
     current: RefCell<Option<Rc<Arm>>>,
     acts: RefCell<Vec<Act>>,
     /// How many acts since the turn began, or its cleanups.
@@ -77,6 +79,7 @@ impl Body {
             deadline,
             run: run.to_owned(),
             loading: Cell::new(true),
+            destructive: Cell::new(false),
             current: RefCell::default(),
             acts: RefCell::default(),
             count: Cell::new(0),

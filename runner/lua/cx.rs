@@ -130,6 +130,10 @@ fn run(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUserData> {
     let mut fields = Map::new();
     fields.insert("recipe".into(), name.into());
     fields.insert("args".into(), Json::Object(given));
+    // What the other recipe destroys is not seen from here: what runs it is not tried again.
+    if at.body.destructive.get() {
+        at.arm.note_destroyed();
+    }
     internal_call(lua, &at, "cx.run", fields)
 }
 

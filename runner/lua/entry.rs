@@ -15,6 +15,8 @@ use super::body::{Body, Local};
 use super::catalog::load;
 use super::caught::Caught;
 use super::compiled::Compiled;
+use super::control::Here;
+use super::control::waits::{Tries, attempts};
 use super::cx::{self, Facts};
 use super::head::{self, fields::Fields};
 use super::params::{self, Given};
@@ -64,6 +66,7 @@ pub(super) fn begin(
 ) -> Result<Rc<Done>, Failure> {
     let loaded = load_all(vm, sources, compiled, head, &spec.entry)?;
     vm.body.loading.set(false);
+    vm.body.destructive.set(head.destructive);
     let run = Step { vm, head, spec, loaded, cluster: spec.cluster.clone().map(Rc::new) };
     let work = run.work().map_err(|error| raised::end(raised::read(&error, &vm.body.texts)))?;
     let arm = Arm::root(spec.branch.clone());
@@ -136,7 +139,7 @@ impl Step<'_> {
             },
             Entry::Parameters => self.parameters(),
             Entry::Status if self.head.functions.status => self.call("status", Vec::new()),
-            Entry::Status => Ok(self.shell(&self.head.status, Lines::Status)),
+            Entry::Status => Ok(self.shell(&self.head.status, Lines::Status).work()),
             Entry::OnFailure(error) => {
                 let raised = Raised::Call(
                     Box::new(error.clone()),
@@ -172,15 +175,44 @@ impl Step<'_> {
         cx::make(self.lua(), &self.vm.prelude, facts)
     }
 
+    /// The body, tried again where the head says so.
     fn run(&self) -> mlua::Result<Work> {
         let head = self.head;
         if !head.stages.is_empty() {
             return Ok(self.stages());
         }
+        let body = self.body()?;
+        let Some(retries) = &head.retries else { return Ok(body()) };
+        let tries = Tries {
+            most: 1 + retries.times as usize,
+            backoff: retries.backoff,
+            kinds: retries.kinds.clone(),
+        };
+        let (lua, own) = (self.lua().clone(), self.vm.body.clone());
+        Ok(Work::Rust(Box::new(move |arm| {
+            Box::pin(async move {
+                let here = Here { lua, body: own, arm };
+                let word = here.arm.construct("retry");
+                match attempts(&here, &word, &tries, &*body).await? {
+                    // The attempt is the body: what it skips is the step.
+                    Outcome::Ended(End::Skip(reason)) => {
+                        here.body.end(&here.arm, End::Skip(reason));
+                        std::future::pending().await
+                    }
+                    outcome => here.give(outcome).await,
+                }
+            })
+        })))
+    }
+
+    /// Begins the body each time that it is called.
+    fn body(&self) -> mlua::Result<Box<dyn Fn() -> Work>> {
+        let head = &self.head;
         if let Some(lines) = &head.shell {
-            return Ok(self.shell(lines, Lines::Body));
+            let shell = self.shell(lines, Lines::Body);
+            return Ok(Box::new(move || shell.clone().work()));
         }
-        let Some(function) = self.loaded.function("run") else { return Ok(nothing()) };
+        let Some(function) = self.loaded.function("run") else { return Ok(Box::new(nothing)) };
         let (own, beneath) =
             founds(&self.spec.found, self.loaded.beneath("preconditions").is_some());
         let found = value::from_json(self.lua(), &own, None)?;
@@ -188,8 +220,8 @@ impl Step<'_> {
             Some(body) => Some(self.super_body(body, &beneath)?),
             None => None,
         };
-        let args = vec![Value::Table(self.cx(below)?), self.params()?, found];
-        Ok(Work::Lua(function, MultiValue::from_vec(args)))
+        let args = MultiValue::from_vec(vec![Value::Table(self.cx(below)?), self.params()?, found]);
+        Ok(Box::new(move || Work::Lua(function.clone(), args.clone())))
     }
 
     /// `cx:super(p)`: the overridden body, in this branch, with what its own preconditions found.
@@ -248,10 +280,8 @@ impl Step<'_> {
         }))
     }
 
-    /// One `sh` call per line, with the parameters as variables. Lines of a `status` only read, and one that fails is an answer.
-    fn shell(&self, lines: &[String], kind: Lines) -> Work {
-        let (lua, body) = (self.lua().clone(), self.vm.body.clone());
-        let lines = lines.to_vec();
+    /// The lines of shell that are the body, or its `status`, with the parameters as variables.
+    fn shell(&self, lines: &[String], kind: Lines) -> Shell {
         let mut env = Map::new();
         for (name, value) in &self.spec.params {
             let text = match value {
@@ -268,7 +298,6 @@ impl Step<'_> {
         for (name, text) in &self.head.env {
             env.insert(name.clone(), text.clone().into());
         }
-        let cwd = self.head.cwd.clone();
         let mut said = Map::new();
         let (sources, generates) = (&self.head.sources, &self.head.generates);
         match kind {
@@ -281,6 +310,28 @@ impl Step<'_> {
             }
             Lines::Body => {}
         }
+        let (lua, body) = (self.lua().clone(), self.vm.body.clone());
+        Shell { lua, body, lines: lines.to_vec(), kind, said, env, cwd: self.head.cwd.clone() }
+    }
+}
+
+/// Lines of shell.
+#[derive(Clone)]
+struct Shell {
+    lua: Lua,
+    body: Rc<Body>,
+    lines: Vec<String>,
+    kind: Lines,
+    /// What every call of it says.
+    said: Map<String, Json>,
+    env: Map<String, Json>,
+    cwd: Option<String>,
+}
+
+impl Shell {
+    /// One `sh` call per line. Lines of a `status` only read, and one that fails is an answer.
+    fn work(self) -> Work {
+        let Shell { lua, body, lines, kind, said, env, cwd } = self;
         let subject = body.calls.info("sh").and_then(|info| info.subject).unwrap_or("command");
         Work::Rust(Box::new(move |arm| {
             Box::pin(async move {

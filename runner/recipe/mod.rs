@@ -158,7 +158,7 @@ pub enum Undo {
 /// Repetitions of a failed body.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Retries {
-    /// How often at most.
+    /// How often it is tried again at most: one attempt less than there are in all.
     pub times: u32,
     /// First pause.
     pub backoff: Span,

@@ -5,7 +5,9 @@ use std::io::Read;
 
 use ops_core::time::Span;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, getpgrp, kill_process_group, test_kill_process_group};
+use rustix::process::{
+    Pid, Signal, getpgrp, kill_process, kill_process_group, test_kill_process_group,
+};
 
 use super::world::{Local, World};
 
@@ -31,7 +33,10 @@ pub struct LiveGroups;
 impl Groups for LiveGroups {
     fn alive(&self, group: i32, started: u64) -> bool {
         if !exists(group) {
-            return false;
+            // A process that had the terminal is in a group that is not its own.
+            return started != 0
+                && stat(group)
+                    .is_some_and(|s| s.started == started && !matches!(s.state, 'Z' | 'X'));
         }
         let Ok(entries) = fs::read_dir("/proc") else {
             return true;
@@ -50,7 +55,7 @@ impl Groups for LiveGroups {
 
     fn end(&self, group: i32, started: u64, hard: bool) {
         if self.alive(group, started) {
-            signal(group, if hard { Signal::KILL } else { Signal::TERM });
+            Child::Group(group).signal(if hard { Signal::KILL } else { Signal::TERM });
         }
     }
 
@@ -90,18 +95,30 @@ pub(super) fn ancestry(pid: i32) -> impl Iterator<Item = i32> {
     std::iter::successors(stat(pid), |child| stat(child.parent)).take(DEEPEST).map(|s| s.group)
 }
 
-/// Sends a signal to every process of a group; nothing happens where none lives.
-pub(super) fn signal(group: i32, signal: Signal) {
-    if let Some(pid) = number(group) {
+/// A child as signals reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Child {
+    /// With everything that it starts: it leads a group of its own.
+    Group(i32),
+    /// Alone: it has the terminal, so it is in the group of `ops`.
+    OnTerminal(i32),
+}
+
+impl Child {
+    /// Sends a signal; nothing happens where it is gone.
+    pub(super) fn signal(self, signal: Signal) {
         // The only failure that can happen to one's own children is that they are gone.
-        let _ = kill_process_group(pid, signal);
+        let _ = match self {
+            Child::Group(group) => number(group).map(|pid| kill_process_group(pid, signal)),
+            Child::OnTerminal(pid) => number(pid).map(|pid| kill_process(pid, signal)),
+        };
     }
 }
 
 /// Asks every process of a group to end, unless it is this one's own.
 pub(super) fn end_other(group: i32) {
     if number(group).is_some_and(|group| group != getpgrp()) {
-        signal(group, Signal::TERM);
+        Child::Group(group).signal(Signal::TERM);
     }
 }
 

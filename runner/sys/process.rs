@@ -1,4 +1,4 @@
-//! Runs one child process in a group of its own: streams, deadline, signals. Knows nothing of recipes, guards or the journal.
+//! Runs one child process, in a group of its own or with the terminal: streams, deadline, signals. Knows nothing of recipes, guards or the journal.
 //!
 //! The only place that starts processes. No `pre_exec`: it would fork the whole engine instead of spawning.
 
@@ -25,6 +25,7 @@ use tokio::time::{Instant, sleep_until};
 use super::channel::{Printed, Said, Waiting};
 use super::confine::Confined;
 use super::environment::{Environment, THROUGH_SHIMS};
+use super::group::Child as Target;
 use super::world::{ToolFailure, Watcher};
 use super::{clock, fault, group};
 
@@ -75,7 +76,7 @@ impl Running {
         self.waiting.borrow_mut().push(said.keep_waiting());
         if self.ending.replace(true) {
             for group in between {
-                group::signal(*group, Signal::TERM);
+                Target::Group(*group).signal(Signal::TERM);
             }
             return;
         }
@@ -164,10 +165,12 @@ impl Processes {
         timeout: Option<Span>,
         watcher: &dyn Watcher,
     ) -> Result<ToolOutput, ToolFailure> {
-        let mut child = self.spawn(argv)?;
+        let on_terminal = watcher.terminal();
+        let mut child = self.spawn(argv, on_terminal)?;
         let started = Instant::now();
         let leader = child.id().map_or(0, |id| id as i32);
-        let held = Held::new(self, leader);
+        let target = if on_terminal { Target::OnTerminal(leader) } else { Target::Group(leader) };
+        let held = Held::new(self, leader, target);
         watcher.started(leader, group::start_time(leader));
 
         let kept = RefCell::new(Kept { room: self.limits.kept, ..Kept::default() });
@@ -241,7 +244,7 @@ impl Processes {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the one place that starts processes")]
-    fn spawn(&self, argv: &Argv) -> Result<Child, ToolFailure> {
+    fn spawn(&self, argv: &Argv, on_terminal: bool) -> Result<Child, ToolFailure> {
         let refused = |message: String| ToolFailure::Start { tool: argv.tool.clone(), message };
         let inside = if through_shims(argv) {
             self.environment.inside().map_err(|error| refused(format!("the shims: {error}")))?
@@ -256,7 +259,12 @@ impl Processes {
         if !cwd.is_dir() {
             return Err(refused(format!("its working directory {} is no folder", cwd.display())));
         }
-        let stdin = if argv.stdin.is_some() { Stdio::piped() } else { Stdio::null() };
+        let stdin = match (&argv.stdin, on_terminal) {
+            (Some(_), _) => Stdio::piped(),
+            (None, true) => Stdio::inherit(),
+            (None, false) => Stdio::null(),
+        };
+        let output = || if on_terminal { Stdio::inherit() } else { Stdio::piped() };
         let mut command = Command::new(program);
         command
             .args(&argv.args)
@@ -266,9 +274,12 @@ impl Processes {
             .envs(inside.iter().filter(|_| argv.only_reads).flat_map(|i| i.scratch_vars.clone()))
             .envs(argv.env.iter().map(|(name, value)| (name, value)))
             .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+            .stdout(output())
+            .stderr(output());
+        // A group of its own would be in the background: the terminal stops who reads from there.
+        if !on_terminal {
+            command.process_group(0);
+        }
         let started = match &inside {
             Some(inside) if argv.only_reads => {
                 self.confined(&inside.scratch).and_then(|confined| confined.spawn(command))
@@ -363,22 +374,23 @@ impl Ending {
 struct Held<'a> {
     processes: &'a Processes,
     group: i32,
+    target: Target,
     running: Rc<Running>,
     ended: Cell<bool>,
 }
 
 impl<'a> Held<'a> {
-    fn new(processes: &'a Processes, group: i32) -> Held<'a> {
+    fn new(processes: &'a Processes, group: i32, target: Target) -> Held<'a> {
         let running = Rc::<Running>::default();
         processes.running.borrow_mut().insert(group, Rc::clone(&running));
-        Held { processes, group, running, ended: Cell::new(false) }
+        Held { processes, group, target, running, ended: Cell::new(false) }
     }
 
-    /// Signals the group, and those that a refused command had made its own.
+    /// Signals the child, and the groups that a refused command had made its own.
     fn signal(&self, signal: Signal) {
-        group::signal(self.group, signal);
+        self.target.signal(signal);
         for group in &*self.running.further.borrow() {
-            group::signal(*group, signal);
+            Target::Group(*group).signal(signal);
         }
     }
 

@@ -27,6 +27,10 @@ pub trait Watcher {
     fn ended(&self, _code: i32) {}
     /// A shim inside it refused a command. The process is being ended, and nothing that it did otherwise is a success any more.
     fn refused(&self, _fault: &Fault) {}
+    /// It gets the terminal: a person talks to it, and what it prints is not seen here.
+    fn terminal(&self) -> bool {
+        false
+    }
 }
 
 /// Watches nothing.

@@ -7,6 +7,7 @@
 //! - `<!-- test: healthy-lab -->`: the same, after `ops lab up --healthy`.
 //! - `<!-- test: real -->`: commands for a real cluster; a healthy lab stands in for it.
 //! - `<!-- test: new-real -->`: the same, with bare nodes.
+//! - `<!-- test: talconfig -->`: a copy of `examples/talconfig`.
 //! - `<!-- test: empty -->`: an empty folder. `<!-- test: checkout -->`: a folder with `examples/home` in it.
 //! - `<!-- test: on -->`: where the block before left off. `<!-- test: file PATH -->`: the block is that file, there.
 //!
@@ -110,6 +111,7 @@ fn space(place: &str) -> (Space, bool) {
             space
         }
         "" | "home" | "healthy-lab" | "real" | "new-real" => Space::example("home"),
+        "talconfig" => Space::example("talconfig"),
         other => panic!("there is no place `{other}`"),
     };
     if matches!(place, "healthy-lab" | "real") {
@@ -229,6 +231,11 @@ fn the_commands_of_the_guide_end_as_it_says() {
 #[test]
 fn the_commands_of_the_example_end_as_it_says() {
     run("examples/home/README.md");
+}
+
+#[test]
+fn the_commands_of_the_example_with_a_talconfig_work() {
+    run("examples/talconfig/README.md");
 }
 
 #[test]

@@ -16,7 +16,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use super::Start;
 use super::args::WatchArgs;
 use super::invocation::some_recipe;
-use super::seam::{block_on, signals};
+use super::seam::block_on;
+use super::signals::signals;
+use crate::engine::signal::Signal;
 use crate::engine::vigil::{Act, Heard, Vigil};
 use crate::output::watch::{Changed, Watching};
 use crate::sys::clock;
@@ -48,7 +50,7 @@ struct Watcher {
     root: PathBuf,
     watch: Watch,
     vigil: Vigil,
-    signals: UnboundedReceiver<()>,
+    signals: UnboundedReceiver<Signal>,
     /// Folders of which it was last said that the kernel does not tell; nothing where nothing was said yet.
     told: Option<Vec<(String, String)>>,
 }
@@ -56,7 +58,10 @@ struct Watcher {
 /// What ends the time between two runs.
 enum Next {
     Run(Vec<Changed>),
-    Leave { interrupted: bool },
+    /// With the exit code of the run that was interrupted for it.
+    Leave {
+        interrupted: Option<Exit>,
+    },
 }
 
 impl Watcher {
@@ -73,8 +78,8 @@ impl Watcher {
             match self.between(act, moved, &over).await {
                 Next::Run(changed) => because = changed,
                 Next::Leave { interrupted } => {
-                    self.voice.ends(interrupted);
-                    return Ok(if interrupted { Exit::Interrupted } else { Exit::Done });
+                    self.voice.ends(interrupted.is_some());
+                    return Ok(interrupted.unwrap_or(Exit::Done));
                 }
             }
         }
@@ -86,18 +91,18 @@ impl Watcher {
         run: impl Future<Output = T>,
         reads: &dyn Reads,
         hearing: &Hearing<'_>,
-        sender: &UnboundedSender<()>,
+        sender: &UnboundedSender<Signal>,
     ) -> T {
         let mut run = std::pin::pin!(run);
         loop {
             let moved = tokio::select! {
                 biased;
                 ended = &mut run => return ended,
-                Some(()) = self.signals.recv() => {
+                Some(signal) = self.signals.recv() => {
                     if self.vigil.hear(Heard::Signal) == Act::Pass {
                         hearing.leave();
                         // The run may have ended by itself just now.
-                        let _ = sender.send(());
+                        let _ = sender.send(signal);
                     }
                     false
                 }
@@ -113,7 +118,8 @@ impl Watcher {
             if moved && self.vigil.hear(Heard::Moved { cut: !hearing.changes() }) == Act::Cut {
                 hearing.cut();
                 self.voice.cut();
-                let _ = sender.send(());
+                // Not as Ctrl-C, of which a process in the foreground would have heard by itself.
+                let _ = sender.send(Signal::Terminate);
             }
         }
     }
@@ -123,7 +129,7 @@ impl Watcher {
         tokio::select! {
             biased;
             done = work => Some(done),
-            Some(()) = self.signals.recv() => {
+            Some(_) = self.signals.recv() => {
                 self.vigil.hear(Heard::Signal);
                 None
             }
@@ -142,7 +148,8 @@ impl Watcher {
                 Act::Run => return Next::Run(moved),
                 // A run that ended by itself just before was not interrupted.
                 Act::Leave { interrupted } => {
-                    let interrupted = interrupted && over.exit == Exit::Interrupted;
+                    let cut = matches!(over.exit, Exit::Interrupted | Exit::Terminated);
+                    let interrupted = interrupted.then_some(over.exit).filter(|_| cut);
                     return Next::Leave { interrupted };
                 }
                 Act::Later(span) => {
@@ -152,7 +159,7 @@ impl Watcher {
                 Act::Nothing | Act::Cut | Act::Pass => {}
             }
             act = tokio::select! {
-                Some(()) = self.signals.recv() => self.vigil.hear(Heard::Signal),
+                Some(_) = self.signals.recv() => self.vigil.hear(Heard::Signal),
                 () = until(due), if due.is_some() => self.vigil.hear(Heard::Due),
                 hints = self.watch.changed(), if due.is_none() => {
                     moved = over.inputs.moved(Some(&hints));

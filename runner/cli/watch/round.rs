@@ -297,7 +297,7 @@ impl Round<'_> {
             for (_, fault) in &ended.faults {
                 refused.set(refused.get() || fault.code == Code::NOT_APPLIED);
                 let mut fault = fault.clone();
-                if fault.code == Code::INTERRUPTED {
+                if matches!(fault.code, Code::INTERRUPTED | Code::TERMINATED) {
                     if hearing.is_ended() {
                         continue;
                     }

@@ -67,22 +67,51 @@ pub(in crate::lua) fn retry(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUser
     };
     let function = function(&here, "retry", next)?;
     let word = here.arm.construct("retry");
-    let run = here.body.run.clone();
+    let tries = Tries { most: times, backoff, kinds };
     operation(lua, async move {
-        for attempt in 1.. {
-            let branch = here.claim(here.arm.branch.arm(&word, Some(&attempt.to_string())))?;
-            let running = here.start(branch.clone(), function.clone(), Vec::new());
-            any(std::slice::from_ref(&running)).await;
-            let outcome = running.done.outcome().unwrap_or(Outcome::Done(Value::Nil));
-            let Outcome::Failed(error) = &outcome else { return here.give(outcome).await };
-            let kind = as_call_error(&raised::read(error, &here.body.texts)).kind;
-            if attempt >= times || !kinds.contains(&kind) || running.arm.destroyed() {
-                return here.give(outcome).await;
-            }
-            here.pause(branch.clone(), pause(backoff, attempt, &run, &branch)).await;
-        }
-        Ok(Value::Nil)
+        let begin = || Work::Lua(function.clone(), MultiValue::new());
+        let outcome = attempts(&here, &word, &tries, begin).await?;
+        here.give(outcome).await
     })
+}
+
+/// How often something is tried, and after which failures.
+#[derive(Clone, Debug)]
+pub(in crate::lua) struct Tries {
+    /// Attempts in all, the first included.
+    pub(in crate::lua) most: usize,
+    /// The first pause.
+    pub(in crate::lua) backoff: Span,
+    /// Kinds of failure after which it is tried again.
+    pub(in crate::lua) kinds: Vec<ErrorKind>,
+}
+
+/// Makes attempts in branches of their own, `word[1]` and so on, until one ends well or nothing may be tried again; gives how the last one
+/// ended. Never after a destroying call.
+///
+/// # Errors
+/// A branch of that name has been made already.
+pub(in crate::lua) async fn attempts(
+    here: &Here,
+    word: &str,
+    tries: &Tries,
+    begin: impl Fn() -> Work,
+) -> mlua::Result<Outcome> {
+    let mut attempt = 1;
+    loop {
+        let branch = here.claim(here.arm.branch.arm(word, Some(&attempt.to_string())))?;
+        let running = here.running(here.arm.below(branch.clone(), false), begin());
+        any(std::slice::from_ref(&running)).await;
+        let outcome = running.done.outcome().unwrap_or(Outcome::Done(Value::Nil));
+        let Outcome::Failed(error) = &outcome else { return Ok(outcome) };
+        let kind = as_call_error(&raised::read(error, &here.body.texts)).kind;
+        if attempt >= tries.most || !tries.kinds.contains(&kind) || running.arm.destroyed() {
+            return Ok(outcome);
+        }
+        let span = pause(tries.backoff, attempt, &here.body.run, &branch);
+        here.pause(branch, span).await;
+        attempt += 1;
+    }
 }
 
 /// Twice as long each time, and between half and one and a half times that, as the run's id says.

@@ -14,6 +14,7 @@ use ops_core::time::Span;
 use super::declare::Form;
 use super::place::Texts;
 use super::{caught, freeze};
+use crate::recipe::semver::Range;
 use crate::recipe::{Functions, Head, Need, Needs, Origin, Retries, Undo};
 use fields::Fields;
 pub(super) use file::{Recipe, find, recipes};
@@ -56,6 +57,8 @@ const KEYS: [&str; 31] = [
 pub(super) const FUNCTIONS: [&str; 6] =
     ["run", "preconditions", "confirm", "on_failure", "needs", "status"];
 const PHASES: [&str; 4] = ["bootstrap", "gitops", "hybrid", "emergency"];
+/// A body that failed so often will not do better.
+const MOST_RETRIES: i64 = 100;
 /// Longest `desc`.
 const DESC: usize = 72;
 
@@ -108,6 +111,10 @@ pub(super) fn read(
         let title = if has_run { "both `run` and `stages`" } else { "neither `run` nor `stages`" };
         let word = if has_run { "stages" } else { "desc" };
         take(fields.fault(texts, word, format!("recipe `{}` has {title}", recipe.name)));
+    }
+    if has_stages && !matches!(fields.get("retries"), Value::Nil) {
+        let fault = fields.fault(texts, "retries", "`retries` beside `stages`");
+        take(fault.label("each stage is a recipe of its own: say it there"));
     }
     let function = |key: &str| matches!(fields.get(key), Value::Function(_));
     let needs = if function("needs") {
@@ -178,8 +185,8 @@ pub(super) fn read(
         aliases: list("aliases", &mut take),
         private: fields.bool(texts, "private", false, &mut take),
         examples: examples(fields, texts, &mut take),
-        tools: fields.map(texts, "tools", &mut take),
-        hosts: list("hosts", &mut take),
+        tools: tools(fields, texts, &mut take),
+        hosts: hosts(fields, texts, &mut take),
         sources: list("sources", &mut take),
         generates: list("generates", &mut take),
         status,
@@ -304,7 +311,7 @@ fn retries(
     let usual = || vec![ErrorKind::Unreachable, ErrorKind::Timeout, ErrorKind::Conflict];
     match fields.get("retries") {
         Value::Nil => None,
-        Value::Integer(times) if times > 0 => {
+        Value::Integer(times @ 1..=MOST_RETRIES) => {
             Some(Retries { times: times as u32, backoff: Span::secs(2), kinds: usual() })
         }
         Value::Table(table) => {
@@ -324,8 +331,13 @@ fn retries(
                 },
             };
             let times = match inner.get("times") {
-                Value::Integer(times) if times > 0 => times as u32,
-                _ => 5,
+                Value::Nil => 5,
+                Value::Integer(times @ 1..=MOST_RETRIES) => times as u32,
+                _ => {
+                    let title = format!("`times` must be a whole number from 1 to {MOST_RETRIES}");
+                    take(fields.fault(texts, "times", title));
+                    5
+                }
             };
             let backoff = inner.span(texts, "backoff", take).unwrap_or(Span::secs(2));
             Some(Retries { times, backoff, kinds })
@@ -334,11 +346,49 @@ fn retries(
             take(fields.fault(
                 texts,
                 "retries",
-                "`retries` is a number, or { times, backoff, kinds }",
+                format!(
+                    "`retries` is a number from 1 to {MOST_RETRIES}, or {{ times, backoff, kinds }}"
+                ),
             ));
             None
         }
     }
+}
+
+/// Tools with the ranges of their versions.
+fn tools(fields: &Fields, texts: &Texts, take: &mut dyn FnMut(Fault)) -> BTreeMap<String, String> {
+    let tools = fields.map(texts, "tools", take);
+    for (tool, range) in &tools {
+        if let Err(wrong) = Range::parse(range) {
+            let fault = fields.fault(texts, tool, format!("`tools.{tool}`: {wrong}"));
+            take(fault.label("such as \">=3.16\" or \">=1.11 <2\""));
+        }
+        if tool.is_empty() || tool.contains('/') {
+            take(fields.fault(texts, "tools", format!("`{tool}` is no name of a tool on PATH")));
+        }
+    }
+    tools
+}
+
+/// Hosts without scheme, port or path: what a certificate names.
+fn hosts(fields: &Fields, texts: &Texts, take: &mut dyn FnMut(Fault)) -> Vec<String> {
+    let hosts = fields.texts(texts, "hosts", take).unwrap_or_default();
+    for host in &hosts {
+        let labels = host.strip_prefix("*.").unwrap_or(host).split('.');
+        let good = |label: &str| {
+            !label.is_empty()
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        };
+        if host.len() > 253 || !labels.clone().all(good) {
+            let fault = fields.fault(texts, "hosts", format!("`{host}` is no name of a host"));
+            take(fault.label(
+                "such as \"api.example.org\" or \"*.example.org\", nothing before or behind it",
+            ));
+        }
+    }
+    hosts
 }
 
 fn examples(fields: &Fields, texts: &Texts, take: &mut dyn FnMut(Fault)) -> Vec<(String, String)> {

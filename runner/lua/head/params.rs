@@ -24,6 +24,8 @@ const COMMON: [&str; 11] = [
     "hidden",
     "name",
 ];
+/// Lists that completion knows by name.
+const LISTS: [&str; 3] = ["releases", "namespaces", "recipes"];
 
 /// Fields of a type beside the common ones.
 fn own_fields(word: &str) -> &'static [&'static str] {
@@ -151,6 +153,12 @@ fn param(texts: &Texts, name: String, declared: &Declaration, take: Take<'_>) ->
     });
     let complete = match fields.get("complete") {
         Value::Function(_) => Vec::new(),
+        Value::String(word) if !LISTS.contains(&word.to_string_lossy().as_str()) => {
+            let word = word.to_string_lossy();
+            let fault = fields.fault(texts, "complete", format!("there is no list `{word}`"));
+            take(fault.label(LISTS.join(", ")).did_you_mean(&word, LISTS));
+            Vec::new()
+        }
         _ => fields.texts(texts, "complete", take).unwrap_or_default(),
     };
     Param {

@@ -17,7 +17,7 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
     let paint = Paint(look.colour);
     let mut out = String::new();
     let mut recipe = String::new();
-    let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     let mut last = String::new();
     for (branch, verdict) in plan.judged.iter().filter(|(_, verdict)| verdict.up_to_date()) {
         let recipe = branch.0.split('{').next().unwrap_or_default();
@@ -27,7 +27,7 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
     for planned in shown {
         let of = recipe_of(planned);
         if of != recipe {
-            flush(&mut out, &mut rows);
+            flush(&mut out, &mut rows, look);
             out.push_str(
                 format!("{}   {}", paint.strong(&of), cluster.unwrap_or_default()).trim_end(),
             );
@@ -39,16 +39,18 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
         let who = if subject == last { String::new() } else { subject.clone() };
         last = subject;
         let call = format!("{} {}", planned.effect.letter(), wording::call(&planned.call));
-        rows.push(vec![format!("  {who}"), call, about(planned), change(planned)]);
+        let cells = vec![format!("  {who}"), call, about(planned), change(planned)];
+        rows.push(Row { cells, diff: diff(planned) });
     }
-    flush(&mut out, &mut rows);
+    flush(&mut out, &mut rows, look);
     for frontier in &plan.frontiers {
         out.push_str(&format!("{}  {}\n", paint.warn("ends here"), frontier.title));
         if let Some(place) = &frontier.place {
             out.push_str(&format!("  {place}\n"));
         }
     }
-    if plan.changes() == 0 && plan.frontiers.is_empty() && plan.faults.is_empty() {
+    let writes = plan.planned.iter().any(|p| p.effect == Effect::Files && p.changed);
+    if plan.changes() == 0 && !writes && plan.frontiers.is_empty() && plan.faults.is_empty() {
         out.push_str("Nothing would change.\n");
     }
     out.push_str(&format!("{}\n", totals(plan)));
@@ -91,12 +93,42 @@ pub fn plan_json(plan: &Plan, cluster: Option<&str>) -> Map<String, Value> {
     }))
 }
 
-fn flush(out: &mut String, rows: &mut Vec<Vec<String>>) {
-    for line in table::lines(rows, 3) {
-        out.push_str(&line);
-        out.push('\n');
+/// A call's line, and what it would change in a file.
+struct Row {
+    cells: Vec<String>,
+    diff: Vec<String>,
+}
+
+/// Lines of a difference that are shown; the rest is in `--json`.
+const LINES: usize = 40;
+
+/// The difference where there was no config before: one word in the row.
+const NEW: &str = "+ config";
+
+/// What would change in a file, or in the config of a node; nothing where it is not told, as of secrets.
+fn diff(planned: &Planned) -> Vec<String> {
+    let text = planned.reply.get("diff").and_then(Value::as_str).unwrap_or_default();
+    let told = planned.effect == Effect::Files || planned.call == "talos.apply_config";
+    if !told || !planned.changed || text.starts_with(NEW) {
+        return Vec::new();
     }
-    rows.clear();
+    let mut lines: Vec<String> = text.lines().take(LINES).map(str::to_owned).collect();
+    let more = text.lines().count().saturating_sub(LINES);
+    if more > 0 {
+        lines.push(format!(" … {} more", wording::count(more, "line")));
+    }
+    lines
+}
+
+fn flush(out: &mut String, rows: &mut Vec<Row>, look: Look) {
+    let cells: Vec<Vec<String>> = rows.iter_mut().map(|r| std::mem::take(&mut r.cells)).collect();
+    for (line, row) in table::lines(&cells, 3).iter().zip(rows.drain(..)) {
+        out.push_str(line);
+        out.push('\n');
+        for line in super::diff_lines(&row.diff, look) {
+            out.push_str(&format!("       {line}\n"));
+        }
+    }
 }
 
 fn recipe_of(planned: &Planned) -> String {
@@ -116,8 +148,10 @@ fn change(planned: &Planned) -> String {
         return if has_later(&planned.reply) { "known after apply".into() } else { String::new() };
     }
     let (_, text) = wording::outcome(&ops_core::record::Outcome::Done(planned.reply.clone()));
+    let new = planned.reply.get("diff").and_then(Value::as_str).is_some_and(|d| d.starts_with(NEW));
     match (planned.changed, text.as_str()) {
         (false, _) => "unchanged".into(),
+        (true, _) if new => "new".into(),
         (true, "done" | "changed" | "unchanged") => String::new(),
         (true, changed) => changed.strip_prefix("changed, ").unwrap_or(changed).to_owned(),
     }

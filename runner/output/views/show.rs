@@ -43,6 +43,9 @@ pub fn show(head: &Head, look: Look) -> String {
         };
         section(&mut out, "way back", &[format!("  {text}")]);
     }
+    let tools: Vec<Vec<String>> =
+        head.tools.iter().map(|(tool, range)| vec![format!("  {tool}"), range.clone()]).collect();
+    section(&mut out, "tools", &table::lines(&tools, 3));
     let examples: Vec<Vec<String>> = head
         .examples
         .iter()
@@ -98,6 +101,9 @@ fn traits(head: &Head) -> Vec<String> {
     let mut traits = vec![origin.to_owned()];
     if head.destructive {
         traits.push("destroys: needs `ops verify`".into());
+    }
+    if head.interactive {
+        traits.push("talks to you at the terminal".into());
     }
     if let Some(phase) = &head.phase {
         traits.push(phase.clone());

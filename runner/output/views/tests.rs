@@ -204,6 +204,22 @@ fn a_plan_without_changes_says_so() {
     ");
 }
 
+#[test]
+fn a_plan_shows_what_a_write_would_change_in_a_file_and_moves_no_cursor() {
+    let write = |diff: &str| {
+        let reply = json!({"path": "a.yaml", "changed": true, "diff": diff});
+        Plan {
+            planned: vec![planned("r:x", "w-1", "fs.write", Effect::Files, reply)],
+            ..Plan::default()
+        }
+    };
+    let told = plan(&write(" a\n-b\n+\u{1b}[2Jc\n"), None, false, Look::PLAIN);
+    assert!(told.contains("\n        a\n       -b\n       +·[2Jc\n"), "{told}");
+    assert!(!told.contains("Nothing would change"), "{told}");
+    let long = plan(&write(&"+x\n".repeat(50)), None, false, Look::PLAIN);
+    assert!(long.contains("… 10 lines more"), "{long}");
+}
+
 fn row(code: EvidenceCode, node: Option<&str>, state: State, found: &str) -> Evidence {
     Evidence {
         code,

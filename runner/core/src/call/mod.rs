@@ -6,6 +6,7 @@
 pub mod fs;
 pub mod git;
 pub mod kube;
+pub mod manifests;
 pub mod safety;
 pub mod secrets;
 pub mod sh;

@@ -131,6 +131,8 @@ calls! {
     TalosHealth(super::talos::Health) = "talos.health", 1, None, Reads, "Health of the cluster as a control plane checks it";
     TalosValidate(super::talos::Validate) = "talos.validate", 1, None, Reads, "Validate a machine config";
     TalosRender(super::talos::Render) = "talos.render", 1, Some("node"), Reads, "Machine config of a node";
+    TalosMachineconfigPatch(super::talos::MachineconfigPatch) = "talos.machineconfig.patch", 1, Some("file"), Reads, "A machine config with patches merged into it";
+    TalosMachineconfigDiff(super::talos::MachineconfigDiff) = "talos.machineconfig.diff", 1, Some("file"), Reads, "How a machine config differs from the node's";
     TalosGenSecrets(super::talos::GenSecrets) = "talos.gen.secrets", 1, Some("output"), Files, "Secrets bundle of a new cluster";
     TalosClientConfig(super::talos::ClientConfig) = "talos.client_config", 1, Some("path"), Files, "The talosconfig, renewed in time";
     TalosKubeconfig(super::talos::Kubeconfig) = "talos.kubeconfig", 1, Some("path"), Files, "The repository's kubeconfig";
@@ -146,6 +148,9 @@ calls! {
     KubeCordon(super::kube::Cordon) = "kube.cordon", 1, Some("node"), Mutates, "No new pods on a node";
     KubeUncordon(super::kube::Uncordon) = "kube.uncordon", 1, Some("node"), Mutates, "New pods on a node again";
     KubeDrain(super::kube::Drain) = "kube.drain", 1, Some("node"), Mutates, "Cordon a node and evict its pods";
+    KubeKustomize(super::manifests::Kustomize) = "kube.kustomize", 1, Some("path"), Reads, "What a kustomization of the repository builds";
+    KubeObjects(super::manifests::Objects) = "kube.objects", 1, Some("content"), Reads, "The objects of a text of manifests";
+    KubeDiff(super::manifests::Diff) = "kube.diff", 1, Some("content"), Reads, "Where the objects of two texts differ";
     WaitNode(super::wait::Node) = "wait.node", 1, Some("node"), Reads, "Wait for a node to come so far";
     WaitEtcd(super::wait::Etcd) = "wait.etcd", 1, None, Reads, "Wait for etcd to be healthy";
     SafetyEvidence(super::safety::Evidence) = "safety.evidence", 1, Some("recipe"), Reads, "Evidence for a recipe's destroying calls";
@@ -170,6 +175,7 @@ calls! {
     ShExec(super::sh::Exec) = "sh.exec", 1, Some("argv"), Mutates, "Run a command without a shell";
     TemplateRender(super::template::Render) = "template.render", 1, Some("path"), Reads, "Fill in a template";
     YamlRead(super::yaml::ReadYaml) = "yaml.read", 1, Some("path"), Reads, "A YAML file as data";
+    YamlEdit(super::yaml::Edit) = "yaml.edit", 1, Some("path"), Files, "Change one value of a YAML file, and no other byte";
     JsonRead(super::yaml::ReadJson) = "json.read", 1, Some("path"), Reads, "A JSON file as data";
     TomlRead(super::yaml::ReadToml) = "toml.read", 1, Some("path"), Reads, "A TOML file as data";
     SecretsEnv(super::secrets::Env) = "secrets.env", 1, Some("name"), Reads, "A secret from the environment";

@@ -82,6 +82,33 @@ pub fn edit(source: Source<'_>, at: &str, value: &Scalar) -> Result<Edited, Diag
     Err(refuse(mark, message))
 }
 
+/// The value at a path, as for `edit`; nothing where it is a mapping or a list.
+///
+/// # Errors
+/// The file is no YAML, or the path leads nowhere.
+pub fn value_at(source: Source<'_>, at: &str) -> Result<Option<Scalar>, Diagnostic> {
+    let refuse =
+        |mark: Mark, message: String| Diagnostic::new(Code::NO_PLACE, source.name, mark, message);
+    let steps = path::parse(at).map_err(|message| refuse(Mark::default(), message))?;
+    let documents = read(source)?;
+    let (_, found) = locate(&documents, &steps, at).map_err(|(mark, m)| refuse(mark, m))?;
+    let node = found.node.resolved();
+    if !node.is_scalar() {
+        return Ok(None);
+    }
+    let meaning = meaning(node).map_err(|message| refuse(found.node.mark, message))?;
+    Ok(Some(match meaning {
+        Meaning::Null => Scalar::Null,
+        Meaning::Bool(value) => Scalar::Bool(value),
+        Meaning::Int(value) => match i64::try_from(value) {
+            Ok(value) => Scalar::Int(value),
+            Err(_) => Scalar::Text(node.text().to_owned()),
+        },
+        Meaning::Float(value) => Scalar::Float(value),
+        Meaning::Time(_) | Meaning::Merge | Meaning::Text => Scalar::Text(node.text().to_owned()),
+    }))
+}
+
 fn unchanged(source: Source<'_>) -> String {
     String::from_utf8_lossy(source.bytes).into_owned()
 }

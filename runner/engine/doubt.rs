@@ -1,0 +1,132 @@
+//! Calls of a run whose outcome nobody knows and that the recipe makes again, by `cx:retry`, by `retries` or by itself: each is settled first. What
+//! no witness can tell a person must.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ops_core::call::{Settled, Witness};
+use ops_core::effect::Effect;
+use ops_core::error::{CallError, ErrorKind};
+use ops_core::ident::CallId;
+use ops_core::record::{Outcome, Record};
+use ops_core::value::{Digest, Value};
+use serde_json::json;
+
+use super::backend::{Finished, Ready};
+use super::gate::Gate;
+use super::settle::{cut_short, unknown};
+
+/// A call of which this run does not know whether it happened.
+#[derive(Clone, Debug)]
+pub(super) struct Doubt {
+    id: CallId,
+    witness: Witness,
+    before: Value,
+}
+
+/// Whether a call that ended so may have happened all the same.
+fn is_doubtful(effect: Effect, witness: &Witness, error: &CallError) -> bool {
+    let silent =
+        matches!(error.kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::NotApplied);
+    effect.changes_world() && !error.before_effect && silent && *witness != Witness::Repeatable
+}
+
+impl Gate<'_> {
+    /// A call failed after it may have begun.
+    pub(super) fn doubt(&self, ready: &Ready, error: &CallError, seen: (Witness, Value)) {
+        let (witness, before) = seen;
+        if is_doubtful(ready.call.spec().effect(), &witness, error) {
+            let doubt = Doubt { id: ready.id.clone(), witness, before };
+            self.doubts.borrow_mut().insert(digest(ready), doubt);
+        }
+    }
+
+    /// Doubts of an earlier process of this run, as its journal holds them.
+    pub fn recall(&self, records: &[Record]) {
+        *self.doubts.borrow_mut() = open(records);
+    }
+
+    /// A call that was settled as not done is made again without another question.
+    pub(super) fn is_settled(&self, ready: &Ready) {
+        self.doubts.borrow_mut().remove(&digest(ready));
+    }
+
+    /// The end of a call that this run has made before without learning what became of it; nothing where it is to be made.
+    pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
+        let doubt = self.doubts.borrow_mut().remove(&digest(ready))?;
+        let (how, by) = if let Some(happened) = self.cx.settled.get(&doubt.id) {
+            (said(*happened), "settle".to_owned())
+        } else {
+            let how = self.read_back(ready, &doubt.witness, &doubt.before).await;
+            (how, "read-back".to_owned())
+        };
+        let (how, by) = match how {
+            Settled::Ask { .. } if self.interrupted() => {
+                self.doubts.borrow_mut().insert(digest(ready), doubt);
+                return Some(Finished::Stop(Box::new(cut_short())));
+            }
+            Settled::Ask { question } => {
+                let Some(happened) = self.cx.asker.yes(&format!("{}: {question}", doubt.id)) else {
+                    let fault = unknown(&ready.request.call, &doubt.id, &question);
+                    self.doubts.borrow_mut().insert(digest(ready), doubt);
+                    return Some(Finished::Stop(Box::new(fault)));
+                };
+                (said(happened), self.cx.keep.who().user)
+            }
+            how => (how, by),
+        };
+        let at = self.cx.world.now();
+        let record = Record::Settled { id: doubt.id, how: how.clone(), by, at };
+        if let Err(fault) = self.note(record) {
+            return Some(Finished::Stop(fault));
+        }
+        let Settled::Done { reply, because } = how else { return None };
+        self.noted(ready, format!("{because}: it had happened. Going on after it."));
+        Some(match self.intend(ready, None, None).await {
+            Ok(()) => Finished::Reply(Ok(reply)),
+            Err(finished) => finished,
+        })
+    }
+}
+
+/// The calls of a journal whose outcome is unknown and that were neither settled nor made again.
+pub fn unsettled(records: &[Record]) -> BTreeSet<CallId> {
+    open(records).into_values().map(|doubt| doubt.id).collect()
+}
+
+fn open(records: &[Record]) -> BTreeMap<Digest, Doubt> {
+    let (mut doubts, mut intents) = (BTreeMap::new(), BTreeMap::new());
+    for record in records {
+        match record {
+            Record::Intent(intent) => {
+                doubts.remove(&intent.digest);
+                intents.insert(&intent.id, intent);
+            }
+            Record::Outcome { id, outcome: Outcome::Failed(error), .. } => {
+                let Some(intent) = intents.get(id) else { continue };
+                let witness = intent.witness.clone().unwrap_or(Witness::None);
+                if is_doubtful(intent.effect, &witness, error) {
+                    let before = intent.before.clone().unwrap_or_default();
+                    let doubt = Doubt { id: id.clone(), witness, before };
+                    doubts.insert(intent.digest.clone(), doubt);
+                }
+            }
+            Record::Settled { id, .. } => doubts.retain(|_, doubt: &mut Doubt| doubt.id != *id),
+            _ => {}
+        }
+    }
+    doubts
+}
+
+/// What a person says of a call.
+pub(super) fn said(happened: bool) -> Settled {
+    let because = "a person said so".to_owned();
+    if happened {
+        Settled::Done { reply: json!({"changed": true}), because }
+    } else {
+        Settled::NotDone { because }
+    }
+}
+
+fn digest(ready: &Ready) -> Digest {
+    ready.request.digest(ready.info.version)
+}
