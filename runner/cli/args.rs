@@ -28,6 +28,13 @@ Exit codes:
 
 `ops RECIPE` means `ops run RECIPE`; bare `ops` lists the recipes.";
 
+const WATCH: &str = "\
+It follows exactly what the last run read: files, also missing ones, members of
+patterns, links, recipes, the inventory. A save during a run cuts it short and
+starts the next, unless the run has begun to change a cluster.
+
+Ctrl-C ends it: with 0 while it waits, with 130 where a run was interrupted.";
+
 /// Runs Lua recipes against Talos and Kubernetes clusters, every effect through one gate
 #[derive(Debug, Parser)]
 #[command(
@@ -115,6 +122,12 @@ pub(crate) enum Command {
     /// Show what recipes would do, and do nothing
     #[command(override_usage = "ops plan RECIPE [--param VALUE …] [RECIPE …]")]
     Plan(PlanArgs),
+    /// Run recipes now, and again whenever something that they read changes
+    #[command(
+        override_usage = "ops watch [--apply] [--poll SECONDS] RECIPE [--param VALUE …] [RECIPE …]",
+        after_help = WATCH
+    )]
+    Watch(WatchArgs),
     /// Say whether recipes are up to date, and which input made them run
     #[command(override_usage = "ops why RECIPE [--param VALUE …] [RECIPE …]")]
     Why(Words),
@@ -175,6 +188,18 @@ pub(crate) struct DiffArgs {
     /// End with 10 where anything would change
     #[arg(long)]
     pub exit_code: bool,
+}
+
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WatchArgs {
+    /// Carry out what changes more than files, behind the guards; without it that is only planned
+    #[arg(long)]
+    pub apply: bool,
+    /// Look for changes every so many seconds, for file systems that do not tell of them
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub poll: Option<u16>,
+    #[command(flatten)]
+    pub words: Words,
 }
 
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -274,6 +299,7 @@ impl Command {
         Some(match self {
             Command::Run(_) => "run",
             Command::Plan(_) => "plan",
+            Command::Watch(_) => "watch",
             Command::Why(_) => "why",
             Command::Verify(_) => "verify",
             Command::Adopt(_) => "adopt",

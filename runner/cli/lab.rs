@@ -10,7 +10,7 @@ use ops_lab::Lab;
 
 use super::args::{Globals, LabArgs, LabCommand};
 use super::sops::Sops;
-use super::{Start, seam};
+use super::{Start, adopt};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
 use crate::output::{Output, views};
@@ -125,7 +125,7 @@ fn up(
     keep(settings, &lab)?;
     if healthy {
         // A cluster that runs has been adopted by whoever brought it up; the lab's pins are the lab's own file.
-        seam::adopt_lab(settings, globals, out)?;
+        adopt::adopt_lab(settings, globals, out)?;
     }
     // Read anew: the adoption has asked the cluster, so its time and its requests have moved on.
     show(&existing(settings)?, out);

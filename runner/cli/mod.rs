@@ -23,6 +23,7 @@ mod signals;
 mod sops;
 mod status;
 mod verify;
+mod watch;
 mod why;
 
 use std::ffi::OsString;
@@ -122,6 +123,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::Run(args)) => run::run(start, &args.words),
         Some(Command::Recipe(words)) => run::run(start, &words),
         Some(Command::Plan(args)) => plan::run(start, &args),
+        Some(Command::Watch(args)) => watch::run(start, &args),
         Some(Command::Why(args)) => why::run(start, &args.words),
         Some(Command::Verify(args)) => verify::run(start, &args.words),
         Some(Command::Adopt(args)) => adopt::run(start, &args),

@@ -36,4 +36,5 @@ mod skip_ways;
 mod space;
 mod terminal;
 mod tidy;
+mod watch;
 mod why;

@@ -137,6 +137,7 @@ codes! {
     UNDECLARED = 350, Refused, "a recipe destroys without saying so";
     SHIM = 360, Refused, "a shim refused a tool's command";
     DECLINED = 370, Refused, "a confirmation was declined or had no terminal";
+    NOT_APPLIED = 380, Refused, "a watch without --apply changes nothing but files";
     NO_GRANT = 401, NoGrant, "no grant permits this";
     GRANT_USED = 402, NoGrant, "the grant has been used";
     GRANT_EXPIRED = 403, NoGrant, "the grant has expired";
