@@ -175,18 +175,6 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct WatchArgs {
-    /// Carry out what changes more than files, behind the guards; without it that is only planned
-    #[arg(long)]
-    pub apply: bool,
-    /// Look for changes every so many seconds, for file systems that do not tell of them
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
-    pub poll: Option<u16>,
-    #[command(flatten)]
-    pub words: Words,
-}
-
-#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct DiffArgs {
     /// Nodes to look at: names, `all`, `controlplanes`, `workers`, `@tag`, `!name`
     #[arg(value_name = "NODES")]
@@ -200,6 +188,18 @@ pub(crate) struct DiffArgs {
     /// End with 10 where anything would change
     #[arg(long)]
     pub exit_code: bool,
+}
+
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WatchArgs {
+    /// Carry out what changes more than files, behind the guards; without it that is only planned
+    #[arg(long)]
+    pub apply: bool,
+    /// Look for changes every so many seconds, for file systems that do not tell of them
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub poll: Option<u16>,
+    #[command(flatten)]
+    pub words: Words,
 }
 
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]

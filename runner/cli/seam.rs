@@ -402,7 +402,7 @@ pub(super) async fn foresee(
     looking(opened, globals, async |session| {
         let plan = session.plan(asked).await.map_err(|fault| *fault)?;
         let steps = session.graph(asked).map_err(|fault| *fault)?.steps;
-        let destroys = |step: &Step| reaches_destroy(catalog, &step.recipe);
+        let destroys = |step: &Step| reaches_destroy(session.catalog, &step.recipe);
         let changes = plan.planned.iter().any(more) || steps.iter().any(destroys);
         Ok(Foreseen { plan, steps, changes })
     })

@@ -118,7 +118,7 @@ impl Watcher {
             if moved && self.vigil.hear(Heard::Moved { cut: !hearing.changes() }) == Act::Cut {
                 hearing.cut();
                 self.voice.cut();
-                // Not as Ctrl-C, of which a process in the foreground would have heard by itself.
+                // Nobody else has heard of it: not the child that has the terminal either.
                 let _ = sender.send(Signal::Terminate);
             }
         }
