@@ -22,11 +22,18 @@ Exit codes:
     6  a tool is missing or too old
     7  another run holds the cluster
     8  the outcome of a call is unknown: a person must say
-   10  `plan --exit-code`: changes pend
+   10  `plan --exit-code`, `diff --exit-code`: changes pend
   101  a fault of ops
   130, 143  interrupted; the journal is kept, `ops resume` goes on
 
 `ops RECIPE` means `ops run RECIPE`; bare `ops` lists the recipes.";
+
+const WATCH: &str = "\
+It follows exactly what the last run read: files, also missing ones, members of
+patterns, links, recipes, the inventory. A save during a run cuts it short and
+starts the next, unless the run has begun to change a cluster.
+
+Ctrl-C ends it: with 0 while it waits, with 130 where a run was interrupted.";
 
 /// Runs Lua recipes against Talos and Kubernetes clusters, every effect through one gate
 #[derive(Debug, Parser)]
@@ -115,6 +122,12 @@ pub(crate) enum Command {
     /// Show what recipes would do, and do nothing
     #[command(override_usage = "ops plan RECIPE [--param VALUE …] [RECIPE …]")]
     Plan(PlanArgs),
+    /// Run recipes now, and again whenever something that they read changes
+    #[command(
+        override_usage = "ops watch [--apply] [--poll SECONDS] RECIPE [--param VALUE …] [RECIPE …]",
+        after_help = WATCH
+    )]
+    Watch(WatchArgs),
     /// Say whether recipes are up to date, and which input made them run
     #[command(override_usage = "ops why RECIPE [--param VALUE …] [RECIPE …]")]
     Why(Words),
@@ -135,6 +148,8 @@ pub(crate) enum Command {
     History,
     /// The simulated cluster, and faults to put into it
     Lab(LabArgs),
+    /// How each node's machine config would change; secrets are left out
+    Diff(DiffArgs),
     /// Patch a machine config as talosctl does, offline
     Patch(PatchArgs),
     /// `ops RECIPE …`
@@ -155,6 +170,34 @@ pub(crate) struct PlanArgs {
     /// End with 10 where changes pend
     #[arg(long)]
     pub exit_code: bool,
+    #[command(flatten)]
+    pub words: Words,
+}
+
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DiffArgs {
+    /// Nodes to look at: names, `all`, `controlplanes`, `workers`, `@tag`, `!name`
+    #[arg(value_name = "NODES")]
+    pub positional: Vec<String>,
+    /// The same
+    #[arg(long, value_name = "NODES")]
+    pub nodes: Vec<String>,
+    /// Against what the nodes run with, not against the files
+    #[arg(long)]
+    pub live: bool,
+    /// End with 10 where anything would change
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WatchArgs {
+    /// Carry out what changes more than files, behind the guards; without it that is only planned
+    #[arg(long)]
+    pub apply: bool,
+    /// Look for changes every so many seconds, for file systems that do not tell of them
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub poll: Option<u16>,
     #[command(flatten)]
     pub words: Words,
 }
@@ -256,6 +299,7 @@ impl Command {
         Some(match self {
             Command::Run(_) => "run",
             Command::Plan(_) => "plan",
+            Command::Watch(_) => "watch",
             Command::Why(_) => "why",
             Command::Verify(_) => "verify",
             Command::Adopt(_) => "adopt",
@@ -265,6 +309,7 @@ impl Command {
             Command::Resume(_) => "resume",
             Command::History => "history",
             Command::Lab(_) => "lab",
+            Command::Diff(_) => "diff",
             Command::Patch(_) => "patch",
             Command::Recipe(_) => return None,
         })

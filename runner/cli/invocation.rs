@@ -6,6 +6,7 @@ use ops_core::error::{Code, Fault};
 use ops_core::value::{Map, Value};
 
 use super::args::{self, Globals};
+use super::sops::Sops;
 use super::{Start, ask, recipes};
 use crate::config::{Environment, RecipeSettings, Settings};
 use crate::lua::Host;
@@ -49,7 +50,7 @@ pub(crate) fn understand(start: &Start, words: &[String]) -> Result<Wanted, Faul
     let line = split(words, catalog, &args::outside()).map_err(|fault| or_command(fault, words))?;
     let globals = start.globals.clone().with(&line.outside)?;
     let out = globals.output(&start.env, &start.redactor);
-    let settings = Settings::resolve(project, &globals.typed(), start.env.clone())?;
+    let settings = Settings::resolve(project, &globals.typed(), start.env.clone(), &Sops)?;
     check(&settings, catalog)?;
     let asked = bind(&settings, catalog, line, &globals)?;
     Ok(Wanted::Recipes(Box::new(Invocation { settings, host, globals, asked, out })))

@@ -9,7 +9,8 @@ use ops_core::guard::Site;
 use ops_lab::Lab;
 
 use super::args::{Globals, LabArgs, LabCommand};
-use super::{Start, seam};
+use super::sops::Sops;
+use super::{Start, adopt};
 use crate::config::Settings;
 use crate::host::simulated::save_lab;
 use crate::output::{Output, views};
@@ -31,7 +32,7 @@ pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     }
     let mut globals = start.globals.clone();
     globals.lab = true;
-    let settings = Settings::resolve(start.project()?, &globals.typed(), start.env.clone())?;
+    let settings = Settings::resolve(start.project()?, &globals.typed(), start.env.clone(), &Sops)?;
     settings.need_cluster()?;
     match &args.command {
         LabCommand::Up { healthy, seed } => up(&settings, &globals, *healthy, *seed, &out),
@@ -124,7 +125,7 @@ fn up(
     keep(settings, &lab)?;
     if healthy {
         // A cluster that runs has been adopted by whoever brought it up; the lab's pins are the lab's own file.
-        seam::adopt_lab(settings, globals, out)?;
+        adopt::adopt_lab(settings, globals, out)?;
     }
     // Read anew: the adoption has asked the cluster, so its time and its requests have moved on.
     show(&existing(settings)?, out);

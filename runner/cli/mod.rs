@@ -3,6 +3,7 @@
 mod adopt;
 mod args;
 mod ask;
+mod diff;
 mod hints;
 mod history;
 mod index;
@@ -19,8 +20,10 @@ mod seam;
 pub mod shim;
 mod show;
 mod signals;
+mod sops;
 mod status;
 mod verify;
+mod watch;
 mod why;
 
 use std::ffi::OsString;
@@ -101,7 +104,7 @@ impl Start {
 
     /// Everything resolved, for commands that take no recipe.
     fn settings(&self) -> Result<Settings, Fault> {
-        Settings::resolve(self.project()?, &self.globals.typed(), self.env.clone())
+        Settings::resolve(self.project()?, &self.globals.typed(), self.env.clone(), &sops::Sops)
     }
 
     fn output(&self) -> Output {
@@ -120,6 +123,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::Run(args)) => run::run(start, &args.words),
         Some(Command::Recipe(words)) => run::run(start, &words),
         Some(Command::Plan(args)) => plan::run(start, &args),
+        Some(Command::Watch(args)) => watch::run(start, &args),
         Some(Command::Why(args)) => why::run(start, &args.words),
         Some(Command::Verify(args)) => verify::run(start, &args.words),
         Some(Command::Adopt(args)) => adopt::run(start, &args),
@@ -128,6 +132,7 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
         Some(Command::History) => history::run(start),
         Some(Command::Lab(args)) => lab::run(start, &args),
         Some(Command::Patch(args)) => patch::run(start, &args),
+        Some(Command::Diff(args)) => diff::run(start, &args),
     }
 }
 

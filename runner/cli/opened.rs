@@ -43,6 +43,7 @@ use crate::sys::process::{ProcessLimits, Processes};
 use crate::sys::random;
 use crate::sys::redact::Redactor;
 use crate::sys::secrets::{EnvSecrets, Secrets};
+use crate::sys::watch::noted::{Noted, Notes};
 use crate::sys::world::World;
 
 /// What is open.
@@ -59,6 +60,8 @@ pub(super) struct Opened {
     pub runs: Runs,
     pub keep: Box<dyn Keep>,
     pub asker: Box<dyn Asker>,
+    /// Where it is noted what runs and plans read, if somebody wants to know.
+    pub notes: Option<Rc<Notes>>,
     state: PathBuf,
     /// What each recipe file is made of, once it has been asked for.
     made_of: RefCell<BTreeMap<Made, (Vec<Input>, bool)>>,
@@ -143,6 +146,7 @@ impl Opened {
             runs,
             keep: Box::new(store),
             asker,
+            notes: None,
             state,
             made_of: RefCell::default(),
             redactor: out.redactor().clone(),
@@ -157,6 +161,14 @@ impl Opened {
     /// The cluster and its pins.
     pub(super) fn site(&self) -> Site<'_> {
         Site { cluster: &self.cluster, lock: self.lock.as_ref(), lab: self.settings.lab }
+    }
+
+    /// The repository's files.
+    pub(super) fn files(&self) -> Rc<dyn Files> {
+        match &self.notes {
+            Some(notes) => Rc::new(Noted::over(self.disk.clone(), self.disk.root(), notes.clone())),
+            None => self.disk.clone(),
+        }
     }
 
     /// Hands over these files and blobs.
@@ -181,8 +193,7 @@ impl Opened {
 
     /// Hands that write nothing: files go to an overlay, blobs to memory.
     pub(super) fn plan_hands(&self) -> Hosted {
-        let base: Rc<dyn Files> = self.disk.clone();
-        self.hands(Rc::new(Overlay::over(base)), Rc::new(MemoryBlobs::new(self.keep.key())))
+        self.hands(Rc::new(Overlay::over(self.files())), Rc::new(MemoryBlobs::new(self.keep.key())))
     }
 
     /// A run id that no journal of this state folder has.
@@ -343,5 +354,6 @@ fn no_cluster() -> Cluster {
         snapshot_dir: String::new(),
         settings: std::collections::BTreeMap::new(),
         guards: ops_core::inventory::GuardSettings::default(),
+        machines: ops_core::machines::Machines::default(),
     }
 }

@@ -4,37 +4,38 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
+use ops_core::call::table::Call;
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::event::{Event, Events, Silent};
-use ops_core::guard::unanswered;
 use ops_core::ident::{CallId, RunId};
-use ops_core::inventory::LockFile;
 use ops_core::record::{Asked, JOURNAL_VERSION, REPLAY_VERSION, Record, RunHead};
 use ops_core::value::Map;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::adopt::profile_of;
-use super::args::{AdoptArgs, Globals, ResumeArgs};
+use super::args::{Globals, ResumeArgs};
 use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
 use super::signals::signals;
-use crate::config::{Settings, lockfile};
-use crate::engine::adopt::Adopted;
+use crate::config::Settings;
 use crate::engine::ahead::{Ahead, Lookout};
+use crate::engine::backend::Backend;
+use crate::engine::bounded::{FilesOnly, files_at_most};
 use crate::engine::gate::{Gate, GateContext, Invocation as Named};
-use crate::engine::graph::reaches_destroy;
+use crate::engine::graph::{Step, reaches_destroy};
 use crate::engine::hands::Hands;
 use crate::engine::idle::passing_time;
+use crate::engine::plan::Planned;
 use crate::engine::run::Ended;
-use crate::engine::session::Session;
+use crate::engine::session::{Plan, Session};
+use crate::engine::signal::Signal;
+use crate::engine::skip::Skip;
 use crate::engine::verify::Desk;
 use crate::journal::Journal;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
-use crate::store::{folder_name, rename_folder};
 use crate::sys::blobs::Blobs;
-use crate::sys::files::Files;
 use crate::sys::group::LiveGroups;
 
 /// The journal's word for a run that was asked for with `--force`.
@@ -48,10 +49,17 @@ pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let opened = Opened::with(settings, host, &globals, &out)?;
     let lab = opened.settings.lab;
     block_on(async {
+        let reporter = Reporter::new(out.clone(), opened.settings.output);
         let run = opened.fresh_run();
-        let settled = BTreeMap::new();
-        let journal = Start { run, records: Vec::new(), journal: None, settled, abandon: false };
-        carry_out(&opened, &globals, &asked, &out, journal).await
+        let skip = opened.skip(run.clone(), globals.force);
+        let conduct = Conduct {
+            reporter: &reporter,
+            skip: &skip,
+            signals: signals(),
+            files_only: false,
+            tell: &|ended, run| tell(ended, run, lab, &out),
+        };
+        carry_out(&opened, &globals, &asked, Start::anew(run), conduct).await
     })
     .map_err(|fault| told(lab, fault))
 }
@@ -119,12 +127,24 @@ fn go_on(
     block_on(async {
         let abandon = args.abandon;
         let start = Start { run, records, journal: Some(journal), settled: answers, abandon };
-        carry_out(&opened, globals, &asked, out, start).await
+        let reporter = Reporter::new(out.clone(), opened.settings.output);
+        // Asked for once, it holds for the run as often as it is taken up.
+        let forced = |record: &Record| matches!(record, Record::Decision { question, .. } if question == FORCE);
+        let force = globals.force || start.records.iter().any(forced);
+        let skip = opened.skip(start.run.clone(), force);
+        let conduct = Conduct {
+            reporter: &reporter,
+            skip: &skip,
+            signals: signals(),
+            files_only: false,
+            tell: &|ended, run| tell(ended, run, opened.settings.lab, out),
+        };
+        carry_out(&opened, globals, &asked, start, conduct).await
     })
 }
 
 /// What a run begins with: nothing, or a journal.
-struct Start {
+pub(super) struct Start {
     run: RunId,
     records: Vec<Record>,
     journal: Option<Journal>,
@@ -132,28 +152,46 @@ struct Start {
     abandon: bool,
 }
 
-async fn carry_out(
+impl Start {
+    /// A run that has not begun.
+    pub(super) fn anew(run: RunId) -> Start {
+        let settled = BTreeMap::new();
+        Start { run, records: Vec::new(), journal: None, settled, abandon: false }
+    }
+}
+
+/// Who stands around a run: who is told of it, and who may end it.
+pub(super) struct Conduct<'a> {
+    /// Hears every event.
+    pub reporter: &'a dyn Events,
+    /// Judges its steps, and traces them.
+    pub skip: &'a Skip<'a>,
+    /// Ends it: once, twice, thrice.
+    pub signals: UnboundedReceiver<Signal>,
+    /// It may change files and nothing else.
+    pub files_only: bool,
+    /// Told how it ended.
+    pub tell: &'a dyn Fn(&Ended, &RunId),
+}
+
+/// Runs recipes, or goes on with a run, up to its end record.
+pub(super) async fn carry_out(
     opened: &Opened,
     globals: &Globals,
     asked: &[Need],
-    out: &Output,
     start: Start,
+    conduct: Conduct<'_>,
 ) -> Result<Exit, Fault> {
+    let reporter = conduct.reporter;
     let key = opened.keep.key();
     let blobs = opened.runs.blobs(&start.run, key).map_err(|error| {
         Fault::new(Code::STATE_STORE, format!("the run's folder cannot be used: {error}"))
     })?;
     let blobs: Rc<dyn Blobs> = Rc::new(blobs);
-    let files: Rc<dyn Files> = opened.disk.clone();
-    let (hands, plan_hands) = (opened.hands(files, blobs.clone()), opened.plan_hands());
+    let (hands, plan_hands) = (opened.hands(opened.files(), blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);
-    let reporter = Reporter::new(out.clone(), opened.settings.output);
-    let forced =
-        |record: &Record| matches!(record, Record::Decision { question, .. } if question == FORCE);
-    let force = globals.force || start.records.iter().any(forced);
-    let skip = opened.skip(start.run.clone(), force);
     let run = start.run.clone();
-    let session = session(opened, &hands, &plan_hands, &bind, &reporter, globals, run, &skip);
+    let session = session(opened, &hands, &plan_hands, &bind, reporter, globals, run, conduct.skip);
     let words = |recipe: &str, words: &[String]| opened.words(recipe, words);
     let desk = Desk::new(&session, &words);
 
@@ -172,7 +210,7 @@ async fn carry_out(
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
         journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
-        if force {
+        if globals.force {
             let at = opened.world.now();
             let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
             journal.append(&record).map_err(|failure| failure.fault())?;
@@ -203,7 +241,7 @@ async fn carry_out(
             journal: &journal,
             blobs: &*blobs,
             keep: &*opened.keep,
-            events: &reporter,
+            events: reporter,
             asker: &*opened.asker,
             run: start.run.clone(),
             asked: named,
@@ -212,7 +250,7 @@ async fn carry_out(
             settled: start.settled,
             synced: !opened.settings.lab,
             safety: &desk,
-            skip: Some(&skip),
+            skip: Some(conduct.skip),
             lookout: looks.then_some(&ahead as &dyn Lookout),
         },
         confirmed,
@@ -224,7 +262,9 @@ async fn carry_out(
     } else {
         None
     };
-    let mut ended = session.run(graph, &gate, signals(), replayed, start.abandon).await;
+    let bounded = FilesOnly(&gate, opened.host.catalog());
+    let backend: &dyn Backend = if conduct.files_only { &bounded } else { &gate };
+    let mut ended = session.run(graph, backend, conduct.signals, replayed, start.abandon).await;
     // That it was given up is what was asked for.
     ended.faults.retain(|(_, fault)| fault.code != Code::ABANDONED);
     let exit = ended.exit();
@@ -233,11 +273,21 @@ async fn carry_out(
     reporter.event(&Event::Recorded(end.clone()));
     journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
     keep_lab(opened)?;
-    tell(&ended, &start.run, opened.settings.lab, out);
+    (conduct.tell)(&ended, &start.run);
     if opened.settings.lab && cfg!(debug_assertions) {
         prove(opened, &session, asked, &gate, &start.run).await?;
     }
     Ok(exit)
+}
+
+/// Notes in a run's journal that nobody will go on with it.
+pub(super) fn give_up(opened: &Opened, run: &RunId) {
+    // One that cannot be noted is only offered by `ops resume`.
+    if let Ok(found) = opened.runs.open(run) {
+        let at = opened.world.now();
+        let given_up = Record::Decision { question: ABANDON.to_owned(), yes: true, at };
+        let _ = found.journal.append(&given_up);
+    }
 }
 
 /// The continuous proof: fresh bodies make the same calls again.
@@ -326,6 +376,39 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
     }))
 }
 
+/// What recipes would do, and what a watch must know of it.
+pub(super) struct Foreseen {
+    /// The plan.
+    pub plan: Plan,
+    /// The steps that it is about.
+    pub steps: Vec<Step>,
+    /// They can change more than files.
+    pub changes: bool,
+}
+
+/// Plans recipes.
+pub(super) async fn foresee(
+    opened: &Opened,
+    globals: &Globals,
+    asked: &[Need],
+) -> Result<Foreseen, Fault> {
+    let catalog = opened.host.catalog();
+    let more = |planned: &Planned| {
+        let decoded = Call::decode(&planned.request);
+        decoded.is_ok_and(|(call, _)| {
+            !files_at_most(catalog, &planned.id, &planned.request, call.spec())
+        })
+    };
+    looking(opened, globals, async |session| {
+        let plan = session.plan(asked).await.map_err(|fault| *fault)?;
+        let steps = session.graph(asked).map_err(|fault| *fault)?.steps;
+        let destroys = |step: &Step| reaches_destroy(session.catalog, &step.recipe);
+        let changes = plan.planned.iter().any(more) || steps.iter().any(destroys);
+        Ok(Foreseen { plan, steps, changes })
+    })
+    .await
+}
+
 /// Verifies one recipe and issues the grant; without a recipe gathers evidence alone.
 pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
@@ -361,64 +444,8 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
     }))
 }
 
-/// Reads identities and writes the lock file.
-pub(super) fn adopt(
-    settings: &Settings,
-    args: &AdoptArgs,
-    globals: &Globals,
-    out: &Output,
-) -> Result<Exit, Fault> {
-    let opened = Opened::new(settings.clone(), globals, out)?;
-    let adopted = block_on(read_identity(&opened, globals, args.node.as_deref()))?;
-    for silent in &adopted.silent {
-        out.remark(&format!("not read: {silent}"));
-    }
-    let (mut lock, mut changes) = (adopted.lock, adopted.changes);
-    if let Some(profile) = args.profile.map(profile_of).filter(|p| *p != lock.profile) {
-        changes.push(format!("profile: {profile:?}").to_lowercase());
-        lock.profile = profile;
-    }
-    if changes.is_empty() {
-        out.result(&format!("{} is adopted as it is\n", opened.cluster.name));
-        return Ok(Exit::Done);
-    }
-    out.result(&format!("{}\n  {}\n", settings.lock_path, changes.join("\n  ")));
-    if !globals.yes {
-        let question = format!("Write {}?", settings.lock_path);
-        match opened.asker.yes(&question) {
-            Some(true) => {}
-            Some(false) => return Err(Fault::new(Code::DECLINED, "declined")),
-            None => {
-                return Err(unanswered().next("ops adopt --yes"));
-            }
-        }
-    }
-    write_lock(&opened, &lock)?;
-    if !settings.lab {
-        follow_identity(&opened, &lock)?;
-    }
-    out.result(&format!("wrote {}\n", settings.lock_path));
-    Ok(Exit::Done)
-}
-
-/// Adopts the lab's own cluster into the lab's own lock file.
-pub(super) fn adopt_lab(settings: &Settings, globals: &Globals, out: &Output) -> Result<(), Fault> {
-    let opened = Opened::new(settings.clone(), globals, out)?;
-    let adopted = block_on(read_identity(&opened, globals, None))?;
-    write_lock(&opened, &adopted.lock)
-}
-
-async fn read_identity(
-    opened: &Opened,
-    globals: &Globals,
-    node: Option<&str>,
-) -> Result<Adopted, Fault> {
-    looking(opened, globals, async |session| session.adopt(node).await.map_err(|fault| *fault))
-        .await
-}
-
 /// Works with a session that writes no file, keeps no journal and tells nobody.
-async fn looking<T>(
+pub(super) async fn looking<T>(
     opened: &Opened,
     globals: &Globals,
     work: impl AsyncFnOnce(&Session<'_>) -> Result<T, Fault>,
@@ -430,26 +457,7 @@ async fn looking<T>(
     work(&session(opened, &hands, &hands, &bind, &Silent, globals, run, &skip)).await
 }
 
-/// Journals, grants and audit stay with the cluster when its identity becomes known.
-fn follow_identity(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
-    let root = opened.disk.root();
-    let base = opened.settings.state_dir()?;
-    let site = opened.site();
-    let new = ops_core::guard::Site { lock: Some(lock), ..site };
-    rename_folder(&base, &folder_name(&site, root), &folder_name(&new, root))
-        .map(|_| ())
-        .map_err(|fault| *fault)
-}
-
-fn write_lock(opened: &Opened, lock: &LockFile) -> Result<(), Fault> {
-    let path = &opened.settings.lock_path;
-    opened.disk.write(path, lockfile::text(lock)?.as_bytes(), 0o644).map_err(|error| {
-        Fault::new(Code::CONFIG_READ, format!("cannot write `{path}`: {error}"))
-    })?;
-    keep_lab(opened)
-}
-
-fn keep_lab(opened: &Opened) -> Result<(), Fault> {
+pub(super) fn keep_lab(opened: &Opened) -> Result<(), Fault> {
     match &opened.simulated {
         Some(simulated) => simulated
             .save()

@@ -1,16 +1,24 @@
 //! `clusters/NAME.toml`: from the file's text to a checked cluster. Knows neither pins nor the lab's paths.
 
+mod foreign;
+mod machines;
+mod talconfig;
+mod topf;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use ops_core::error::{Code, Fault};
 use ops_core::inventory::{Cluster, GuardSettings, InstallDisk, Node, Role, Versions};
 use ops_core::time::Span;
+use ops_render::talconfig::SECRET_FILES;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::outside::Outside;
 use super::source::Source;
 use super::values::{RecipeSettings, RecipesToml, json, recipe_settings};
+use foreign::Foreign;
 
 type Text = Spanned<String>;
 
@@ -42,8 +50,24 @@ struct ClusterToml {
     storage: Option<StorageToml>,
     owners: Option<Spanned<BTreeMap<String, Vec<String>>>>,
     talconfig: Option<Text>,
+    topf: Option<Text>,
+    config: Option<Text>,
+    #[serde(default)]
+    patches: Vec<Spanned<toml::Value>>,
+    #[serde(default)]
+    controlplane: RoleToml,
+    #[serde(default)]
+    worker: RoleToml,
     managed_by: Option<Text>,
-    patches: Option<Spanned<toml::Value>>,
+}
+
+/// What holds for every node of a role.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleToml {
+    config: Option<Text>,
+    #[serde(default)]
+    patches: Vec<Spanned<toml::Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -62,7 +86,9 @@ struct NodeToml {
     install_disk: Option<Spanned<InstallDisk>>,
     #[serde(default)]
     tags: Vec<Text>,
-    patches: Option<Spanned<toml::Value>>,
+    config: Option<Text>,
+    #[serde(default)]
+    patches: Vec<Spanned<toml::Value>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -127,13 +153,18 @@ const LONGEST: Span = Span::mins(15);
 ///
 /// # Errors
 /// The first mistake, at its place.
-pub(crate) fn read(source: &Source, name: &str) -> Result<Inventory, Fault> {
+pub(crate) fn read(source: &Source, name: &str, outside: &Outside<'_>) -> Result<Inventory, Fault> {
     let file: ClusterToml = source.decode()?;
     not_yet(source, &file)?;
-    let nodes = nodes(source, file.nodes)?;
-    let endpoint = match &file.endpoint {
-        Some(endpoint) => check(source, endpoint, super::net::api_url)?,
-        None => {
+    let foreign = foreign(source, &file, outside)?;
+    let nodes = nodes(source, &file.nodes, foreign.as_ref())?;
+    let endpoint = match (&file.endpoint, &foreign) {
+        (Some(endpoint), Some(foreign)) => {
+            return Err(twice(source, endpoint, "endpoint", foreign));
+        }
+        (Some(endpoint), None) => check(source, endpoint, super::net::api_url)?,
+        (None, Some(foreign)) => foreign.endpoint.clone(),
+        (None, None) => {
             return Err(Fault::new(Code::CONFIG_KEY, "the key `endpoint` is missing")
                 .at(source.top())
                 .help("the URL of the Kubernetes API: endpoint = \"https://10.20.30.10:6443\""));
@@ -145,6 +176,7 @@ pub(crate) fn read(source: &Source, name: &str) -> Result<Inventory, Fault> {
     for address in file.load_balancer.iter().flat_map(|lb| lb.fixed.values()) {
         check(source, address, super::net::address)?;
     }
+    let machines = machines::of(source, &file, foreign.as_ref(), &nodes)?;
     let settings = file
         .settings
         .into_iter()
@@ -153,27 +185,69 @@ pub(crate) fn read(source: &Source, name: &str) -> Result<Inventory, Fault> {
         .map_err(|what| {
             Fault::new(Code::CONFIG_KEY, format!("settings: {what}")).at(source.top())
         })?;
-    let path = |given: Option<&Text>, default: &str| match given {
+    let path = |given: Option<&Text>, default: String| match given {
         Some(path) => check(source, path, super::net::inside),
-        None => Ok(default.to_owned()),
+        None => Ok(default),
     };
-    let version = |given: Option<&Text>| given.map(|v| check(source, v, version)).transpose();
+    let other = foreign.as_ref();
+    let config_dir = other.map_or(defaults::CONFIG_DIR, |o| &o.config_dir).to_owned();
+    let config_dir = path(file.config_dir.as_ref(), config_dir)?;
+    let talosconfig = match (&file.config_dir, other) {
+        (None, None) => defaults::TALOSCONFIG.to_owned(),
+        _ => format!("{config_dir}/talosconfig"),
+    };
+    let version = |given: Option<&Text>, key: &str, theirs: Option<&String>| match (given, theirs) {
+        (Some(given), Some(_)) => other.map_or(Ok(None), |o| Err(twice(source, given, key, o))),
+        (Some(given), None) => check(source, given, version).map(Some),
+        (None, theirs) => Ok(theirs.cloned()),
+    };
+    let networks = |given: &[Text], key: &str, theirs: Option<&Vec<String>>, usual: &str| {
+        match (given.first(), theirs.filter(|list| !list.is_empty()), other) {
+            (Some(first), Some(_), Some(other)) => Err(twice(source, first, key, other)),
+            (None, Some(list), _) => Ok(list.clone()),
+            // What neither file says is what Talos takes.
+            (None, None, Some(_)) => Ok(vec![usual.to_owned()]),
+            _ => cidrs(source, given),
+        }
+    };
+    let context = other.map_or(name, |o| &o.cluster_name);
     let cluster = Cluster {
         name: name.to_owned(),
-        context: file.context.as_ref().map_or(name, |c| c.get_ref()).to_owned(),
+        context: file.context.as_ref().map_or(context, |c| c.get_ref()).to_owned(),
         endpoint,
         nodes,
         versions: Versions {
-            talos: version(file.versions.talos.as_ref())?,
-            kubernetes: version(file.versions.kubernetes.as_ref())?,
+            talos: version(
+                file.versions.talos.as_ref(),
+                "versions.talos",
+                other.and_then(|o| o.talos.as_ref()),
+            )?,
+            kubernetes: version(
+                file.versions.kubernetes.as_ref(),
+                "versions.kubernetes",
+                other.and_then(|o| o.kubernetes.as_ref()),
+            )?,
         },
-        pod_cidrs: cidrs(source, &file.pod_cidrs)?,
-        service_cidrs: cidrs(source, &file.service_cidrs)?,
-        kubeconfig: path(file.kubeconfig.as_ref(), defaults::KUBECONFIG)?,
-        talosconfig: path(file.talosconfig.as_ref(), defaults::TALOSCONFIG)?,
-        secrets: path(file.secrets.as_ref(), defaults::SECRETS)?,
-        config_dir: path(file.config_dir.as_ref(), defaults::CONFIG_DIR)?,
-        snapshot_dir: path(file.snapshot_dir.as_ref(), defaults::SNAPSHOT_DIR)?,
+        pod_cidrs: networks(
+            &file.pod_cidrs,
+            "pod_cidrs",
+            other.map(|o| &o.pod_cidrs),
+            "10.244.0.0/16",
+        )?,
+        service_cidrs: networks(
+            &file.service_cidrs,
+            "service_cidrs",
+            other.map(|o| &o.service_cidrs),
+            "10.96.0.0/12",
+        )?,
+        kubeconfig: path(file.kubeconfig.as_ref(), defaults::KUBECONFIG.to_owned())?,
+        talosconfig: path(file.talosconfig.as_ref(), talosconfig)?,
+        secrets: path(
+            file.secrets.as_ref(),
+            other.map_or_else(|| bundle(outside), |o| o.secrets.clone()),
+        )?,
+        config_dir,
+        snapshot_dir: path(file.snapshot_dir.as_ref(), defaults::SNAPSHOT_DIR.to_owned())?,
         settings,
         guards: GuardSettings {
             grant_ttl: tightened(source, file.guards.grant_ttl.as_ref(), "grant_ttl")?,
@@ -184,6 +258,7 @@ pub(crate) fn read(source: &Source, name: &str) -> Result<Inventory, Fault> {
             )?,
             approvals: file.guards.approvals,
         },
+        machines,
     };
     Ok(Inventory {
         cluster,
@@ -193,21 +268,50 @@ pub(crate) fn read(source: &Source, name: &str) -> Result<Inventory, Fault> {
     })
 }
 
+/// The file of another tool that this inventory builds on.
+fn foreign(
+    source: &Source,
+    file: &ClusterToml,
+    outside: &Outside<'_>,
+) -> Result<Option<Foreign>, Fault> {
+    if let (Some(_), Some(topf)) = (&file.talconfig, &file.topf) {
+        let title = "one cluster cannot come from `talconfig` and from `topf`";
+        return Err(source.wrong(topf.span(), title));
+    }
+    let (given, found) = match (&file.talconfig, &file.topf) {
+        (Some(path), _) => {
+            (path, talconfig::read(&check(source, path, super::net::inside)?, outside)?)
+        }
+        (None, Some(path)) => {
+            (path, topf::read(&check(source, path, super::net::inside)?, outside)?)
+        }
+        (None, None) => return Ok(None),
+    };
+    let missing = || source.wrong(given.span(), format!("there is no file `{}`", given.get_ref()));
+    found.ok_or_else(missing).map(Some)
+}
+
+/// Where the bundle lies that no file names: by the first of its usual names, or encrypted by one of the others.
+fn bundle(outside: &Outside<'_>) -> String {
+    let there = SECRET_FILES.iter().find(|name| outside.has(name));
+    (*there.unwrap_or(&defaults::SECRETS)).to_owned()
+}
+
+/// Nothing is said twice: where two files say it, one of them is wrong sooner or later.
+fn twice(source: &Source, given: &Text, key: &str, foreign: &Foreign) -> Fault {
+    let from = &foreign.file;
+    source
+        .wrong(given.span(), format!("`{key}` comes from {from} already"))
+        .label(format!("what {from} says holds: leave this out"))
+}
+
 /// What would change what happens, and is not there yet: silence would be a promise that nobody keeps.
 fn not_yet(source: &Source, file: &ClusterToml) -> Result<(), Fault> {
-    if let Some(talconfig) = &file.talconfig {
-        return Err(source
-            .not_yet(talconfig.span(), "an inventory that is read from talconfig.yaml")
-            .help("until then, say `endpoint` and `nodes` here"));
-    }
     if let Some(manager) = &file.managed_by {
         return Err(source.not_yet(manager.span(), "a cluster that something else manages"));
     }
     if let Some(owners) = &file.owners {
         return Err(source.not_yet(owners.span(), "the guard `owner`"));
-    }
-    if let Some(patches) = &file.patches {
-        return Err(source.not_yet(patches.span(), "patching machine configs"));
     }
     let storage = file.storage.as_ref().and_then(|s| s.role.as_ref());
     if let Some(role) = storage.filter(|role| *role.get_ref() != StorageRole::None) {
@@ -216,19 +320,35 @@ fn not_yet(source: &Source, file: &ClusterToml) -> Result<(), Fault> {
     Ok(())
 }
 
-fn nodes(source: &Source, table: BTreeMap<Text, NodeToml>) -> Result<Vec<Node>, Fault> {
-    let mut rows: Vec<(Text, NodeToml)> = table.into_iter().collect();
-    // The file's order is the order in which people think of their nodes; a table has none.
+/// The nodes in the order of their file, which is the order in which people think of them; a table has none.
+fn nodes(
+    source: &Source,
+    table: &BTreeMap<Text, NodeToml>,
+    foreign: Option<&Foreign>,
+) -> Result<Vec<Node>, Fault> {
+    let mut rows: Vec<(&Text, &NodeToml)> = table.iter().collect();
     rows.sort_by_key(|(name, _)| name.span().start);
-    let mut nodes: Vec<Node> = Vec::new();
+    let mut nodes: Vec<Node> = foreign.map(|f| f.nodes.clone()).unwrap_or_default();
     for (key, node) in rows {
-        let name = check(source, &key, node_name)?;
+        let name = check(source, key, node_name)?;
+        let endpoint =
+            node.endpoint.as_ref().map(|e| check(source, e, super::net::host)).transpose()?;
+        let tags: Vec<String> =
+            node.tags.iter().map(|tag| check(source, tag, tag_word)).collect::<Result<_, _>>()?;
+        if let Some(foreign) = foreign {
+            let known = nodes.iter_mut().find(|n| n.name == name);
+            let Some(known) = known else {
+                let title = format!("{} has no node `{name}`", foreign.file);
+                let names = foreign.nodes.iter().map(|n| n.name.as_str());
+                return Err(source.wrong(key.span(), title).did_you_mean(&name, names));
+            };
+            add(source, key, node, known, foreign)?;
+            (known.endpoint, known.tags) = (endpoint, tags);
+            continue;
+        }
         let missing = |what: &str, help: &str| {
             source.wrong(key.span(), format!("node `{name}` has no `{what}`")).help(help.to_owned())
         };
-        if let Some(patches) = &node.patches {
-            return Err(source.not_yet(patches.span(), "patching machine configs"));
-        }
         let role = node
             .role
             .ok_or_else(|| missing("role", "role = \"controlplane\" or role = \"worker\""))?;
@@ -242,11 +362,8 @@ fn nodes(source: &Source, table: BTreeMap<Text, NodeToml>) -> Result<Vec<Node>, 
                 .wrong(place, format!("nodes `{}` and `{name}` have one address", other.name))
                 .label(format!("also that of {}", other.name)));
         }
-        let endpoint =
-            node.endpoint.as_ref().map(|e| check(source, e, super::net::host)).transpose()?;
-        let install_disk = node.install_disk.map(|disk| install_disk(source, disk)).transpose()?;
-        let tags =
-            node.tags.iter().map(|tag| check(source, tag, tag_word)).collect::<Result<_, _>>()?;
+        let disk = node.install_disk.as_ref();
+        let install_disk = disk.map(|disk| install_disk(source, disk)).transpose()?;
         nodes.push(Node { name, role, address, endpoint, install_disk, tags });
     }
     if !nodes.iter().any(Node::is_control_plane) {
@@ -258,15 +375,38 @@ fn nodes(source: &Source, table: BTreeMap<Text, NodeToml>) -> Result<Vec<Node>, 
     Ok(nodes)
 }
 
-fn install_disk(source: &Source, disk: Spanned<InstallDisk>) -> Result<InstallDisk, Fault> {
-    let span = disk.span();
-    let disk = disk.into_inner();
-    if disk == InstallDisk::default() {
+/// What an inventory adds to a node of another tool's file: what that file cannot hold, and nothing that it does.
+fn add(
+    source: &Source,
+    key: &Text,
+    node: &NodeToml,
+    known: &mut Node,
+    foreign: &Foreign,
+) -> Result<(), Fault> {
+    if let Some(address) = &node.address {
+        return Err(twice(source, address, "address", foreign));
+    }
+    if node.role.is_some() {
+        return Err(twice(source, key, "role", foreign));
+    }
+    if let Some(disk) = &node.install_disk {
+        if known.install_disk.is_some() {
+            let title = format!("`install_disk` comes from {} already", foreign.file);
+            return Err(source.wrong(disk.span(), title));
+        }
+        known.install_disk = Some(install_disk(source, disk)?);
+    }
+    Ok(())
+}
+
+fn install_disk(source: &Source, disk: &Spanned<InstallDisk>) -> Result<InstallDisk, Fault> {
+    let (span, disk) = (disk.span(), disk.get_ref());
+    if *disk == InstallDisk::default() {
         return Err(source
             .wrong(span, "an install disk is recognised by something")
             .help("give `serial`, `wwid` or `device`"));
     }
-    Ok(disk)
+    Ok(disk.clone())
 }
 
 fn cidrs(source: &Source, list: &[Text]) -> Result<Vec<String>, Fault> {

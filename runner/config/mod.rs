@@ -4,6 +4,7 @@ pub mod env;
 mod inventory;
 pub mod lockfile;
 mod net;
+mod outside;
 pub mod project;
 mod source;
 mod values;
@@ -14,10 +15,12 @@ use ops_core::error::{Code, Fault, Place};
 use ops_core::inventory::{Cluster, LockFile};
 
 pub use env::Environment;
+pub use outside::{Decrypt, Sealed, beside, folder_of, is_sops};
 pub use project::{ChildOutput, Project};
 pub use values::{OfRecipe, RecipeSettings, Setting};
 
 use inventory::Inventory;
+use outside::Outside;
 use source::Source;
 
 /// What the command line says about configuration, before any file is read.
@@ -46,6 +49,8 @@ pub struct Settings {
     pub lock: Option<LockFile>,
     /// Path of the lock file relative to the root; empty without a cluster.
     pub lock_path: String,
+    /// The files that the inventory was read from, relative to the root, also those that were looked for and are not there.
+    pub inventory_files: Vec<String>,
     /// Whether the lab stands in for the cluster.
     pub lab: bool,
     /// How many branches and steps may work at once; none where nobody says.
@@ -71,13 +76,21 @@ impl Settings {
     ///
     /// # Errors
     /// The first mistake in a file that this run depends on, at its place.
-    pub fn resolve(project: Project, typed: &Typed, env: Environment) -> Result<Settings, Fault> {
+    ///
+    /// `decrypt` opens what is encrypted and needed to know the inventory, such as a talenv.sops.yaml with the cluster's name.
+    pub fn resolve(
+        project: Project,
+        typed: &Typed,
+        env: Environment,
+        decrypt: &dyn Decrypt,
+    ) -> Result<Settings, Fault> {
         let name = cluster_name(&project, typed, &env)?;
         let mut settings = Settings {
             cluster: None,
             cluster_recipes: RecipeSettings::default(),
             lock: None,
             lock_path: String::new(),
+            inventory_files: Vec::new(),
             lab: typed.lab,
             jobs: typed.jobs.or(project.jobs),
             output: typed.output.or(project.output).unwrap_or_default(),
@@ -85,7 +98,7 @@ impl Settings {
             project,
         };
         if let Some(name) = name {
-            settings.take_cluster(&name)?;
+            settings.take_cluster(&name, decrypt)?;
         }
         Ok(settings)
     }
@@ -128,9 +141,13 @@ impl Settings {
         if self.env.get(env::CI).is_some() { format!("{user} (CI)") } else { user.to_owned() }
     }
 
-    fn take_cluster(&mut self, name: &str) -> Result<(), Fault> {
+    fn take_cluster(&mut self, name: &str, decrypt: &dyn Decrypt) -> Result<(), Fault> {
+        let outside = Outside::new(&self.project.root, &self.env, decrypt);
         let Inventory { mut cluster, names_kubeconfig, names_talosconfig, recipes } =
-            load(&self.project, name)?;
+            load(&self.project, name, &outside)?;
+        let inventory_files = outside.read.take();
+        self.inventory_files.push(format!("clusters/{name}.toml"));
+        self.inventory_files.extend(inventory_files);
         if self.lab {
             to_lab(&mut cluster);
             self.lock_path = format!("{}/lock.toml", lab_dir(name));
@@ -173,7 +190,8 @@ impl Settings {
         ];
         for other in self.project.clusters.iter().filter(|other| **other != cluster.name) {
             // A mistake in another cluster's file is that cluster's concern.
-            let Ok(Inventory { cluster: theirs, .. }) = load(&self.project, other) else {
+            let outside = Outside::new(&self.project.root, &self.env, &Sealed);
+            let Ok(Inventory { cluster: theirs, .. }) = load(&self.project, other, &outside) else {
                 continue;
             };
             for (key, path) in own {
@@ -195,10 +213,10 @@ impl Settings {
 }
 
 /// Reads the inventory of one cluster, with the paths of real material.
-fn load(project: &Project, name: &str) -> Result<Inventory, Fault> {
+fn load(project: &Project, name: &str, outside: &Outside<'_>) -> Result<Inventory, Fault> {
     let source = Source::read(&project.root, &format!("clusters/{name}.toml"))?
         .ok_or_else(|| unknown_cluster(project, name, None))?;
-    inventory::read(&source, name)
+    inventory::read(&source, name, outside)
 }
 
 fn cluster_name(

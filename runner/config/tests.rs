@@ -19,7 +19,7 @@ fn repository(files: &[(&str, &str)]) -> TempDir {
 
 fn settings(dir: &TempDir, typed: &Typed, env: &[(&str, &str)]) -> Result<Settings, Fault> {
     let project = Project::find(dir.path())?;
-    Settings::resolve(project, typed, Environment::from_pairs(env.iter().copied()))
+    Settings::resolve(project, typed, Environment::from_pairs(env.iter().copied()), &Sealed)
 }
 
 fn chosen(dir: &TempDir, typed: &Typed, env: &[(&str, &str)]) -> String {

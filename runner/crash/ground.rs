@@ -84,7 +84,9 @@ impl Ground {
         }
         let project = Project::find(dir.path()).unwrap();
         let typed = Typed { lab: true, ..Typed::default() };
-        let settings = Settings::resolve(project, &typed, Environment::from_pairs([])).unwrap();
+        let settings =
+            Settings::resolve(project, &typed, Environment::from_pairs([]), &crate::config::Sealed)
+                .unwrap();
         let cluster = settings.cluster.clone().unwrap();
         let mut lab = lab(spec(&cluster));
         let files = lab.client_files();

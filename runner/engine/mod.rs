@@ -4,6 +4,7 @@ mod acts;
 pub mod adopt;
 pub mod ahead;
 pub mod backend;
+pub mod bounded;
 pub mod doubt;
 pub mod gate;
 pub mod graph;
@@ -31,6 +32,7 @@ mod step;
 mod timers;
 mod tools;
 pub mod verify;
+pub mod vigil;
 pub(crate) mod watch;
 
 #[cfg(test)]

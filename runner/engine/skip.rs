@@ -7,6 +7,7 @@
 mod compare;
 mod complete;
 mod declared;
+mod follow;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ use crate::sys::prints::Prints;
 
 pub(super) use compare::Compared;
 pub(super) use complete::Completed;
+pub use follow::Stood;
 
 /// Work for a thread that may block.
 pub(super) type Blocking<T> = Box<dyn FnOnce() -> T + Send>;
@@ -410,7 +412,7 @@ pub(super) struct Exceptions {
 
 /// Whether a call reaches nothing but this machine's files, environment and tools. A shell is local where its sources are declared: by
 /// itself, or in the head of its recipe.
-fn local(request: &Request, spec: &dyn CallSpec, covered: bool) -> bool {
+pub(super) fn local(request: &Request, spec: &dyn CallSpec, covered: bool) -> bool {
     match spec.scope() {
         Scope::Local => true,
         Scope::Process => {

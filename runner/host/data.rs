@@ -33,7 +33,7 @@ pub(super) fn yaml(call: &ReadYaml, cx: &HostCx<'_>) -> Result<Value, CallError>
 }
 
 /// Puts one value into a file, if it is not there.
-pub(super) fn edit(call: &Edit, cx: &HostCx<'_>) -> Result<Value, CallError> {
+pub(super) async fn edit(call: &Edit, cx: &HostCx<'_>) -> Result<Value, CallError> {
     let path = cx.inside(&call.path)?;
     let old = cx.file(&path)?;
     let (value, sealed) = scalar(&call.value, cx)?;
@@ -48,7 +48,7 @@ pub(super) fn edit(call: &Edit, cx: &HostCx<'_>) -> Result<Value, CallError> {
         }
     })?;
     let content = Bytes { bytes: edited.text.into_bytes(), sealed: old.sealed || sealed };
-    fs::converge(&path, &content, None, cx)
+    fs::converge(&path, &content, None, cx).await
 }
 
 /// What is put into a file, and whether it is secret.

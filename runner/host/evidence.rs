@@ -17,7 +17,7 @@ use super::{HostCx, identity, kube, yaml};
 
 /// Gathers what the needs name. What the run itself knows (what is under way, what is open, the config in question) the engine adds.
 pub async fn facts(needs: &[EvidenceNeed], cx: &HostCx<'_>) -> Facts {
-    let mut facts = Facts { own_ca: identity::own_ca(cx), ..Facts::default() };
+    let mut facts = Facts { own_ca: identity::own_ca(cx).await, ..Facts::default() };
     for need in needs {
         match (&need.node, need.code) {
             (_, EvidenceCode::Id) if facts.cluster.is_none() => {

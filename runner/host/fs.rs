@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::HostCx;
 use super::content::{Bytes, denied};
+use super::talos::machineconfig;
 use super::tool::QUESTION;
 
 const DEFAULT_MODE: u32 = 0o644;
@@ -51,7 +52,7 @@ pub(super) fn glob(call: &Glob, cx: &HostCx<'_>) -> Result<Value, CallError> {
     Ok(json!(found))
 }
 
-pub(super) fn write(call: &Write, cx: &HostCx<'_>) -> Result<Value, CallError> {
+pub(super) async fn write(call: &Write, cx: &HostCx<'_>) -> Result<Value, CallError> {
     let path = cx.inside(&call.path)?;
     let content = cx.content(&call.content)?;
     let mode = call.mode.as_deref().map(mode).transpose()?;
@@ -61,14 +62,14 @@ pub(super) fn write(call: &Write, cx: &HostCx<'_>) -> Result<Value, CallError> {
             .hint("leave `mode` out, or say `\"0600\"`")
             .before_effect());
     }
-    converge(&path, &content, mode, cx)
+    converge(&path, &content, mode, cx).await
 }
 
-pub(super) fn copy(call: &Copy, cx: &HostCx<'_>) -> Result<Value, CallError> {
+pub(super) async fn copy(call: &Copy, cx: &HostCx<'_>) -> Result<Value, CallError> {
     let (from, to) = (cx.inside(&call.path)?, cx.inside(&call.to)?);
     let content = cx.file(&from)?;
     let mode = stat_of(&from, cx)?.map(|stat| stat.mode);
-    converge(&to, &content, mode, cx)
+    converge(&to, &content, mode, cx).await
 }
 
 /// Pins and strictness of the guards are written by `ops adopt`, where a person confirms them.
@@ -85,7 +86,7 @@ fn not_the_lock(path: &str) -> Result<(), CallError> {
 }
 
 /// Makes a file have this content and mode, if it has not.
-pub(super) fn converge(
+pub(super) async fn converge(
     path: &str,
     content: &Bytes,
     mode: Option<u32>,
@@ -109,9 +110,17 @@ pub(super) fn converge(
     if before.as_ref().is_some_and(|(old, had)| old.bytes == content.bytes && *had == mode) {
         return Ok(json!({"path": path, "changed": false, "diff": ""}));
     }
-    let old = before.map(|(old, _)| old).unwrap_or_default();
-    let hidden = content.sealed || old.sealed;
-    let diff = if hidden { String::new() } else { diff::lines(&old.bytes, &content.bytes) };
+    if content.sealed {
+        super::private::check(path, cx).await?;
+    }
+    let old = before.map(|(old, _)| old);
+    let diff = if content.sealed || old.as_ref().is_some_and(|old| old.sealed) {
+        // A machine config is told field by field; of any other secret nothing is.
+        let before = old.as_ref().map(|old| old.bytes.as_slice());
+        machineconfig::lines(before, &content.bytes, cx).unwrap_or_default().join("\n")
+    } else {
+        diff::lines(&old.unwrap_or_default().bytes, &content.bytes)
+    };
     cx.files.write(path, &content.bytes, mode).map_err(|error| denied(path, &error))?;
     Ok(json!({"path": path, "changed": true, "diff": diff}))
 }

@@ -111,7 +111,7 @@ pub async fn cluster(cx: &HostCx<'_>) -> Result<ClusterIdentity, CallError> {
 }
 
 /// The CA of the repository's own secrets bundle, or of its talosconfig where there is no bundle.
-pub fn own_ca(cx: &HostCx<'_>) -> Option<String> {
-    let ca = access::bundle_ca(cx).or_else(|_| access::talosconfig(cx).map(|c| c.ca));
+pub async fn own_ca(cx: &HostCx<'_>) -> Option<String> {
+    let ca = access::bundle_ca(cx).await.or_else(|_| access::talosconfig(cx).map(|c| c.ca));
     ca.ok().map(|der| fingerprint(&der))
 }

@@ -14,9 +14,11 @@ mod kube;
 mod kustomize;
 mod manifests;
 mod predict;
+mod private;
 pub mod recorder;
 mod sh;
 pub mod simulated;
+pub mod sops;
 mod talos;
 mod template;
 #[cfg(test)]
@@ -40,6 +42,7 @@ use crate::sys::world::{Local, Watcher, World};
 pub use fs::glob::find as find_files;
 pub use predict::{Prediction, predict};
 pub use tool::Memo;
+pub(crate) use tool::unfinished;
 
 /// Everything that calls are carried out with. Made per call by the engine; all of it is borrowed.
 #[derive(Clone, Copy)]
@@ -150,6 +153,8 @@ fn carry_out<'a>(
         Call::TalosHealth(c) => Box::pin(talos::read::health(c, common, cx)),
         Call::TalosValidate(c) => Box::pin(talos::config::validate(c, common, cx)),
         Call::TalosRender(c) => Box::pin(talos::render::render(c, cx)),
+        Call::TalosMachineconfigPatch(c) => Box::pin(talos::render::apply(c, cx)),
+        Call::TalosMachineconfigDiff(c) => Box::pin(talos::machineconfig::diff(c, cx)),
         Call::TalosGenSecrets(c) => Box::pin(talos::access::gen_secrets(c, cx)),
         Call::TalosClientConfig(c) => Box::pin(talos::access::client_config(c, cx)),
         Call::TalosKubeconfig(c) => Box::pin(talos::access::kubeconfig(c, common, cx)),
@@ -174,8 +179,8 @@ fn carry_out<'a>(
         Call::FsExists(c) => now(fs::exists(c, cx)),
         Call::FsStat(c) => now(fs::stat(c, cx)),
         Call::FsGlob(c) => now(fs::glob(c, cx)),
-        Call::FsWrite(c) => now(fs::write(c, cx)),
-        Call::FsCopy(c) => now(fs::copy(c, cx)),
+        Call::FsWrite(c) => Box::pin(fs::write(c, cx)),
+        Call::FsCopy(c) => Box::pin(fs::copy(c, cx)),
         Call::FsMove(c) => now(fs::rename(c, cx)),
         Call::FsMkdir(c) => now(fs::mkdir(c, cx)),
         Call::FsRemove(c) => Box::pin(fs::remove(c, cx)),
@@ -189,7 +194,7 @@ fn carry_out<'a>(
         Call::ShExec(c) => Box::pin(sh::exec(c, common, cx)),
         Call::TemplateRender(c) => now(template::render(c, cx)),
         Call::YamlRead(c) => now(data::yaml(c, cx)),
-        Call::YamlEdit(c) => now(data::edit(c, cx)),
+        Call::YamlEdit(c) => Box::pin(data::edit(c, cx)),
         Call::JsonRead(c) => now(data::json(&c.path, cx)),
         Call::TomlRead(c) => now(data::toml(&c.path, cx)),
         Call::SecretsEnv(c) => now(content::secret("env", &c.name, cx)),

@@ -66,7 +66,7 @@ async fn foreseen(call: &Call, common: &Common, cx: &HostCx<'_>) -> Result<Value
             json!({"path": c.output, "changed": !access::exists(cx, &c.output)?, "diff": ""})
         }
         Call::TalosClientConfig(c) => {
-            json!({"path": c.path, "changed": access::client_config_stale(c, cx)?, "diff": ""})
+            json!({"path": c.path, "changed": access::client_config_stale(c, cx).await?, "diff": ""})
         }
         Call::TalosKubeconfig(c) => {
             json!({"path": c.path, "changed": kubeconfig(c, common, cx).await?, "diff": ""})

@@ -433,6 +433,20 @@ impl Secrets for RecordedSecrets<'_> {
         Ok(bytes)
     }
 
+    fn variable(&self, name: &str) -> Option<String> {
+        let value = self.secrets.variable(name);
+        // The digest is that of a secret of this name: what is compared later is asked for in the same way.
+        self.recorder.input(Input::Variable {
+            name: name.to_owned(),
+            digest: value.as_ref().and_then(|_| self.secrets.digest(name)),
+        });
+        value
+    }
+
+    fn digest(&self, name: &str) -> Option<Digest> {
+        self.secrets.digest(name)
+    }
+
     fn masks(&self) -> Redactor {
         self.secrets.masks()
     }

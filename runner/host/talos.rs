@@ -5,6 +5,7 @@
 pub(super) mod access;
 pub(super) mod config;
 pub(super) mod etcd;
+pub(super) mod machineconfig;
 pub(super) mod node;
 pub(super) mod read;
 pub(super) mod render;

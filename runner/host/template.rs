@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Enumerator, Object};
 use minijinja::{
     AutoEscape, Environment, Error, ErrorKind as Wrong, UndefinedBehavior, Value as Jinja,
 };
 use ops_core::call::template::{Provider, Render};
-use ops_core::error::{CallError, ErrorKind};
+use ops_core::error::{CallError, ErrorKind, Place};
 use ops_core::value::{Handle, Value};
 
 use super::HostCx;
@@ -28,19 +29,52 @@ pub(super) fn render(call: &Render, cx: &HostCx<'_>) -> Result<Value, CallError>
             .hint("fetch the secret by a call and give it in `data`"));
     }
     let mut sealed = false;
-    let data = Jinja::from(
-        call.data
-            .iter()
-            .map(|(key, value)| Ok((key.clone(), value_of(value, &mut sealed, cx)?)))
-            .collect::<Result<BTreeMap<_, _>, CallError>>()?,
-    );
+    let data = call
+        .data
+        .iter()
+        .map(|(key, value)| Ok((key.clone(), value_of(value, &mut sealed, cx)?)))
+        .collect::<Result<BTreeMap<_, _>, CallError>>()?;
+    let ask = if call.resolve.contains(&Provider::Env) { Ask::Secrets } else { Ask::Nothing };
+    let filled = fill(&name, &source, &data, ask, cx)?;
+    let bytes = Bytes { bytes: filled.text.into_bytes(), sealed: sealed || filled.sealed };
+    cx.keep(&bytes)
+}
 
+/// What a template may ask the environment for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// For nothing.
+    Nothing,
+    /// For secrets, by `env("NAME")`.
+    Secrets,
+    /// For variables: `ENV.NAME`, as minijinja-cli has it, or `env("NAME")`.
+    Variables,
+}
+
+/// A template filled in.
+pub(super) struct Filled {
+    pub(super) text: String,
+    /// A secret went in.
+    pub(super) sealed: bool,
+}
+
+/// Fills a template in.
+///
+/// # Errors
+/// At its line in `name`, or in the file that it includes.
+pub(super) fn fill(
+    name: &str,
+    source: &str,
+    data: &BTreeMap<String, Jinja>,
+    ask: Ask,
+    cx: &HostCx<'_>,
+) -> Result<Filled, CallError> {
     // The engine takes loaders and functions that outlive this call, and ours borrow the call's context. So a template is rendered until
     // it asks for nothing new; rendering changes nothing.
     let asked = Arc::new(Mutex::new(Asked::default()));
-    let env_allowed = call.resolve.contains(&Provider::Env);
+    let mut sealed = false;
     for _ in 0..ROUNDS {
-        let rendered = once(&name, &source, &data, &asked, env_allowed);
+        let rendered = once(name, source, data.clone(), &asked, ask);
         let mut open = lock(&asked);
         let (files, variables) =
             (std::mem::take(&mut open.files), std::mem::take(&mut open.variables));
@@ -51,17 +85,24 @@ pub(super) fn render(call: &Render, cx: &HostCx<'_>) -> Result<Value, CallError>
             open.sources.insert(path, source);
         }
         for variable in variables {
+            if ask == Ask::Variables {
+                let value = cx.secrets.variable(&variable);
+                open.values.insert(variable, value);
+                // Also that it is not set is news: the next round says so in its own words.
+                new = true;
+                continue;
+            }
             let secret =
                 cx.secrets.find("env", &variable).and_then(|found| cx.secrets.reveal(&found));
             let bytes = secret.map_err(|failure| withheld(&failure))?;
-            open.values.insert(variable, String::from_utf8_lossy(&bytes).into_owned());
+            open.values.insert(variable, Some(String::from_utf8_lossy(&bytes).into_owned()));
             (new, sealed) = (true, true);
         }
         drop(open);
         match rendered {
             _ if new => {}
-            Ok(text) => return cx.keep(&Bytes { bytes: text.into_bytes(), sealed }),
-            Err(error) => return Err(explain(&error, &name)),
+            Ok(text) => return Ok(Filled { text, sealed }),
+            Err(error) => return Err(explain(&error, name)),
         }
     }
     Err(invalid(format!("{name} asks for more than {ROUNDS} other files")))
@@ -73,7 +114,34 @@ struct Asked {
     files: Vec<String>,
     variables: Vec<String>,
     sources: BTreeMap<String, Option<String>>,
-    values: BTreeMap<String, String>,
+    /// Variables; nothing where there is none of the name.
+    values: BTreeMap<String, Option<String>>,
+}
+
+/// `ENV` in a template: every variable of the environment by its name.
+#[derive(Debug)]
+struct Variables(Arc<Mutex<Asked>>);
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asked")
+    }
+}
+
+impl Object for Variables {
+    fn get_value(self: &Arc<Self>, key: &Jinja) -> Option<Jinja> {
+        let name = key.as_str()?;
+        let mut asked = lock(&self.0);
+        if let Some(value) = asked.values.get(name) {
+            return value.clone().map(Jinja::from);
+        }
+        asked.variables.push(name.to_owned());
+        None
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::NonEnumerable
+    }
 }
 
 fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
@@ -83,9 +151,9 @@ fn lock(asked: &Mutex<Asked>) -> MutexGuard<'_, Asked> {
 fn once(
     name: &str,
     source: &str,
-    data: &Jinja,
+    mut data: BTreeMap<String, Jinja>,
     asked: &Arc<Mutex<Asked>>,
-    env_allowed: bool,
+    ask: Ask,
 ) -> Result<String, Error> {
     let mut jinja = Environment::new();
     jinja.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -102,18 +170,25 @@ fn once(
         asked.files.push(path.to_owned());
         Ok(None)
     });
-    if env_allowed {
+    if ask != Ask::Nothing {
         let variables = Arc::clone(asked);
         jinja.add_function("env", move |name: String| {
             let mut asked = lock(&variables);
-            if let Some(value) = asked.values.get(&name) {
-                return Ok(value.clone());
+            match asked.values.get(&name) {
+                Some(Some(value)) => return Ok(value.clone()),
+                Some(None) => {
+                    let why = format!("the variable `{name}` is not set");
+                    return Err(Error::new(Wrong::InvalidOperation, why));
+                }
+                None => asked.variables.push(name),
             }
-            asked.variables.push(name);
             Err(Error::new(Wrong::InvalidOperation, "not asked yet"))
         });
     }
-    jinja.template_from_named_str(name, source)?.render(data)
+    if ask == Ask::Variables {
+        data.insert("ENV".into(), Jinja::from_object(Variables(Arc::clone(asked))));
+    }
+    jinja.template_from_named_str(name, source)?.render(Jinja::from(data))
 }
 
 /// A file of the repository as a template.
@@ -123,7 +198,11 @@ fn text(path: &str, cx: &HostCx<'_>) -> Result<String, CallError> {
 }
 
 /// A value as the template sees it: handles as the text behind them.
-fn value_of(value: &Value, sealed: &mut bool, cx: &HostCx<'_>) -> Result<Jinja, CallError> {
+pub(super) fn value_of(
+    value: &Value,
+    sealed: &mut bool,
+    cx: &HostCx<'_>,
+) -> Result<Jinja, CallError> {
     if let Some(handle) = Handle::from_value(value) {
         let content = cx.handled(&handle)?;
         *sealed |= content.sealed;
@@ -160,26 +239,41 @@ fn explain(error: &Error, name: &str) -> CallError {
     {
         inner = cause;
     }
-    let place = match inner.line() {
-        Some(line) => format!("{}:{line}", inner.name().unwrap_or(name)),
-        None => inner.name().unwrap_or(name).to_owned(),
-    };
+    let file = inner.name().unwrap_or(name);
     let expression = inner.range().zip(inner.template_source()).and_then(|(r, s)| s.get(r));
-    let message = match (inner.kind(), expression) {
-        (Wrong::UndefinedError, Some(expression)) => {
-            format!("{place}: `{expression}` is not defined")
-        }
-        (Wrong::UndefinedError, None) => format!("{place}: a name that is not defined"),
-        _ => format!(
-            "{place}: {}",
-            inner.detail().map_or_else(|| inner.kind().to_string(), str::to_owned)
-        ),
+    let what = match (inner.kind(), expression) {
+        (Wrong::UndefinedError, Some(expression)) => format!("`{expression}` is not defined"),
+        (Wrong::UndefinedError, None) => "a name that is not defined".to_owned(),
+        _ => inner.detail().map_or_else(|| inner.kind().to_string(), str::to_owned),
     };
-    match inner.kind() {
-        Wrong::UndefinedError => {
-            invalid(message).hint("give it in `data`, or write `| default(…)`")
-        }
-        _ => invalid(message),
+    let mut error = match inner.line() {
+        Some(line) => invalid(format!("{file}:{line}: {what}")).at(place(inner, file, line)),
+        None => invalid(format!("{file}: {what}")),
+    };
+    if inner.kind() == Wrong::UndefinedError {
+        error = error.hint(match expression {
+            Some(variable) if variable.starts_with("ENV") => {
+                "set the variable in the environment, or write `| default(…)`"
+            }
+            _ => "give it in `data`, or write `| default(…)`",
+        });
+    }
+    error
+}
+
+fn place(error: &Error, file: &str, line: usize) -> Place {
+    let source = error.template_source().unwrap_or_default();
+    let column = error.range().map_or(0, |range| {
+        let before = source.get(..range.start).unwrap_or_default();
+        before.rsplit('\n').next().unwrap_or_default().chars().count() + 1
+    });
+    let marked = error.range().and_then(|range| source.get(range));
+    Place {
+        file: file.to_owned(),
+        line: line as u32,
+        column: column as u32,
+        length: marked.and_then(|m| m.lines().next()).map_or(0, |m| m.chars().count()) as u32,
+        text: source.lines().nth(line.max(1) - 1).map(str::to_owned),
     }
 }
 

@@ -8,6 +8,7 @@ mod kube;
 mod lab;
 mod nodes;
 mod plans;
+mod render;
 mod tools;
 mod town;
 mod waits;

@@ -1,11 +1,16 @@
 //! One way to run a tool for a call, and one way to wait for something: by asking again, at growing intervals, with a deadline.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use ops_core::argv::{Argv, ToolOutput};
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::reply::refusal;
 use ops_core::time::{Span, Time};
+use ops_core::value::Digest;
+use ops_render::Profile;
+use ops_render::talconfig::{Schema, Secrets, Talconfig};
 
 use super::HostCx;
 use crate::sys::world::{ToolFailure, Unwatched, Watcher};
@@ -13,10 +18,23 @@ use crate::sys::world::{ToolFailure, Unwatched, Watcher};
 /// How long one question to a node may take.
 pub(super) const QUESTION: Span = Span::secs(30);
 
+/// A talconfig and the secrets that its bases are made with.
+pub(super) type WithSecrets = Rc<(Talconfig, Secrets)>;
+
 /// What stays true for a whole run and is asked once.
 #[derive(Debug, Default)]
 pub struct Memo {
     pub(super) talosctl: RefCell<Option<String>>,
+    /// What encrypted files hold, by the digest of their ciphertext. Only here, never on a disk.
+    pub(super) opened: RefCell<BTreeMap<Digest, Vec<u8>>>,
+    /// Bundles whose values are masked already.
+    pub(super) masked: RefCell<BTreeSet<Digest>>,
+    /// What each version of Talos knows of machine configs.
+    pub(super) profiles: RefCell<BTreeMap<&'static str, Rc<Profile>>>,
+    /// What talhelper knows of a talconfig.
+    pub(super) schema: RefCell<Option<Rc<Schema>>>,
+    /// A talconfig as it was read, by the digest of its text and variables.
+    pub(super) talconfig: RefCell<Option<(Digest, WithSecrets)>>,
 }
 
 /// Says that a process runs, and keeps what it prints to itself: answers hold whole configs, and are parsed, not shown.
@@ -107,7 +125,7 @@ fn succeed(argv: &Argv, outcome: Result<ToolOutput, ToolFailure>) -> Result<Tool
 }
 
 /// Why a tool gave no output, as a call's failure.
-pub(super) fn unfinished(failure: &ToolFailure) -> CallError {
+pub(crate) fn unfinished(failure: &ToolFailure) -> CallError {
     let message = failure.to_string();
     match failure {
         ToolFailure::Missing(tool) => CallError::new(ErrorKind::MissingTool, message)

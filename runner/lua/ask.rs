@@ -75,8 +75,17 @@ pub(super) fn failed(mut error: CallError, name: &str, place: Option<Place>) -> 
         name.clone_into(&mut error.call);
     }
     let mut fault = Fault::new(Code::CALL_FAILED, format!("{name}: {}", error.message));
-    fault.place = place.map(Box::new);
-    fault.label = Some(error.kind.word().to_owned());
+    match &error.place {
+        // The mistake is in a file that the call read, not in the line that makes the call.
+        Some(mistake) => {
+            fault.place = Some(mistake.clone());
+            fault.details.extend(place.map(|line| format!("called at {line}")));
+        }
+        None => {
+            fault.place = place.map(Box::new);
+            fault.label = Some(error.kind.word().to_owned());
+        }
+    }
     if !error.stderr.is_empty() {
         fault.details.push(error.stderr.clone());
     }

@@ -148,7 +148,7 @@ fn shown_char(c: char) -> String {
 }
 
 /// Text from outside cannot move the cursor or change colours.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let moves = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     text.chars().map(|c| if moves(c) { '·' } else { c }).collect()
 }

@@ -1,6 +1,7 @@
 //! The reporter: words events for people and machines. The only place that prints.
 
 mod children;
+mod diff;
 mod fault;
 pub mod json;
 mod paint;
@@ -9,6 +10,7 @@ pub mod reasons;
 mod report;
 mod table;
 pub mod views;
+pub mod watch;
 pub mod wording;
 
 pub use paint::{Colour, Look};

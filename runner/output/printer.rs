@@ -73,6 +73,8 @@ pub struct Output {
     redactor: Redactor,
     look: Look,
     mode: Mode,
+    /// A text that goes before the first thing that is written, if anything is.
+    lead: Option<Arc<Mutex<Option<String>>>>,
 }
 
 impl Output {
@@ -83,7 +85,13 @@ impl Output {
 
     /// Output to any sink.
     pub fn to(sink: Box<dyn Sink>, look: Look, mode: Mode, redactor: Redactor) -> Output {
-        Output { sink: Arc::new(Mutex::new(sink)), redactor, look, mode }
+        Output { sink: Arc::new(Mutex::new(sink)), redactor, look, mode, lead: None }
+    }
+
+    /// The same output, which writes a text first once it has something to write. Not in JSON mode.
+    #[must_use]
+    pub fn led_by(&self, lead: String) -> Output {
+        Output { lead: Some(Arc::new(Mutex::new(Some(lead)))), ..self.clone() }
     }
 
     /// What is written at all.
@@ -153,6 +161,12 @@ impl Output {
     }
 
     fn write(&self, text: &str, stderr: bool) {
+        if let Some(lead) = self.lead.as_ref().filter(|_| self.mode != Mode::Json) {
+            let lead = lead.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            if let Some(lead) = lead {
+                self.write(&lead, false);
+            }
+        }
         let text = self.redactor.mask(text);
         let mut sink = self.sink.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // A reader that left (`| head`) or a full disk must neither end a run nor make its outcome look different.
@@ -206,6 +220,17 @@ pub(crate) mod tests {
         let output = Output::to(Box::new(Gone), Look::PLAIN, Mode::Human, Redactor::default());
         output.result("x\n");
         output.fault(&Fault::new(ops_core::error::Code::BUG, "x"));
+    }
+
+    #[test]
+    fn a_lead_is_written_once_and_only_before_something() {
+        let kept = Kept::default();
+        let output = kept.output(Look::PLAIN, Mode::Human).led_by("lead\n".into());
+        output.document("x", 1, &serde_json::Map::new());
+        assert!(kept.text().is_empty());
+        output.progress("a\n");
+        output.clone().progress("b\n");
+        assert_eq!(kept.text(), "lead\na\nb\n");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::config::ChildOutput;
 /// Shows the events of one run.
 pub struct Reporter {
     output: Output,
+    /// Tells only what is new: a run of a watch.
+    terse: bool,
     state: Mutex<State>,
 }
 
@@ -54,6 +56,7 @@ impl Reporter {
     pub fn new(output: Output, children: ChildOutput) -> Reporter {
         Reporter {
             output,
+            terse: false,
             state: Mutex::new(State {
                 head: None,
                 intents: BTreeMap::new(),
@@ -69,6 +72,14 @@ impl Reporter {
                 began: Time(0),
             }),
         }
+    }
+}
+
+impl Reporter {
+    /// A reporter of a run that repeats an earlier one: what is as it was is only counted, and how a file changed is shown.
+    #[must_use]
+    pub fn terse(self) -> Reporter {
+        Reporter { terse: true, ..self }
     }
 }
 
@@ -113,7 +124,7 @@ impl Reporter {
         match record {
             Record::Run(head) => {
                 state.began = head.at;
-                if head.lab {
+                if head.lab && !self.terse {
                     let paint = self.output.paint();
                     let cluster = head.cluster.as_deref().unwrap_or("no cluster");
                     let facts = ops_lab::header();
@@ -154,6 +165,8 @@ impl Reporter {
             Record::GrantClaimed { grant, .. } => {
                 self.output.progress(&format!("grant {grant} is claimed by this run\n"));
             }
+            // A failure is told as an error, by whoever conducts the run.
+            Record::End { exit, .. } if self.terse && *exit != Exit::Done => {}
             Record::End { exit, at } => self.summary(state, *exit, *at),
             Record::Intent(_)
             | Record::Started { .. }
@@ -179,7 +192,8 @@ impl Reporter {
                 wording::Result::Failed => state.failed += 1,
             }
         }
-        if effect != Effect::Reads || self.output.mode() == Mode::Verbose {
+        let news = effect != Effect::Reads && !(self.terse && result == wording::Result::Unchanged);
+        if news || self.output.mode() == Mode::Verbose {
             let paint = self.output.paint();
             let text = match result {
                 wording::Result::Changed => paint.warn(&text),
@@ -188,6 +202,9 @@ impl Reporter {
             };
             let took = (result != wording::Result::Unchanged && ms >= 50).then_some(ms);
             self.call_line(state, id, &text, took);
+            if self.terse {
+                self.file_diff(state, id, outcome);
+            }
         }
         let failed = result == wording::Result::Failed;
         let shown = state.children.ended(id, &label, failed);
@@ -208,7 +225,8 @@ impl Reporter {
 
     /// That a step is up to date is its only line; why it runs is told to those who ask for more.
     fn judged(&self, state: &mut State, branch: &Branch, verdict: &Verdict) {
-        if verdict.up_to_date() || self.output.mode() == Mode::Verbose {
+        let news = verdict.up_to_date() && !self.terse;
+        if news || self.output.mode() == Mode::Verbose {
             self.step_line(state, branch, &reasons::verdict(verdict));
         }
     }
@@ -239,6 +257,8 @@ impl Reporter {
             StepEnd::Done { recovered: true, .. } => {
                 self.step_line(state, branch, "recovered: a call failed, and the recipe went on");
             }
+            StepEnd::Done { .. } | StepEnd::Skipped { .. } | StepEnd::Failed { .. }
+                if self.terse => {}
             StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
             StepEnd::Skipped { reason } => {
                 self.step_line(state, branch, &format!("skipped  {}", plain(reason)));
@@ -304,6 +324,23 @@ impl Reporter {
         }
         for line in super::table::lines(&rows, 3) {
             self.step_line(state, branch, &line);
+        }
+    }
+
+    /// How a file's content changed, as the reply to its call says.
+    fn file_diff(&self, state: &mut State, id: &CallId, outcome: &Outcome) {
+        let Outcome::Done(reply) = outcome else { return };
+        let diff = reply.get("diff").and_then(Value::as_str).unwrap_or_default();
+        let paint = self.output.paint();
+        for line in super::diff::shown(diff) {
+            let text = plain(&format!("{}{}", line.sign, line.text));
+            let text = match line.sign {
+                '-' => paint.bad(text),
+                '+' => paint.good(text),
+                '~' => paint.warn(text),
+                _ => paint.dim(text),
+            };
+            self.step_line(state, &id.path.clone(), &format!("  {text}"));
         }
     }
 
@@ -438,6 +475,11 @@ impl State {
 
 /// The run that a reporter has seen, for commands that name it afterwards.
 impl Reporter {
+    /// Whether it tells machines, who are told everything.
+    pub fn is_json(&self) -> bool {
+        self.output.mode() == Mode::Json
+    }
+
     /// The id of the run, once it has begun.
     pub fn run(&self) -> Option<RunId> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -154,6 +154,7 @@ pub(crate) mod tests {
             snapshot_dir: "snapshots".into(),
             settings: std::collections::BTreeMap::new(),
             guards: GuardSettings::default(),
+            machines: ops_core::machines::Machines::default(),
         }
     }
 

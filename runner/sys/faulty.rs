@@ -1,4 +1,4 @@
-//! Files that fail as told: unreadable, read-only, a full disk. For tests of what callers do then.
+//! Files that fail as told: unreadable, read-only, a full disk, a network that went away. For tests of what callers do then.
 
 use std::io::{self, ErrorKind};
 use std::rc::Rc;
@@ -14,6 +14,8 @@ pub enum FileFault {
     ReadOnly,
     /// There is no room for a change.
     Full,
+    /// A network file system has lost what was there: nothing works.
+    Stale,
 }
 
 /// Other files, some of them at fault.
@@ -45,6 +47,7 @@ impl Faulty {
                 FileFault::Unreadable if !change => return Err(ErrorKind::PermissionDenied.into()),
                 FileFault::ReadOnly if change => return Err(ErrorKind::ReadOnlyFilesystem.into()),
                 FileFault::Full if change => return Err(ErrorKind::StorageFull.into()),
+                FileFault::Stale => return Err(ErrorKind::StaleNetworkFileHandle.into()),
                 _ => {}
             }
         }

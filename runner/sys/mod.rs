@@ -18,4 +18,5 @@ pub mod process;
 pub mod random;
 pub mod redact;
 pub mod secrets;
+pub mod watch;
 pub mod world;

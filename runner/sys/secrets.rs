@@ -7,6 +7,10 @@ use ops_core::value::{Digest, SecretRef};
 
 use super::redact::Redactor;
 
+/// Words in the name of a variable that holds a secret.
+const SECRET_NAMES: [&str; 8] =
+    ["SECRET", "TOKEN", "PASSW", "KEY", "CREDENTIAL", "PRIVATE", "PSK", "AUTH"];
+
 /// Why a secret is not there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SecretFailure {
@@ -44,6 +48,17 @@ pub trait Secrets {
     /// # Errors
     /// See `SecretFailure`.
     fn reveal(&self, secret: &SecretRef) -> Result<Vec<u8>, SecretFailure>;
+
+    /// A variable of the environment for a file that is rendered. It may be a version as well as a password: only one whose name says so is
+    /// masked from then on.
+    fn variable(&self, _name: &str) -> Option<String> {
+        None
+    }
+
+    /// The keyed digest of a variable, so that a changed one is noticed.
+    fn digest(&self, _name: &str) -> Option<Digest> {
+        None
+    }
 
     /// What masks every secret of this run that is known by now: a child may print one that it was not given, from a file say.
     fn masks(&self) -> Redactor {
@@ -115,6 +130,19 @@ impl Secrets for EnvSecrets {
         }
     }
 
+    fn variable(&self, name: &str) -> Option<String> {
+        let value = self.vars.get(name)?;
+        let upper = name.to_ascii_uppercase();
+        if SECRET_NAMES.iter().any(|word| upper.contains(word)) {
+            self.redactor.learn(value.as_bytes());
+        }
+        Some(value.clone())
+    }
+
+    fn digest(&self, name: &str) -> Option<Digest> {
+        self.vars.get(name).map(|value| Digest::keyed(&self.key, value.as_bytes()))
+    }
+
     fn masks(&self) -> Redactor {
         self.redactor.clone()
     }
@@ -144,6 +172,18 @@ mod tests {
         assert_eq!(redactor.mask("canary"), "canary");
         secrets.find("env", "TOKEN").unwrap();
         assert_ne!(redactor.mask("canary"), "canary");
+    }
+
+    #[test]
+    fn a_variable_is_masked_only_where_its_name_says_that_it_is_secret() {
+        let redactor = Redactor::default();
+        let vars = [("TALOS_VERSION", "v1.13.0"), ("TS_AUTHKEY", "canary-1")];
+        let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let secrets = EnvSecrets::new(vars, [1; 32], redactor.clone());
+        assert_eq!(secrets.variable("TALOS_VERSION").as_deref(), Some("v1.13.0"));
+        assert_eq!(secrets.variable("TS_AUTHKEY").as_deref(), Some("canary-1"));
+        assert_eq!(secrets.variable("NONE"), None);
+        assert_eq!(redactor.mask("v1.13.0 canary-1"), "v1.13.0 •••");
     }
 
     #[test]

@@ -43,15 +43,14 @@ fn a_mistake_in_ops_toml() {
 #[test]
 fn a_part_that_is_not_supported_yet_is_refused_and_not_passed_over() {
     let space = Space::new();
-    space.write("clusters/home.toml", &format!("talconfig = \"talconfig.yaml\"\n{CLUSTER}"));
+    space.write("clusters/home.toml", &format!("managed_by = \"omni\"\n{CLUSTER}"));
     assert_snapshot!(space.run(["status"]).all(), @r#"
     exit 2
     --- stderr
-    error  OPS0199  an inventory that is read from talconfig.yaml is not supported yet
-      clusters/home.toml:1:13
-      1 │ talconfig = "talconfig.yaml"
-        │             ────────────────
-      help: until then, say `endpoint` and `nodes` here
+    error  OPS0199  a cluster that something else manages is not supported yet
+      clusters/home.toml:1:14
+      1 │ managed_by = "omni"
+        │              ──────
     "#);
 }
 
@@ -62,7 +61,7 @@ fn an_error_for_machines() {
     assert_snapshot!(space.run(["--json", "status"]).all(), @r#"
     exit 2
     --- stdout
-    {"schema":"ops.error","version":1,"code":"OPS0202","exit":2,"help":["did you mean `address`?"],"label":"known here: role, address, endpoint, install_disk, tags, patches","meaning":"an unknown or wrong key in a configuration file","place":{"column":39,"file":"clusters/home.toml","length":6,"line":2,"text":"nodes.cp-1 = { role = \"controlplane\", adress = \"10.20.30.11\" }"},"title":"unknown key `adress`"}
+    {"schema":"ops.error","version":1,"code":"OPS0202","exit":2,"help":["did you mean `address`?"],"label":"known here: role, address, endpoint, install_disk, tags, config, patches","meaning":"an unknown or wrong key in a configuration file","place":{"column":39,"file":"clusters/home.toml","length":6,"line":2,"text":"nodes.cp-1 = { role = \"controlplane\", adress = \"10.20.30.11\" }"},"title":"unknown key `adress`"}
     "#);
 }
 

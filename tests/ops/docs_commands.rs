@@ -7,11 +7,12 @@
 //! - `<!-- test: healthy-lab -->`: the same, after `ops lab up --healthy`.
 //! - `<!-- test: real -->`: commands for a real cluster; a healthy lab stands in for it.
 //! - `<!-- test: new-real -->`: the same, with bare nodes.
+//! - `<!-- test: talconfig -->`: a copy of `examples/talconfig`.
 //! - `<!-- test: empty -->`: an empty folder. `<!-- test: checkout -->`: a folder with `examples/home` in it.
 //! - `<!-- test: on -->`: where the block before left off. `<!-- test: file PATH -->`: the block is that file, there.
 //!
 //! Behind it may stand `, types "WORDS"`: somebody sits at a terminal and types them once they are asked for. A line whose command does not
-//! end with 0 says so in its comment: `# refused (exit 3)`.
+//! end with 0 says so in its comment: `# refused (exit 3)`. A watch is ended once it waits.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -110,6 +111,7 @@ fn space(place: &str) -> (Space, bool) {
             space
         }
         "" | "home" | "healthy-lab" | "real" | "new-real" => Space::example("home"),
+        "talconfig" => Space::example("talconfig"),
         other => panic!("there is no place `{other}`"),
     };
     if matches!(place, "healthy-lab" | "real") {
@@ -118,15 +120,29 @@ fn space(place: &str) -> (Space, bool) {
     (space, place.ends_with("real"))
 }
 
+/// A watch goes on until somebody ends it: here that is once it says that it waits.
+const WATCHED: &str = r#"watched() {
+  "$@" > "$CODES.watch" 2>&1 & local it=$!
+  tail -f -n +1 --pid=$it "$CODES.watch" | grep -q -m 1 '^watch watching'
+  kill -TERM $it; wait $it; local code=$?; cat "$CODES.watch"; return $code
+}
+"#;
+
+fn watches(line: &str) -> bool {
+    words(line).is_some_and(|words| words.split(' ').any(|word| word == "watch"))
+}
+
 /// A shell that runs the block's lines one after the other and writes down how each ended. Blocks that go on find the folder that it ended in.
 fn script(block: &Block, instead: bool) -> String {
     let mut script = String::from("cd \"$(cat \"$PLACE\" 2>/dev/null || pwd)\"\n");
+    script.push_str(WATCHED);
     if instead {
         script.push_str("ops() { command ops --lab \"$@\"; }\n");
     }
     for line in block.text.lines().filter(|line| !line.trim().is_empty()) {
         // The README's way to build is the test's own binary here; its tests are these.
         let line = line.replace("cargo run --release --", "ops");
+        let line = if watches(&line) { format!("watched {line}") } else { line };
         if !line.trim_start().starts_with("cargo ") {
             let _ = writeln!(script, "{line}\necho $? >> \"$CODES\"");
         }
@@ -215,6 +231,11 @@ fn the_commands_of_the_guide_end_as_it_says() {
 #[test]
 fn the_commands_of_the_example_end_as_it_says() {
     run("examples/home/README.md");
+}
+
+#[test]
+fn the_commands_of_the_example_with_a_talconfig_work() {
+    run("examples/talconfig/README.md");
 }
 
 #[test]

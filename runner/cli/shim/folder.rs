@@ -32,6 +32,8 @@ pub(in crate::cli) struct Folder {
 struct Made {
     dir: TempDir,
     channel: Channel,
+    /// Tools whose links are symbolic.
+    symbolic: Vec<&'static str>,
     /// Folders and channel as they were made.
     stamp: [Stamp; 3],
     /// Locked as long as the run lives: who finds it free may clear up behind a run that was killed.
@@ -55,10 +57,14 @@ impl Folder {
         let bin = dir.path().join("bin");
         fs::create_dir(&bin)?;
         let own = std::env::current_exe()?;
+        let mut symbolic = Vec::new();
         for tool in shim::tools() {
             // A hard link where the file system allows one: it still stands when this program's file is replaced while the run goes on.
             let shim = bin.join(tool);
-            fs::hard_link(&own, &shim).or_else(|_| symlink(&own, &shim))?;
+            if fs::hard_link(&own, &shim).is_err() {
+                symlink(&own, &shim)?;
+                symbolic.push(tool);
+            }
         }
         self.pinned.write(dir.path())?;
         let talk = super::talk(dir.path());
@@ -67,7 +73,7 @@ impl Folder {
         }
         let channel = Channel::open(&talk, self.redactor.clone())?;
         let stamp = stamp(&bin, &talk)?;
-        Ok(Made { dir, channel, stamp, _lock: lock })
+        Ok(Made { dir, channel, symbolic, stamp, _lock: lock })
     }
 
     fn unmoved(made: &Made) -> io::Result<()> {
@@ -90,14 +96,11 @@ impl Shims for Folder {
         };
         let private = made.dir.path();
         let bin = private.join("bin");
-        // A link that leads nowhere is passed over by a shell, and the real tool found behind it.
-        if let Some(tool) = shim::tools().find(|tool| inode(&bin.join(tool)).is_none()) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("that of `{tool}` is gone"),
-            ));
+        Folder::unmoved(made).map_err(|moved| gone(&bin, shim::tools()).unwrap_or(moved))?;
+        // The stamp tells of every other change; where these lead it does not.
+        if let Some(gone) = gone(&bin, made.symbolic.iter().copied()) {
+            return Err(gone);
         }
-        Folder::unmoved(made)?;
         // A recipe may have made or renewed them since the last start.
         self.pinned.refresh(private)?;
         let scratch = scratch(private);
@@ -121,6 +124,12 @@ impl Shims for Folder {
             made.channel.answer(said, printed);
         }
     }
+}
+
+/// A link that leads nowhere is passed over by a shell, and the real tool found behind it.
+fn gone(bin: &Path, mut tools: impl Iterator<Item = &'static str>) -> Option<io::Error> {
+    let tool = tools.find(|tool| inode(&bin.join(tool)).is_none())?;
+    Some(io::Error::new(io::ErrorKind::NotFound, format!("that of `{tool}` is gone")))
 }
 
 /// Where children leave temporary files; gone with the run.

@@ -15,7 +15,9 @@ recipes."talos:reboot" = { nodes = "workers" }
 "#;
 
 fn parse(text: &str) -> Result<Inventory, Fault> {
-    read(&Source { name: "clusters/home.toml".into(), text: text.into() }, "home")
+    let env = super::super::Environment::default();
+    let outside = Outside::new(std::path::Path::new("/nowhere"), &env, &super::super::Sealed);
+    read(&Source { name: "clusters/home.toml".into(), text: text.into() }, "home", &outside)
 }
 
 #[test]
@@ -144,12 +146,22 @@ fn each_mistake_is_told_with_its_place() {
         (
             "settings =",
             "talconfig = \"talconfig.yaml\"\nsettings =",
-            "OPS0199 7:13 «\"talconfig.yaml\"» an inventory that is read from talconfig.yaml is not supported yet | until then, say `endpoint` and `nodes` here",
+            "OPS0202 7:13 «\"talconfig.yaml\"» there is no file `talconfig.yaml`",
         ),
         (
             "tags = [",
-            "patches = [\"a\"], tags = [",
-            "OPS0199 8:67 «[\"a\"]» patching machine configs is not supported yet",
+            "patches = [1], tags = [",
+            "OPS0202 8:68 «1» a patch is no integer | name a file, or write the patch itself: a text, a table, a list",
+        ),
+        (
+            "settings =",
+            "patches = [\"../x.yaml\"]\nsettings =",
+            "OPS0202 7:12 «\"../x.yaml\"» `../x.yaml` leaves the repository",
+        ),
+        (
+            "settings =",
+            "worker = { patch = [] }\nsettings =",
+            "OPS0202 7:12 «patch» unknown key `patch` | did you mean `patches`?",
         ),
         (
             "settings =",

@@ -137,6 +137,7 @@ codes! {
     UNDECLARED = 350, Refused, "a recipe destroys without saying so";
     SHIM = 360, Refused, "a shim refused a tool's command";
     DECLINED = 370, Refused, "a confirmation was declined or had no terminal";
+    NOT_APPLIED = 380, Refused, "a watch without --apply changes nothing but files";
     NO_GRANT = 401, NoGrant, "no grant permits this";
     GRANT_USED = 402, NoGrant, "the grant has been used";
     GRANT_EXPIRED = 403, NoGrant, "the grant has expired";
@@ -413,6 +414,9 @@ pub struct CallError {
     /// Proven to have happened before any effect: the call may be repeated without being settled.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub before_effect: bool,
+    /// Where in a file that the call read the mistake stands; boxed, as most failures have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Box<Place>>,
 }
 
 impl CallError {
@@ -428,7 +432,15 @@ impl CallError {
             stderr: String::new(),
             node: None,
             before_effect: false,
+            place: None,
         }
+    }
+
+    /// Says where in a file that the call read the mistake stands.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> CallError {
+        self.place = Some(Box::new(place));
+        self
     }
 
     /// Says that nothing had been changed when it failed.
@@ -455,40 +467,4 @@ impl fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_unique_and_in_order() {
-        let numbers: Vec<u16> = Code::ALL.iter().map(|c| c.number).collect();
-        let mut sorted = numbers.clone();
-        sorted.sort_unstable();
-        sorted.dedup();
-        assert_eq!(numbers, sorted);
-    }
-
-    #[test]
-    fn the_most_severe_exit_wins() {
-        use Exit::{Bug, Done, Failed, Locked, NoGrant, Refused, Stale, Tool, Unknown};
-        let falling = [Bug, Unknown, NoGrant, Refused, Locked, Tool, Stale, Failed, Done];
-        for pair in falling.windows(2) {
-            assert_eq!(pair[0].worst(pair[1]), pair[0]);
-            assert_eq!(pair[1].worst(pair[0]), pair[0]);
-        }
-    }
-
-    #[test]
-    fn a_misspelt_word_finds_its_neighbour() {
-        let known = ["partitions", "nodes", "parameters"];
-        assert_eq!(nearest("partition", known), Some("partitions"));
-        assert_eq!(nearest("Nodes", known), Some("nodes"));
-        assert_eq!(nearest("zzz", known), None);
-    }
-
-    #[test]
-    fn every_error_kind_encodes_as_its_word() {
-        for kind in ErrorKind::ALL {
-            assert_eq!(serde_json::to_value(kind).unwrap(), kind.word());
-        }
-    }
-}
+mod tests;

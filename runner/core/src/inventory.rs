@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::machines::Machines;
 use crate::time::Span;
 
 /// What a node does in its cluster.
@@ -141,6 +142,9 @@ pub struct Cluster {
     /// Tightened guards.
     #[serde(default)]
     pub guards: GuardSettings,
+    /// Where the machine configs come from.
+    #[serde(default)]
+    pub machines: Machines,
 }
 
 impl Cluster {
@@ -156,7 +160,10 @@ impl Cluster {
 
     /// Path of a node's machine config, relative to the root.
     pub fn machine_config(&self, node: &str) -> String {
-        format!("{}/{}-{node}.yaml", self.config_dir, self.name)
+        match self.machines.file_names.get(node) {
+            Some(name) => format!("{}/{name}", self.config_dir),
+            None => format!("{}/{}-{node}.yaml", self.config_dir, self.name),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod ident;
 pub mod inventory;
 pub mod journal;
 pub mod machine;
+pub mod machines;
 pub mod record;
 pub mod reply;
 pub mod shim;

@@ -175,6 +175,11 @@ fn renew(trace: &mut Trace, renewed: Vec<Renewal>) {
     }
 }
 
+/// Everything that is not as the trace says.
+pub(super) fn reasons(check: &Check, trace: &Trace) -> Vec<Reason> {
+    moved(check, trace).0
+}
+
 /// Everything that is not as the trace says, and what to renew in it.
 fn moved(check: &Check, trace: &Trace) -> (Vec<Reason>, Vec<Renewal>) {
     let mut reasons = facts(&trace.inputs, &check.facts);

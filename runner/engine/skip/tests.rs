@@ -52,6 +52,7 @@ fn no_cluster() -> Cluster {
         snapshot_dir: String::new(),
         settings: BTreeMap::new(),
         guards: GuardSettings::default(),
+        machines: ops_core::machines::Machines::default(),
     }
 }
 

@@ -12,9 +12,9 @@ use serde_json::json;
 
 use super::any_control_plane;
 use super::etcd::on_disk;
-use super::render::bundle;
+use super::render::{bundle, bundle_ca_of_configs};
 use crate::host::tool::QUESTION;
-use crate::host::{HostCx, yaml};
+use crate::host::{HostCx, private, yaml};
 
 /// The reply of a call that makes a file.
 fn file(path: &str, changed: bool) -> Value {
@@ -30,6 +30,7 @@ pub(in crate::host) async fn gen_secrets(
     if exists(cx, &call.output)? {
         return Ok(file(&call.output, false));
     }
+    private::check(&call.output, cx).await?;
     let unfinished = call.unfinished();
     // The tool makes no folder; the engine's own write does.
     cx.files
@@ -63,8 +64,12 @@ pub(in crate::host) fn exists(cx: &HostCx<'_>, path: &str) -> Result<bool, CallE
 }
 
 /// The CA of Talos in the secrets bundle, DER.
-pub(in crate::host) fn bundle_ca(cx: &HostCx<'_>) -> Result<Vec<u8>, CallError> {
-    let document = yaml::document("the secrets bundle", &bundle(cx)?)?;
+pub(in crate::host) async fn bundle_ca(cx: &HostCx<'_>) -> Result<Vec<u8>, CallError> {
+    let bundle = match bundle(cx).await {
+        Ok(bundle) => bundle,
+        Err(error) => return bundle_ca_of_configs(cx).await.ok_or(error),
+    };
+    let document = yaml::document("the secrets bundle", &bundle)?;
     document
         .pointer("/certs/os/crt")
         .and_then(Value::as_str)
@@ -88,7 +93,7 @@ pub(in crate::host) fn talosconfig(cx: &HostCx<'_>) -> Result<TalosContext, Call
 ///
 /// # Errors
 /// Where the file holds what must not be overwritten.
-pub(in crate::host) fn client_config_stale(
+pub(in crate::host) async fn client_config_stale(
     call: &ClientConfig,
     cx: &HostCx<'_>,
 ) -> Result<bool, CallError> {
@@ -108,7 +113,7 @@ pub(in crate::host) fn client_config_stale(
         contexts.into_iter().flat_map(|c| c.keys()).map(String::as_str),
     )?;
     let Ok(held) = talos_context(&document, context) else { return Ok(true) };
-    if held.ca != bundle_ca(cx)? {
+    if held.ca != bundle_ca(cx).await? {
         return Ok(true);
     }
     let margin = call.renew_before.unwrap_or_default();
@@ -146,12 +151,12 @@ pub(in crate::host) async fn client_config(
     call: &ClientConfig,
     cx: &HostCx<'_>,
 ) -> Result<Value, CallError> {
-    if !client_config_stale(call, cx)? {
+    if !client_config_stale(call, cx).await? {
         return Ok(file(&call.path, false));
     }
     let cluster = cx.cluster()?;
-    bundle(cx)?;
-    let argv = ClientConfig::command(&cluster.context, &cluster.endpoint, &cluster.secrets);
+    let secrets = bundle(cx).await?;
+    let argv = ClientConfig::command(&cluster.context, &cluster.endpoint).stdin(secrets);
     let text = cx.act(&argv, QUESTION).await?.text();
     let list = cluster
         .control_planes()

@@ -142,6 +142,7 @@ pub(in crate::host) async fn compare(
     match standing::standing(cx, node).await? {
         Standing::Up(_) => {
             let diff = live(cx, node).await?.differs(&wanted, call.mode);
+            let diff = super::machineconfig::masked(diff, cx);
             Ok(Compared { bytes, wanted, bare: false, diff })
         }
         Standing::Bare(_) => {

@@ -1,160 +1,126 @@
-//! The machine config of a node: the base that the real tool makes for its role, with the node's own name and disk. Patches come with the
-//! renderer.
+//! The machine config of a node, from everything that the inventory says: a base, what makes it this node's own, and the patches.
 //!
-//! The base is edited as text, so that everything else stays byte for byte what the tool wrote; what came out is parsed and checked.
+//! Where nothing is patched the base is edited as text, so that everything else stays byte for byte what the tool wrote. What came out is parsed
+//! and checked.
 
-use ops_core::call::talos::{Base, Render};
+mod base;
+mod folders;
+mod found;
+mod lab;
+mod origin;
+mod own;
+mod patches;
+mod talconfig;
+
+use ops_core::call::talos::Render;
 use ops_core::error::{CallError, ErrorKind};
-use ops_core::inventory::{InstallDisk, Node};
-use ops_core::reply::{node as reply, plain};
-use ops_core::value::{Digest, Handle, Value};
-use serde_json::json;
+use ops_core::inventory::Node;
+use ops_core::machines::Origin;
+use ops_core::value::{Handle, Value};
+use ops_render::Patch;
 
-use super::etcd::on_disk;
 use super::read::kept;
-use crate::host::tool::QUESTION;
+use crate::host::sops::CIPHER;
 use crate::host::{HostCx, yaml};
 
-/// Where bases are cached, relative to the root. They hold keys: 0600, and never committed.
-const CACHE: &str = ".ops/cache/machineconfig";
+pub(in crate::host) use base::{bundle, bundle_ca_of_configs};
+pub(in crate::host) use patches::{Job, apply};
 
 /// `talos.render`.
 pub(in crate::host) async fn render(call: &Render, cx: &HostCx<'_>) -> Result<Value, CallError> {
-    if !call.patches.is_empty() {
-        return Err(CallError::new(
-            ErrorKind::Invalid,
-            "`patches` are not supported yet: this version copies the base config of the role",
-        )
-        .before_effect());
-    }
     let node = cx.node(&call.node)?;
-    let text = own(node, &base(cx, node).await?)?;
+    let text = config(cx, node, call).await?;
     let blob = cx.blobs.put(text.as_bytes(), true).map_err(|e| kept(&e))?;
     Ok(Handle::Blob(blob).to_value())
 }
 
-/// The base config of a node's role, from the cache where nothing that it depends on has changed.
-async fn base(cx: &HostCx<'_>, node: &Node) -> Result<String, CallError> {
+async fn config(cx: &HostCx<'_>, node: &Node, call: &Render) -> Result<String, CallError> {
     let cluster = cx.cluster()?;
-    let base = Base {
-        role: node.role,
-        cluster: &cluster.name,
-        endpoint: &cluster.endpoint,
-        secrets: &cluster.secrets,
-        talos: cluster.versions.talos.as_deref(),
-        kubernetes: cluster.versions.kubernetes.as_deref(),
+    let machinery = match cluster.machines.origin {
+        Origin::Talconfig { .. } => talconfig::MACHINERY,
+        _ => patches::machinery(cx).await?,
     };
-    let secrets = bundle(cx)?;
-    let key = json!({
-        "base": plain(&base),
-        "tool": tool_version(cx).await?,
-        "secrets": Digest::of_bytes(&secrets),
-    });
-    let path = format!("{CACHE}/{}.yaml", Digest::of(&key));
-    let cached = cx.files.read(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    if let Some(text) = cached {
-        return Ok(text);
+    let mut job = Job::new(cx, node, machinery)?;
+    // What findings in the config call it; a template's own lines are not those of what it made.
+    let name = match cluster.machines.configs.get(&node.name) {
+        Some(path) if origin::is_jinja(path) => format!("{path} (filled in)"),
+        Some(path) => path.clone(),
+        None => "the machine config".to_owned(),
+    };
+    let mut text = match (&cluster.machines.origin, cluster.machines.configs.get(&node.name)) {
+        (_, Some(path)) => {
+            let made = origin::config(&mut job, path).await?;
+            own::own(&job, &name, &made)?
+        }
+        (Origin::Generated, None) => own::own(&job, &name, &base::base(cx, node.role).await?)?,
+        (Origin::Talconfig { file }, None) => talconfig::render(&mut job, file).await?,
+        (Origin::Topf { file, folder, images }, None) => {
+            let made = own::own(&job, &name, &base::base(cx, node.role).await?)?;
+            folders::laid_over(&mut job, &made, file, folder, images.get(&node.name)).await?
+        }
+    };
+    if cx.world.simulated() {
+        text = lab::at_home(&job, &name, &text).await?;
     }
-    let text = cx.ask(&base.command(), QUESTION).await?.text();
-    cx.files.write(&path, text.as_bytes(), 0o600).map_err(|e| on_disk(&path, &e))?;
+    let mut list: Vec<Patch> = Vec::new();
+    for patch in cluster.machines.patches_of(&node.name) {
+        list.extend(job.patch(patch).await?);
+    }
+    for patch in &call.patches {
+        list.extend(job.patch(patch).await?);
+    }
+    if !list.is_empty() {
+        text = job.patched(&name, &text, &list)?;
+    }
+    finished(node, &text)?;
     Ok(text)
 }
 
-/// The bytes of the secrets bundle.
-///
-/// # Errors
-/// Where there is none, with the recipe that makes it.
-pub(in crate::host) fn bundle(cx: &HostCx<'_>) -> Result<Vec<u8>, CallError> {
-    let path = &cx.cluster()?.secrets;
-    cx.files.read(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            CallError::new(ErrorKind::NotFound, format!("there is no secrets bundle at {path}"))
-                .hint("ops run talos:generate-secrets")
-                .before_effect()
-        }
-        _ => on_disk(path, &error).before_effect(),
-    })
-}
-
-/// The version of the client, asked once per run.
-async fn tool_version(cx: &HostCx<'_>) -> Result<String, CallError> {
-    let known = cx.memo.talosctl.borrow().clone();
-    if let Some(version) = known {
-        return Ok(version);
-    }
-    let argv = ops_core::argv::Argv::new("talosctl").args(["version", "--client"]);
-    let version = reply::client_version(&cx.ask(&argv, QUESTION).await?.text())?;
-    *cx.memo.talosctl.borrow_mut() = Some(version.clone());
-    Ok(version)
-}
-
-/// The base with the node's own name and install disk.
-///
-/// # Errors
-/// Where the base has not the form that the edits need.
-pub(in crate::host) fn own(node: &Node, base: &str) -> Result<String, CallError> {
-    let named = named(&node.name, base);
-    let text = match &node.install_disk {
-        Some(disk) => with_disk(disk, &named)?,
-        None => named,
-    };
+/// Checks what came out: it is this node's config, and nothing in it still waits for a secret.
+fn finished(node: &Node, text: &str) -> Result<(), CallError> {
     let documents = yaml::documents("the rendered config", text.as_bytes())?;
-    let (role, hostname, _) = super::config::says(&documents);
-    if hostname.as_deref() != Some(&node.name) || role.as_deref() != Some(node.role.word()) {
-        return Err(odd_base("it names another host or role than the inventory"));
-    }
-    Ok(text)
-}
-
-fn odd_base(why: &str) -> CallError {
-    CallError::new(
-        ErrorKind::Parse,
-        format!("the base config of talosctl has another form than expected: {why}"),
-    )
-    .before_effect()
-}
-
-/// Puts the node's name into its document of its own, which 1.12 and later write as `auto: stable`.
-fn named(name: &str, base: &str) -> String {
-    const KIND: &str = "kind: HostnameConfig";
-    let document = format!("apiVersion: v1alpha1\n{KIND}\nhostname: {}\n", Value::from(name));
-    let mut parts: Vec<String> = base.split("---\n").map(str::to_owned).collect();
-    match parts.iter_mut().find(|part| part.lines().any(|line| line == KIND)) {
-        Some(part) => *part = document,
-        None => parts.push(document),
-    }
-    parts.join("---\n")
-}
-
-/// Puts the node's install disk in the place of the tool's default.
-fn with_disk(disk: &InstallDisk, base: &str) -> Result<String, CallError> {
-    let quoted = |text: &str| Value::from(text).to_string();
-    let entry = |indent: &str| match (&disk.serial, &disk.wwid, &disk.device) {
-        (Some(serial), _, _) => {
-            Some(format!("{indent}diskSelector:\n{indent}    serial: {}", quoted(serial)))
-        }
-        (None, Some(wwid), _) => {
-            Some(format!("{indent}diskSelector:\n{indent}    wwid: {}", quoted(wwid)))
-        }
-        (None, None, Some(device)) => Some(format!("{indent}disk: {}", quoted(device))),
-        (None, None, None) => None,
+    let refuse = |why: String, hint: &str| {
+        Err(CallError::new(ErrorKind::Invalid, why).hint(hint).before_effect())
     };
-    let mut inside = false;
-    let mut done = false;
-    let mut lines = Vec::new();
-    for line in base.lines() {
-        let indent = &line[..line.len() - line.trim_start().len()];
-        if line.trim_end() == "    install:" {
-            inside = true;
-        } else if inside && !line.trim().is_empty() && indent.len() <= 4 {
-            inside = false;
-        }
-        if inside && !done && line.trim_start().starts_with("disk:") {
-            done = true;
-            lines.push(entry(indent).unwrap_or_else(|| line.to_owned()));
-        } else {
-            lines.push(line.to_owned());
+    let (role, hostname, _) = super::config::says(&documents);
+    let (role, hostname) = (role.unwrap_or_default(), hostname.unwrap_or_default());
+    if role != node.role.word() {
+        let why = format!(
+            "the rendered config says `machine.type: {role}`, the inventory says that {} is a {}",
+            node.name,
+            node.role.word()
+        );
+        return refuse(why, "mend the inventory, the config or the patch that sets it");
+    }
+    if !hostname.is_empty() && hostname != node.name {
+        let why = format!("the rendered config calls the node `{hostname}`, not `{}`", node.name);
+        return refuse(why, "leave the host name to the inventory: a node's name is its host name");
+    }
+    for (sign, what) in [
+        (CIPHER, "a value that is still encrypted"),
+        ("op://", "a reference to 1Password that nothing resolves"),
+        ("ref+", "a reference of vals that nothing resolves"),
+    ] {
+        if let Some(path) = documents.iter().find_map(|d| holding(d, sign, String::new())) {
+            let hint = "give it by a variable, or in a file that SOPS encrypts as a whole";
+            return refuse(format!("`{path}` of the rendered config holds {what}"), hint);
         }
     }
-    if done { Ok(lines.join("\n") + "\n") } else { Err(odd_base("it has no machine.install.disk")) }
+    Ok(())
+}
+
+/// The path of the first text that begins with this.
+fn holding(value: &Value, sign: &str, path: String) -> Option<String> {
+    let below = |part: &str| {
+        if path.is_empty() { part.to_owned() } else { format!("{path}.{part}") }
+    };
+    match value {
+        Value::String(text) => text.trim_start().starts_with(sign).then_some(path),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| holding(item, sign, below(&at.to_string()))),
+        Value::Object(map) => map.iter().find_map(|(key, item)| holding(item, sign, below(key))),
+        _ => None,
+    }
 }

@@ -110,15 +110,6 @@ fn a_base_is_made_once_per_role() {
 }
 
 #[test]
-fn patches_wait_for_the_renderer() {
-    let town = Town::healthy();
-    let patch = json!({"$blob": {"digest": "d", "size": 1}});
-    let error =
-        town.perform("talos.render", json!({"node": "w-1", "patches": [patch]})).unwrap_err();
-    assert!(error.message.contains("not supported yet"), "{error}");
-}
-
-#[test]
 fn a_config_is_validated_from_stdin() {
     let town = Town::healthy();
     let args = json!({"config": "configs/home-w-1.yaml", "mode": "metal", "strict": true});

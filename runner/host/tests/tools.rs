@@ -28,6 +28,9 @@ pub(super) fn answer(town: &Town, argv: &Argv) -> Output {
     let insecure = argv.args.iter().any(|a| a == "--insecure");
     let node = option("nodes").unwrap_or_default();
     let shown = format!("{}{} @{node}", words.join(" "), if insecure { " insecure" } else { "" });
+    if argv.tool == "git" {
+        return (128, String::new(), "fatal: not a git repository\n".into());
+    }
     town.asked.borrow_mut().push(shown);
     if argv.tool == "kubectl" {
         return kubectl(town, &words);

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::host::{HostCx, Memo, Prediction, perform, predict};
 use crate::sys::blobs::{Blobs, MemoryBlobs};
+use crate::sys::faulty::{Faulty, FileFault};
 use crate::sys::files::Files;
 use crate::sys::overlay::Overlay;
 use crate::sys::world::{KubeReply, KubeRequest, Local, ToolFailure, Unwatched, Watcher, World};
@@ -52,6 +53,8 @@ pub(super) struct Town {
     pub(super) kube: RefCell<BTreeMap<String, (u16, Value)>>,
     later: RefCell<Vec<(u64, Happening)>>,
     pub(super) files: Rc<Overlay>,
+    /// Files that fail, in place of the others.
+    pub(super) faulty: Option<Rc<Faulty>>,
     pub(super) blobs: MemoryBlobs,
     pub(super) cluster: Cluster,
     pub(super) reasons: RefCell<Vec<String>>,
@@ -133,6 +136,7 @@ impl Town {
             kube: RefCell::default(),
             later: RefCell::default(),
             files: Rc::new(Overlay::empty()),
+            faulty: None,
             blobs: MemoryBlobs::new([7; 32]),
             cluster: Cluster {
                 name: "home".into(),
@@ -149,6 +153,7 @@ impl Town {
                 snapshot_dir: "snapshots".into(),
                 settings: BTreeMap::new(),
                 guards: ops_core::inventory::GuardSettings::default(),
+                machines: ops_core::machines::Machines::default(),
             },
             reasons: RefCell::default(),
             lies: Cell::new(false),
@@ -178,6 +183,11 @@ impl Town {
 
     pub(super) fn put(&self, path: &str, bytes: &[u8]) {
         self.files.write(path, bytes, 0o600).unwrap();
+    }
+
+    /// From now on a path and everything below it is at fault.
+    pub(super) fn fault(&mut self, path: &str, fault: FileFault) {
+        self.faulty = Some(Rc::new(Faulty::over(self.files.clone()).fault(path, fault)));
     }
 
     pub(super) fn text(&self, path: &str) -> String {
@@ -238,9 +248,10 @@ impl Town {
     fn with<T>(&self, work: impl AsyncFnOnce(&HostCx<'_>) -> T) -> T {
         let waits =
             |reason: &str, _: u64, _: u64| self.reasons.borrow_mut().push(reason.to_owned());
+        let faulty = self.faulty.as_ref().map(|faulty| &**faulty as &dyn Files);
         let cx = HostCx {
             world: self,
-            files: &*self.files,
+            files: faulty.unwrap_or(&*self.files),
             blobs: &self.blobs,
             secrets: &crate::sys::secrets::NoSecrets,
             cluster: Some(&self.cluster),

@@ -1,5 +1,6 @@
 //! Tables that commands show: recipes, plans, evidence, past runs, a cluster. Each is a function from plain data to text or to JSON; none reads.
 
+mod diff;
 mod lab;
 mod list;
 mod past;
@@ -9,6 +10,8 @@ mod status;
 mod verify;
 mod why;
 
+pub(crate) use diff::lines as diff_lines;
+pub use diff::{ConfigDiff, diff, diff_json};
 pub use lab::{facts, facts_json, lab_state_json};
 pub use list::{Listing, list, list_json};
 pub use past::{history, history_json};

@@ -9,7 +9,6 @@ use serde_json::json;
 use super::object;
 use crate::engine::plan::Planned;
 use crate::engine::session::Plan;
-use crate::output::fault::plain;
 use crate::output::paint::{Look, Paint};
 use crate::output::{reasons, table, wording};
 
@@ -28,7 +27,7 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
     for planned in shown {
         let of = recipe_of(planned);
         if of != recipe {
-            flush(&mut out, &mut rows, paint);
+            flush(&mut out, &mut rows, look);
             out.push_str(
                 format!("{}   {}", paint.strong(&of), cluster.unwrap_or_default()).trim_end(),
             );
@@ -43,7 +42,7 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
         let cells = vec![format!("  {who}"), call, about(planned), change(planned)];
         rows.push(Row { cells, diff: diff(planned) });
     }
-    flush(&mut out, &mut rows, paint);
+    flush(&mut out, &mut rows, look);
     for frontier in &plan.frontiers {
         out.push_str(&format!("{}  {}\n", paint.warn("ends here"), frontier.title));
         if let Some(place) = &frontier.place {
@@ -103,13 +102,17 @@ struct Row {
 /// Lines of a difference that are shown; the rest is in `--json`.
 const LINES: usize = 40;
 
-/// The difference that a write would make; none where it is not told, as of secrets.
+/// The difference where there was no config before: one word in the row.
+const NEW: &str = "+ config";
+
+/// What would change in a file, or in the config of a node; nothing where it is not told, as of secrets.
 fn diff(planned: &Planned) -> Vec<String> {
     let text = planned.reply.get("diff").and_then(Value::as_str).unwrap_or_default();
-    if planned.effect != Effect::Files || !planned.changed {
+    let told = planned.effect == Effect::Files || planned.call == "talos.apply_config";
+    if !told || !planned.changed || text.starts_with(NEW) {
         return Vec::new();
     }
-    let mut lines: Vec<String> = text.lines().take(LINES).map(plain).collect();
+    let mut lines: Vec<String> = text.lines().take(LINES).map(str::to_owned).collect();
     let more = text.lines().count().saturating_sub(LINES);
     if more > 0 {
         lines.push(format!(" … {} more", wording::count(more, "line")));
@@ -117,18 +120,13 @@ fn diff(planned: &Planned) -> Vec<String> {
     lines
 }
 
-fn flush(out: &mut String, rows: &mut Vec<Row>, paint: Paint) {
+fn flush(out: &mut String, rows: &mut Vec<Row>, look: Look) {
     let cells: Vec<Vec<String>> = rows.iter_mut().map(|r| std::mem::take(&mut r.cells)).collect();
     for (line, row) in table::lines(&cells, 3).iter().zip(rows.drain(..)) {
         out.push_str(line);
         out.push('\n');
-        for line in row.diff {
-            let shown = match line.chars().next() {
-                Some('+') => paint.good(&line),
-                Some('-') => paint.bad(&line),
-                _ => paint.dim(&line),
-            };
-            out.push_str(&format!("       {shown}\n"));
+        for line in super::diff_lines(&row.diff, look) {
+            out.push_str(&format!("       {line}\n"));
         }
     }
 }
@@ -150,8 +148,10 @@ fn change(planned: &Planned) -> String {
         return if has_later(&planned.reply) { "known after apply".into() } else { String::new() };
     }
     let (_, text) = wording::outcome(&ops_core::record::Outcome::Done(planned.reply.clone()));
+    let new = planned.reply.get("diff").and_then(Value::as_str).is_some_and(|d| d.starts_with(NEW));
     match (planned.changed, text.as_str()) {
         (false, _) => "unchanged".into(),
+        (true, _) if new => "new".into(),
         (true, "done" | "changed" | "unchanged") => String::new(),
         (true, changed) => changed.strip_prefix("changed, ").unwrap_or(changed).to_owned(),
     }

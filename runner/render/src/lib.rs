@@ -5,15 +5,19 @@
 
 pub mod diagnostic;
 pub mod edit;
+mod go;
 pub mod kustomization;
 mod machinery;
 pub mod patch;
 pub mod talconfig;
 mod template;
+mod tree;
 mod yaml;
 
 pub use diagnostic::{Code, Diagnostic, Mark};
 pub use edit::{Edited, Scalar, edit, value_at};
+pub use go::{go_template, go_variables};
 pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
 pub use patch::{Patch, Patched, patch};
+pub use tree::Tree;
 pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT, Source};

@@ -171,6 +171,11 @@ pub fn untracked(path: Option<&str>, ignored: bool) -> Argv {
     argv.arg("--").args(path)
 }
 
+/// Whether Git ignores a path: 0 where it does, 1 where it would take it, or has it already.
+pub fn ignored(path: &str) -> Argv {
+    git("check-ignore").args(["--quiet", "--", path])
+}
+
 /// The files below a path that the current commit holds.
 pub fn tracked(path: &str) -> Argv {
     git("ls-files").args(["--cached", "-z", "--", path])

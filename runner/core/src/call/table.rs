@@ -131,6 +131,8 @@ calls! {
     TalosHealth(super::talos::Health) = "talos.health", 1, None, Reads, "Health of the cluster as a control plane checks it";
     TalosValidate(super::talos::Validate) = "talos.validate", 1, None, Reads, "Validate a machine config";
     TalosRender(super::talos::Render) = "talos.render", 1, Some("node"), Reads, "Machine config of a node";
+    TalosMachineconfigPatch(super::talos::MachineconfigPatch) = "talos.machineconfig.patch", 1, Some("file"), Reads, "A machine config with patches merged into it";
+    TalosMachineconfigDiff(super::talos::MachineconfigDiff) = "talos.machineconfig.diff", 1, Some("file"), Reads, "How a machine config differs from the node's";
     TalosGenSecrets(super::talos::GenSecrets) = "talos.gen.secrets", 1, Some("output"), Files, "Secrets bundle of a new cluster";
     TalosClientConfig(super::talos::ClientConfig) = "talos.client_config", 1, Some("path"), Files, "The talosconfig, renewed in time";
     TalosKubeconfig(super::talos::Kubeconfig) = "talos.kubeconfig", 1, Some("path"), Files, "The repository's kubeconfig";

@@ -4,6 +4,7 @@
 mod access;
 mod config;
 mod etcd;
+mod machineconfig;
 mod node;
 mod read;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use access::{ClientConfig, GenSecrets, Kubeconfig};
 pub use config::{ApplyConfig, ApplyMode, Base, MachineMode, Render, Validate};
 pub use etcd::{EtcdMembers, EtcdSnapshot, EtcdStatus};
+pub use machineconfig::{MachineconfigDiff, MachineconfigPatch};
 pub use node::{AfterReset, BOOTED, Bootstrap, OFF, RESET, Reboot, RebootMode, Reset, WipeMode};
 pub use read::{Get, Health, Stage, Version};
 

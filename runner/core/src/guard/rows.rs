@@ -52,6 +52,10 @@ pub(super) fn row(need: &EvidenceNeed, deed: &Deed<'_>, case: &Case<'_>) -> Evid
         EvidenceCode::Node => identity::node_row(&row, deed),
         EvidenceCode::Maint => row.maintenance(deed),
         EvidenceCode::Etcd => row.etcd(deed),
+        // A machine without etcd data takes none with it: the first config of a single control plane comes before any snapshot.
+        EvidenceCode::Snap if !matches!(deed, Deed::Reset(_)) && empty_handed(deed, case) => {
+            row.say(State::NotApplicable, "no etcd data on it")
+        }
         EvidenceCode::Snap => row.snapshot(),
         EvidenceCode::Disk => row.disks(deed),
         EvidenceCode::Stor => row.storage(),

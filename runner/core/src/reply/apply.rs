@@ -150,17 +150,40 @@ fn empty(value: &Value) -> bool {
     }
 }
 
+/// Whether a text looks as only keys and tokens do: long, one word, letters and digits mixed.
+fn looks_random(value: &Value) -> bool {
+    const SHORTEST: usize = 20;
+    match value {
+        Value::String(text) => {
+            let word = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
+            let digits = text.chars().filter(char::is_ascii_digit).count();
+            let upper = text.chars().any(|c| c.is_ascii_uppercase());
+            let lower = text.chars().any(|c| c.is_ascii_lowercase());
+            let mixed = digits > 0 && (upper && lower || digits > 5) && (upper || lower);
+            text.len() >= SHORTEST && text.chars().all(word) && mixed
+        }
+        Value::Array(items) => items.iter().any(looks_random),
+        _ => false,
+    }
+}
+
+/// Whether a value may be secret by the words of its path (`machine.token`).
+pub fn is_guarded(path: &str) -> bool {
+    path.split('.').any(|part| {
+        let part = part.trim().to_ascii_lowercase();
+        GUARDED.iter().any(|word| if *word == "id" { part == "id" } else { part.contains(word) })
+    })
+}
+
 fn shown(path: &str, value: &Value) -> String {
     const LONGEST: usize = 100;
-    let guarded = path.split('.').any(|part| {
-        let part = part.to_ascii_lowercase();
-        GUARDED.iter().any(|word| if *word == "id" { part == "id" } else { part.contains(word) })
-    });
+    let guarded = is_guarded(path);
     let text = value.to_string();
     let scalars = match value {
         Value::Object(_) => false,
         Value::Array(items) => items.iter().all(|i| !i.is_object() && !i.is_array()),
         _ => true,
     };
+    let guarded = guarded || looks_random(value);
     if guarded || !scalars || text.len() > LONGEST { String::new() } else { format!(": {text}") }
 }

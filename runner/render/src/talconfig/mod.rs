@@ -46,6 +46,7 @@ use crate::yaml::read::{Source, read};
 pub use node::{Node, Role};
 pub use render::ReadFile;
 pub use secrets::{SECRET_FILES, Secrets};
+pub use substitute::expand;
 pub use variables::{VARIABLE_FILES, Variables};
 
 /// The types of a talconfig, as talhelper v3.1.16 has them.

@@ -240,7 +240,10 @@ fn scalars(node: &Node, spans: &mut Vec<(usize, usize)>) {
 /// Replaces `$NAME`, `${NAME}`, `${NAME:-default}`, `${NAME-default}`, `:=`,
 /// `=`, `:+` and `+`; `$$` is a dollar sign. A default is text or one
 /// `$VARIABLE`; substitutions do not nest.
-pub(super) fn expand(text: &str, variables: &Variables) -> Result<String, String> {
+///
+/// # Errors
+/// A variable that is not set, or set but empty; a substitution that is none.
+pub fn expand(text: &str, variables: &Variables) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {

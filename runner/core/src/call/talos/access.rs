@@ -82,11 +82,11 @@ pub struct ClientConfig {
 }
 
 impl ClientConfig {
-    /// The command for a context of this name; `secrets` is the bundle's path.
-    pub fn command(context: &str, endpoint: &str, secrets: &str) -> Argv {
+    /// The command for a context of this name. It reads the secrets bundle on stdin: that may lie encrypted on the disk.
+    pub fn command(context: &str, endpoint: &str) -> Argv {
         Argv::new("talosctl")
             .args(["gen", "config", context, endpoint])
-            .pair("--with-secrets", secrets)
+            .pair("--with-secrets", "/dev/stdin")
             .pair("--output-types", "talosconfig")
             .pair("--output", "-")
     }

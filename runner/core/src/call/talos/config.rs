@@ -9,8 +9,9 @@ use crate::argv::Argv;
 use crate::call::{CallSpec, Settled, Target, Tool, Witness};
 use crate::effect::{Effect, Scope, Subject};
 use crate::inventory::Role;
+use crate::machines::PatchText;
 use crate::time::Span;
-use crate::value::{Handle, Value};
+use crate::value::Value;
 
 /// How a config is taken over: `--mode` of `talosctl apply-config`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -222,15 +223,15 @@ impl CallSpec for Validate {
     }
 }
 
-/// `talos.render { node }`: the machine config of a node, as a sealed blob. Patches come with the renderer.
+/// `talos.render { node, patches? }`: the machine config of a node from everything that the inventory says, as a sealed blob.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Render {
     /// The node.
     pub node: String,
-    /// Patches; refused until the renderer merges them.
+    /// Patches that are applied last, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub patches: Vec<Handle>,
+    pub patches: Vec<PatchText>,
 }
 
 /// What the base config of a role is made from: everything that its bytes depend on beside the tool's own version.
@@ -242,24 +243,28 @@ pub struct Base<'a> {
     pub cluster: &'a str,
     /// URL of its Kubernetes API.
     pub endpoint: &'a str,
-    /// Path of the secrets bundle.
-    pub secrets: &'a str,
     /// Version of Talos.
     pub talos: Option<&'a str>,
     /// Version of Kubernetes.
     pub kubernetes: Option<&'a str>,
+    /// Without the disk that the tool takes by default: what is laid over the base says it.
+    pub diskless: bool,
 }
 
 impl Base<'_> {
-    /// The command that writes it to stdout, without the explaining comments.
+    /// The command that writes it to stdout, without the explaining comments. It reads the secrets bundle on stdin: that may lie encrypted on
+    /// the disk.
     pub fn command(&self) -> Argv {
         let mut argv = Argv::new("talosctl")
             .args(["gen", "config", self.cluster, self.endpoint])
-            .pair("--with-secrets", self.secrets)
+            .pair("--with-secrets", "/dev/stdin")
             .pair("--output-types", self.role.word())
             .pair("--output", "-")
             .pair("--with-docs", "false")
             .pair("--with-examples", "false");
+        if self.diskless {
+            argv = argv.pair("--install-disk", "");
+        }
         if let Some(version) = self.talos {
             let bare = version.trim_start_matches('v');
             argv = argv

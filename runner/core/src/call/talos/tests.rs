@@ -131,13 +131,13 @@ fn the_base_config_is_made_without_comments_and_for_the_wanted_versions() {
         role: Role::Worker,
         cluster: "home",
         endpoint: "https://10.9.0.10:6443",
-        secrets: "secrets.yaml",
         talos: Some("1.13.0"),
         kubernetes: Some("v1.36.0"),
+        diskless: false,
     };
     assert_eq!(
         base.command().args.join(" "),
-        "gen config home https://10.9.0.10:6443 --with-secrets=secrets.yaml --output-types=worker --output=- \
+        "gen config home https://10.9.0.10:6443 --with-secrets=/dev/stdin --output-types=worker --output=- \
          --with-docs=false --with-examples=false --talos-version=v1.13.0 \
          --install-image=ghcr.io/siderolabs/installer:v1.13.0 --kubernetes-version=1.36.0"
     );
@@ -207,7 +207,7 @@ fn every_verb_and_flag_is_one_of_the_real_tool() {
     let health =
         Health::command(&target(), &["a".into()], &["b".into()], crate::time::Span::mins(1));
     assert_eq!(unknown_words(&health.args), Vec::<String>::new());
-    let config = ClientConfig::command("home", "https://a:6443", "s");
+    let config = ClientConfig::command("home", "https://a:6443");
     assert_eq!(unknown_words(&config.args), Vec::<String>::new());
 }
 

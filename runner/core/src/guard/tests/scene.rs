@@ -74,6 +74,7 @@ impl Scene {
                 snapshot_dir: "snapshots".into(),
                 settings: std::collections::BTreeMap::default(),
                 guards: GuardSettings::default(),
+                machines: crate::machines::Machines::default(),
             },
             lock: Some(lock),
             lab: false,

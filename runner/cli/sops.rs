@@ -1,0 +1,54 @@
+//! Opens what is encrypted and needed to know the inventory, before anything else is there: the same tool and words as in a run.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use ops_core::error::{CallError, Code, ErrorKind, Fault};
+
+use crate::config::{Decrypt, Environment};
+use crate::host::sops;
+use crate::sys::environment::Environment as ChildEnvironment;
+use crate::sys::process::{ProcessLimits, Processes};
+use crate::sys::world::Unwatched;
+
+/// Decrypts by the real `sops`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sops;
+
+impl Decrypt for Sops {
+    fn sops(
+        &self,
+        root: &Path,
+        path: &str,
+        bytes: &[u8],
+        env: &Environment,
+    ) -> Result<Vec<u8>, Fault> {
+        let vars = env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
+        let own = std::env::current_exe().ok();
+        let children = ChildEnvironment::new(vars, None, own.as_deref());
+        let processes = Processes::new(root.to_owned(), children, ProcessLimits::default());
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::new(Code::BUG, format!("no runtime: {error}")))?;
+        let limit = Some(ops_core::time::Span::secs(30));
+        let output = runtime.block_on(processes.run(&sops::command(bytes), limit, &Unwatched));
+        let opened = match output {
+            Ok(output) => sops::decrypted(path, output),
+            Err(failure) => Err(sops::missing(path, crate::host::unfinished(&failure))),
+        };
+        opened.map_err(|error| fault(&error))
+    }
+}
+
+fn fault(error: &CallError) -> Fault {
+    let code = match error.kind {
+        ErrorKind::MissingTool => Code::TOOL_MISSING,
+        _ => Code::CONFIG_READ,
+    };
+    let mut fault = Fault::new(code, error.message.clone());
+    if !error.stderr.is_empty() {
+        fault = fault.detail(error.stderr.clone());
+    }
+    error.hint.iter().fold(fault, |fault, hint| fault.help(hint.clone()))
+}

@@ -1,0 +1,106 @@
+//! A YAML file as a tree with places, for readers of other tools' files who
+//! care for a few of its keys. It knows no types.
+
+use std::rc::Rc;
+
+use crate::diagnostic::{Diagnostic, Mark};
+use crate::yaml::node::{Data, Node};
+use crate::yaml::read::{Source, read};
+
+/// A value of a YAML file with its place.
+#[derive(Clone, Debug)]
+pub struct Tree(Rc<Node>);
+
+impl Tree {
+    /// The documents of a file that hold anything.
+    ///
+    /// # Errors
+    /// The file is no YAML, or larger or deeper than is read.
+    pub fn read(source: Source<'_>) -> Result<Vec<Tree>, Diagnostic> {
+        let documents = read(source)?.into_iter().map(Tree);
+        Ok(documents.filter(|document| !document.is_null()).collect())
+    }
+
+    /// Where it stands.
+    pub fn mark(&self) -> Mark {
+        self.0.mark
+    }
+
+    /// The text of a scalar, as it is spelt; nothing for lists and mappings.
+    pub fn text(&self) -> Option<&str> {
+        match &self.node().data {
+            Data::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a scalar without quotes, which may be a number or a flag.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.node().data, Data::Scalar { plain: true, .. })
+    }
+
+    /// Whether it is empty, `null` or `~`.
+    pub fn is_null(&self) -> bool {
+        crate::machinery::decode::is_null(self.node())
+    }
+
+    /// Whether it is `true`, as YAML 1.1 and 1.2 spell it alike.
+    pub fn is_true(&self) -> bool {
+        matches!(self.text(), Some("true" | "True" | "TRUE"))
+    }
+
+    /// Whether it is a mapping.
+    pub fn is_map(&self) -> bool {
+        matches!(self.node().data, Data::Mapping(_))
+    }
+
+    /// The value of a key; nothing where there is none or it is null.
+    pub fn get(&self, key: &str) -> Option<Tree> {
+        self.node().get(key).cloned().map(Tree).filter(|value| !value.is_null())
+    }
+
+    /// The items of a list; nothing for anything else.
+    pub fn items(&self) -> Option<Vec<Tree>> {
+        match &self.node().data {
+            Data::Sequence(items) => Some(items.iter().cloned().map(Tree).collect()),
+            _ => None,
+        }
+    }
+
+    /// The keys and values of a mapping; none for anything else.
+    pub fn pairs(&self) -> Vec<(Tree, Tree)> {
+        let pairs = self.node().pairs();
+        pairs.iter().map(|(key, value)| (Tree(key.clone()), Tree(value.clone()))).collect()
+    }
+
+    fn node(&self) -> &Node {
+        self.0.resolved()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn tree(text: &str) -> Tree {
+        Tree::read(Source { name: "x.yaml", bytes: text.as_bytes() }).unwrap().remove(0)
+    }
+
+    #[test]
+    fn values_are_found_with_their_places_through_anchors() {
+        let tree = tree("a: &x {n: 1.10}\nb: *x\nc: [1, '2']\nd: ~\n");
+        let inner = tree.get("b").unwrap().get("n").unwrap();
+        assert_eq!((inner.text(), inner.mark().line), (Some("1.10"), 1));
+        let items = tree.get("c").unwrap().items().unwrap();
+        assert_eq!(items.iter().filter_map(Tree::text).collect::<Vec<_>>(), ["1", "2"]);
+        assert!(tree.get("d").is_none() && tree.get("e").is_none());
+        assert_eq!(tree.pairs().len(), 4);
+    }
+
+    #[test]
+    fn a_file_of_comments_has_no_documents() {
+        assert!(Tree::read(Source { name: "x", bytes: b"# nothing\n" }).unwrap().is_empty());
+    }
+}
