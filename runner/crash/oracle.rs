@@ -74,7 +74,7 @@ pub(super) fn survives(truth: &Truth, reel: &Reel<'_>, fates: &[Fate]) -> Result
     };
     let dead = reel.shot(&first).is_some();
     mutants::switch(place.mutant);
-    let told = Story { place, truth, fates, ended: 0 }.tell(dead);
+    let told = Story { place, truth, fates }.tell(dead);
     mutants::switch("");
     told
 }
@@ -82,9 +82,7 @@ pub(super) fn survives(truth: &Truth, reel: &Reel<'_>, fates: &[Fate]) -> Result
 /// Resumes what a shot left behind to its end, and judges.
 pub(super) fn recovers(truth: &Truth, place: Place<'_>, fate: &Fate) -> Result<bool, String> {
     mutants::switch(place.mutant);
-    // Who was asked has seen an attempt come to its end.
-    let ended = usize::from(!fate.settled.is_empty());
-    let told = Story { place, truth, fates: std::slice::from_ref(fate), ended }.tell(true);
+    let told = Story { place, truth, fates: std::slice::from_ref(fate) }.tell(true);
     mutants::switch("");
     told
 }
@@ -110,32 +108,41 @@ struct Story<'a, 'g> {
     place: Place<'g>,
     truth: &'a Truth,
     fates: &'a [Fate],
-    /// Processes that came to an end of their own: each ran its cleanups.
-    ended: usize,
 }
 
 impl Story<'_, '_> {
-    fn tell(mut self, dead: bool) -> Result<bool, String> {
+    fn tell(self, dead: bool) -> Result<bool, String> {
         let mut came = dead;
         let mut settled =
             self.fates.first().map_or_else(BTreeMap::new, |fate| fate.settled.clone());
         let mut heard: Vec<Heard> = Vec::new();
+        // Questions that were asked before somebody died who had asked: nobody could answer those.
+        let mut unanswered = 0;
         for attempt in 0..self.fates.len() + RESUMES {
             let planned = self.fates.get(attempt);
             let mut fate = planned.cloned().unwrap_or_default();
             fate.settled.clone_from(&settled);
+            let made = self.made();
             let way = if attempt == 0 && dead { Way::Crashed } else { self.place.process(&fate) };
             let now = self.place.heard.borrow().clone();
             if planned.is_none() && self.fates.iter().all(|f| f.cut.is_none()) {
                 prefix(&heard, &now)?;
             }
             heard = now;
-            if !matches!(way, Way::Crashed) || fate.ctrl_c.is_some() || self.fates.len() > 1 {
-                // Cleanups and failures of an attempt that came to an end belong to it alone.
+            if !matches!(way, Way::Crashed) || self.stopped() {
+                // Cleanups and failures of an attempt that came to an end or was stopped belong to it alone.
                 heard.retain(|(id, reply)| !id.path.0.contains("/defer[") && reply.is_ok());
             }
+            // A failure that nothing came after is made again, or settled.
+            heard.pop_if(|(_, reply)| reply.is_err());
+            self.asked_once(unanswered)?;
+            if matches!(way, Way::Crashed) {
+                unanswered = self.place.person.questions.borrow().len();
+            }
+            // Of what was made again since, nobody has said anything.
+            let now = self.made();
+            settled.retain(|id, _| now.get(id) == made.get(id));
             if let Way::Ended { unknown, .. } = &way {
-                self.ended += 1;
                 for id in unknown {
                     let happened = self.place.happened(id);
                     settled.insert(id.clone(), happened);
@@ -196,14 +203,34 @@ impl Story<'_, '_> {
         if let Some(missing) = truth.done.iter().find(|deed| !end.done.contains(deed)) {
             return Err(format!("`{missing}` was not done"));
         }
-        let questions = self.place.person.questions.borrow();
-        // Who asked and was killed before anybody could answer asks again.
-        let twice = questions.iter().enumerate().find(|(i, q)| questions[..*i].contains(q));
-        if let Some(twice) = twice.filter(|_| self.fates.len() < 2) {
-            return Err(format!("asked twice: {}", twice.1));
-        }
         let proven = self.place.prove();
         proven.map_err(|fault| format!("the final journal does not replay: {fault}"))
+    }
+
+    /// How often each call was made.
+    fn made(&self) -> BTreeMap<CallId, usize> {
+        let mut made = BTreeMap::new();
+        for record in self.place.records() {
+            if let Record::Intent(intent) = record {
+                *made.entry(intent.id).or_default() += 1;
+            }
+        }
+        made
+    }
+
+    /// Whether the last attempt was stopped before its cleanups began.
+    fn stopped(&self) -> bool {
+        stops(&self.place.records()).last().is_some_and(|stopped| *stopped)
+    }
+
+    /// Who answered is not asked again; the first so many questions nobody could answer.
+    fn asked_once(&self, unanswered: usize) -> Result<(), String> {
+        let questions = self.place.person.questions.borrow();
+        let asked = questions.get(unanswered..).unwrap_or_default();
+        match asked.iter().enumerate().find(|(at, question)| asked[..*at].contains(question)) {
+            Some((_, twice)) => Err(format!("asked twice: {twice}")),
+            None => Ok(()),
+        }
     }
 
     /// No accepted write is repeated, unless it was settled that it had not happened; no destroying one ever is, and no deed of a process.
@@ -226,11 +253,9 @@ impl Story<'_, '_> {
         }
         for deed in &end.done {
             let times = end.done.iter().filter(|d| *d == deed).count();
-            // Every attempt that comes to an end cleans up, and so does one that Ctrl-C has stopped, even if it dies while it does.
-            let stopped = self.fates.iter().filter(|fate| fate.ctrl_c.is_some()).count();
-            // One that had to ask and was killed in its cleanups was stopped as well.
-            let stopped = stopped + self.fates.len().saturating_sub(1);
-            let most = if deed == "tidy" { (self.ended + stopped).max(1) } else { 1 };
+            // Cleanups of an attempt that was stopped belong to it alone; those of a body that ended well are not begun again.
+            let stopped = stops(&self.place.records()).iter().filter(|stopped| **stopped).count();
+            let most = if deed == "tidy" { 1 + stopped } else { 1 };
             if times > most {
                 return Err(format!("`{deed}` was done {times} times"));
             }
@@ -240,6 +265,16 @@ impl Story<'_, '_> {
         }
         Ok(())
     }
+}
+
+/// Of each attempt that a journal holds: whether it was stopped before its cleanups began.
+fn stops(records: &[Record]) -> Vec<bool> {
+    let attempts = records.split(|record| matches!(record, Record::Resumed { .. }));
+    let cleans = |record: &Record| matches!(record, Record::Intent(intent) if intent.id.path.0.contains("/defer["));
+    let stopped = |record: &Record| matches!(record, Record::Stopped { .. });
+    attempts
+        .map(|attempt| attempt.iter().take_while(|record| !cleans(record)).any(stopped))
+        .collect()
 }
 
 /// What was delivered before is delivered again, in the same order.

@@ -268,6 +268,7 @@ impl<'g> Place<'g> {
             },
             if resuming { None } else { ground.confirmed.clone() },
         );
+        gate.recall(records);
         let replayed = resuming.then(|| (Session::read(records).unwrap(), records));
         let ended = session.run(graph, &gate, signals, replayed, false).await;
         let exit = ended.exit();

@@ -22,6 +22,8 @@ return ops.recipe {
         fs.move { "out/copy.txt", to = "out/moved.txt" }
         fs.remove { "out/2.txt" }
         fs.exists { "out/2.txt" }
+        fs.write { "out/list.yaml", content = "names: [a, b]" }
+        yaml.edit { "out/list.yaml", at = "names[0]", value = "c" }
       end,
       reads = function()
         for _, node in ipairs(cx.cluster.nodes) do talos.version { node } end

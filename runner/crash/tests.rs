@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ops_core::error::Code;
+use ops_core::error::{Code, Exit};
+use ops_core::record::{Outcome, Record};
 
 use super::cells::{Cells, missing};
 use super::film::{Reel, Snapshot};
@@ -268,6 +269,31 @@ fn two_deaths_in_one_run_are_survived_like_one() {
     });
 }
 
+#[test]
+fn a_cleanup_goes_on_over_two_deaths() {
+    all(|reel, truth| {
+        let midst = reel.shots.iter().filter(|shot| {
+            let records = reel.left(shot, &Fate::default()).records();
+            let cleans =
+                |r: &Record| matches!(r, Record::Intent(i) if i.id.path.0.contains("/defer["));
+            records.iter().any(cleans)
+                && !records.iter().any(|r| matches!(r, Record::StepEnd { .. }))
+        });
+        let again = truth.visits.keys().flat_map(|point| [(point, 1), (point, 2)]);
+        let again: Vec<_> = again.collect();
+        midst
+            .filter(|shot| {
+                everything()
+                    || ["b3", "b6", "b10"].contains(&shot.point.as_str())
+                    || shot.point == "b9.line"
+            })
+            .flat_map(|shot| {
+                again.iter().map(|(point, n)| vec![crash(&shot.point, shot.n), crash(point, *n)])
+            })
+            .collect()
+    });
+}
+
 /// Whether a faulty `ops` is noticed at one of the boundaries.
 fn noticed(mutant: &'static str, fates: impl IntoIterator<Item = Fate>) -> bool {
     let (_, truth) = uninterrupted(ground());
@@ -356,11 +382,66 @@ fn a_recipe_that_makes_fewer_calls_than_its_journal_holds_is_a_divergence() {
     assert!(!resumed("leftover calls accepted"), "the switch switches nothing");
 }
 
+/// A recipe that gives up too soon on a reboot, and tries again.
+fn impatient() -> Ground {
+    let again = "cx:retry({ times = 2, backoff = \"1s\", kinds = { \"not_applied\" } }, function()";
+    ground().with(
+        "talos.reboot { p.other }",
+        &format!("{again} talos.reboot {{ p.other, timeout = \"3s\" }} end)"),
+    )
+}
+
+fn reboots(place: &Place<'_>) -> usize {
+    let writes = writes(&place.lab.borrow());
+    writes.iter().filter(|(request, _)| request.contains("Reboot")).map(|(_, n)| n).sum()
+}
+
+#[test]
+fn a_reboot_that_a_retry_finds_done_is_not_made_again_by_a_resume_either() {
+    let impatient = impatient();
+    let (reel, truth) = uninterrupted(&impatient);
+    assert_eq!(reboots(&reel.place), 1);
+    let holds = |shot: &&Snapshot, holds: &dyn Fn(&Record) -> bool| {
+        reel.left(shot, &Fate::default()).records().iter().any(holds)
+    };
+    let failed = |r: &Record| matches!(r, Record::Outcome { outcome: Outcome::Failed(_), .. });
+    let on = |r: &Record| matches!(r, Record::Intent(i) if i.call == "kube.uncordon");
+    let between = reel.shots.iter().filter(|s| holds(s, &failed) && !holds(s, &on));
+    let died = between
+        .map(|shot| crash(&shot.point, shot.n))
+        .inspect(|fate| {
+            let told = survives(&truth, &reel, std::slice::from_ref(fate));
+            assert_eq!(told, Ok(true), "{fate:?}");
+        })
+        .count();
+    assert!(died > 20, "{died}");
+}
+
+#[test]
+fn what_a_person_says_of_a_call_is_not_said_of_its_next_attempt() {
+    let impatient = impatient();
+    let (reel, _) = uninterrupted(&impatient);
+    let failed = reel.shots.iter().find_map(|shot| {
+        let place = reel.left(shot, &Fate::default());
+        let id = place.records().into_iter().find_map(|record| match record {
+            Record::Outcome { id, outcome: Outcome::Failed(_), .. } => Some(id),
+            _ => None,
+        })?;
+        Some((place, id))
+    });
+    let (place, id) = failed.unwrap();
+    let settled = BTreeMap::from([(id, false)]);
+    let way = place.process(&Fate { settled, ..Fate::default() });
+    assert!(matches!(way, Way::Ended { exit: Exit::Done, .. }), "{way:?}");
+    // Made again as the person said; that one was read back when it took too long.
+    assert_eq!(reboots(&place), 2);
+}
+
 #[test]
 fn a_reboot_that_took_too_long_is_settled_and_not_made_again() {
     let hasty =
         ground().with("talos.reboot { p.other }", "talos.reboot { p.other, timeout = \"3s\" }");
-    let reboots = |mutant: &'static str| {
+    let made = |mutant: &'static str| {
         let place = Place::new(&hasty);
         mutants::switch(mutant);
         let mut fate = Fate::default();
@@ -370,9 +451,8 @@ fn a_reboot_that_took_too_long_is_settled_and_not_made_again() {
             }
         }
         mutants::switch("");
-        let writes = writes(&place.lab.borrow());
-        writes.iter().filter(|(w, _)| w.contains("Reboot")).map(|(_, n)| n).sum::<usize>()
+        reboots(&place)
     };
-    assert_eq!(reboots(""), 1);
-    assert!(reboots("timeout is failed") > 1, "`timeout is failed` goes unnoticed");
+    assert_eq!(made(""), 1);
+    assert!(made("timeout is failed") > 1, "`timeout is failed` goes unnoticed");
 }

@@ -14,6 +14,7 @@ use serde_json::json;
 use super::backend::{Finished, Ready};
 use super::gate::Gate;
 use super::settle::{cut_short, unknown};
+use crate::sys::fault;
 
 /// A call of which this run does not know whether it happened.
 #[derive(Clone, Debug)]
@@ -27,7 +28,8 @@ pub(super) struct Doubt {
 fn is_doubtful(effect: Effect, witness: &Witness, error: &CallError) -> bool {
     let silent =
         matches!(error.kind, ErrorKind::Timeout | ErrorKind::Unreachable | ErrorKind::NotApplied);
-    effect.changes_world() && !error.before_effect && silent && *witness != Witness::Repeatable
+    let known = error.before_effect || fault::mutated("timeout is failed");
+    effect.changes_world() && !known && silent && *witness != Witness::Repeatable
 }
 
 impl Gate<'_> {
@@ -50,11 +52,17 @@ impl Gate<'_> {
         self.doubts.borrow_mut().remove(&digest(ready));
     }
 
+    /// What became of a call is known: no other call is held up for it.
+    pub(super) fn no_doubt(&self, id: &CallId) {
+        self.doubts.borrow_mut().retain(|_, doubt| doubt.id != *id);
+    }
+
     /// The end of a call that this run has made before without learning what became of it; nothing where it is to be made.
     pub(super) async fn doubted(&self, ready: &Ready) -> Option<Finished> {
         let doubt = self.doubts.borrow_mut().remove(&digest(ready))?;
-        let (how, by) = if let Some(happened) = self.cx.settled.get(&doubt.id) {
-            (said(*happened), "settle".to_owned())
+        let answer = self.answers.borrow().get(&doubt.id).copied();
+        let (how, by) = if let Some(happened) = answer {
+            (said(happened), "settle".to_owned())
         } else {
             let how = self.read_back(ready, &doubt.witness, &doubt.before).await;
             (how, "read-back".to_owned())
@@ -74,17 +82,26 @@ impl Gate<'_> {
             }
             how => (how, by),
         };
-        let at = self.cx.world.now();
-        let record = Record::Settled { id: doubt.id, how: how.clone(), by, at };
-        if let Err(fault) = self.note(record) {
+        let settled = |id: &CallId| {
+            let (how, by, at) = (how.clone(), by.clone(), self.cx.world.now());
+            self.note(Record::Settled { id: id.clone(), how, by, at })
+        };
+        let Settled::Done { reply, because } = &how else {
+            if let Err(fault) = settled(&doubt.id) {
+                return Some(Finished::Stop(fault));
+            }
+            // It is written down as settled; the next resume makes it.
+            return self.interrupted().then(|| Finished::Stop(Box::new(cut_short())));
+        };
+        self.noted(ready, format!("{because}: it had happened. Going on after it."));
+        // First the intent, with what tells of the call: once it is settled nothing would keep a resume from making it again.
+        if let Err(finished) = self.intend(ready, Some((doubt.witness, doubt.before)), None).await {
+            return Some(finished);
+        }
+        if let Err(fault) = settled(&ready.id).and_then(|()| settled(&doubt.id)) {
             return Some(Finished::Stop(fault));
         }
-        let Settled::Done { reply, because } = how else { return None };
-        self.noted(ready, format!("{because}: it had happened. Going on after it."));
-        Some(match self.intend(ready, None, None).await {
-            Ok(()) => Finished::Reply(Ok(reply)),
-            Err(finished) => finished,
-        })
+        Some(Finished::Reply(Ok(reply.clone())))
     }
 }
 

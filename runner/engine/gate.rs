@@ -40,6 +40,8 @@ pub struct Gate<'a> {
     pub(super) groups: RefCell<BTreeMap<CallId, (i32, u64)>>,
     /// Somebody has pressed Ctrl-C: what only waits for an answer gives up.
     interrupted: Cell<bool>,
+    /// What a person has said of calls that were made before; of one that is made again nobody has said anything.
+    pub(super) answers: RefCell<BTreeMap<CallId, bool>>,
     /// Calls of this run whose outcome is unknown, by digest.
     pub(super) doubts: RefCell<BTreeMap<Digest, Doubt>>,
     /// What this run does to nodes.
@@ -54,6 +56,7 @@ impl<'a> Gate<'a> {
     /// A gate; what was confirmed in the preflight is handed on.
     pub fn new(cx: GateContext<'a>, confirmed: Option<Confirmed>) -> Gate<'a> {
         Gate {
+            answers: RefCell::new(cx.settled.clone()),
             cx,
             confirmed: RefCell::new(confirmed),
             locked: Cell::new(false),
@@ -311,6 +314,7 @@ impl<'a> Gate<'a> {
     ) -> Result<(), Finished> {
         let spec = ready.call.spec();
         let (witness, before) = seen.unzip();
+        self.answers.borrow_mut().remove(&ready.id);
         let record = Record::Intent(Intent {
             id: ready.id.clone(),
             call: ready.request.call.clone(),

@@ -4,6 +4,7 @@
 //! failed belong to that attempt alone. Pure: records in, a plan of the replay out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use ops_core::call::{Settled, Witness};
 use ops_core::effect::Effect;
@@ -75,7 +76,7 @@ pub enum State {
 pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
     let Some(Record::Run(head)) = records.first() else { return None };
     let ended = ended_branches(records);
-    let dropped = if whole { BTreeSet::new() } else { given_up(records, &ended) };
+    let dropped = if whole { BTreeSet::new() } else { given_up(records) };
     let mut replay = Replay {
         head: head.clone(),
         deliveries: Vec::new(),
@@ -107,6 +108,10 @@ pub fn read(records: &[Record], whole: bool) -> Option<Replay> {
             }
             Record::Outcome { id, outcome, .. } => {
                 let Some(known) = replay.calls.get_mut(id) else { continue };
+                // A call that failed and was then settled as done has two outcomes; the later one was delivered.
+                if known.state == State::Answered {
+                    replay.deliveries.retain(|d| d.id != *id);
+                }
                 known.state = match outcome {
                     Outcome::Failed(error) if !whole && !went_on(records, at, id, &ended) => {
                         let failed = error.before_effect || fault::mutated("timeout is failed");
@@ -181,38 +186,68 @@ pub(crate) fn settles(intent: &Intent) -> bool {
     }
 }
 
-/// Calls of cleanups that belong to an attempt that is over: their branch failed or was stopped. A cleanup in whose midst the process died
-/// goes on like any other branch.
-fn given_up(records: &[Record], ended: &BTreeMap<Branch, bool>) -> BTreeSet<CallId> {
-    let begun =
-        records.iter().rposition(|r| matches!(r, Record::Resumed { .. })).unwrap_or_default();
-    let recent = ended_branches(&records[begun..]);
+/// Calls of cleanups that belong to an attempt that is over: their branch failed or was stopped before they began. A cleanup in whose midst
+/// the process died, or that was itself stopped, goes on like any other branch, over as many resumes as it takes.
+fn given_up(records: &[Record]) -> BTreeSet<CallId> {
     let mut last: BTreeMap<&CallId, usize> = BTreeMap::new();
+    let mut cleanups: BTreeMap<Branch, Vec<usize>> = BTreeMap::new();
     for (at, record) in records.iter().enumerate() {
-        if let Record::Intent(intent) = record {
+        if let Record::Intent(intent) = record
+            && let Some(owner) = cleanup_owner(&intent.id.path)
+        {
             last.insert(&intent.id, at);
+            cleanups.entry(owner).or_default().push(at);
         }
     }
-    let over = |owner: &Branch, at: usize| match (ended.get(owner), recent.get(owner)) {
-        (Some(true), _) => false,
-        (_, Some(false)) => true,
-        _ => at < begun || broke_off(records, begun, owner, ended),
-    };
+    // From where on the cleanups of a branch still stand.
+    let mut stand: BTreeMap<&Branch, usize> = BTreeMap::new();
+    let resumed =
+        |(at, record): (usize, &Record)| matches!(record, Record::Resumed { .. }).then_some(at);
+    let mut from = 0;
+    for to in records.iter().enumerate().filter_map(resumed).chain([records.len()]) {
+        let ended = ended_branches(&records[..to]);
+        let recent = ended_branches(&records[from..to]);
+        for (owner, intents) in &cleanups {
+            let first = stand.get(owner).copied().unwrap_or_default();
+            let Some(begun) = intents.iter().copied().find(|at| (first..to).contains(at)) else {
+                continue;
+            };
+            let stopped = |record: &Record| matches!(record, Record::Stopped { branch, .. } if reaches(branch, owner));
+            let over = match (ended.get(owner), recent.get(owner)) {
+                (Some(true), _) => false,
+                // What was stopped in its midst, by a question or by Ctrl-C, is open.
+                (_, Some(false)) if !records[from.max(begun)..to].iter().any(stopped) => true,
+                _ => broke_off(&records[..to], from..begun, owner, &ended),
+            };
+            if over {
+                stand.insert(owner, to);
+            }
+        }
+        from = to;
+    }
     last.into_iter()
-        .filter(|(id, at)| cleanup_owner(&id.path).is_some_and(|owner| over(&owner, *at)))
+        .filter(|(id, at)| {
+            let owner = cleanup_owner(&id.path);
+            owner.and_then(|owner| stand.get(&owner)).is_some_and(|first| at < first)
+        })
         .map(|(id, _)| id.clone())
         .collect()
 }
 
-/// Whether a branch without a recorded end came to its cleanups by a failure or a stop in this attempt.
+/// Whether a stop of one branch is one of the other, or of something in it.
+fn reaches(stopped: &Branch, owner: &Branch) -> bool {
+    owner.contains(stopped) || stopped.contains(owner)
+}
+
+/// Whether a branch came to its cleanups by a failure or a stop among these records.
 fn broke_off(
     records: &[Record],
-    begun: usize,
+    within: Range<usize>,
     owner: &Branch,
     ended: &BTreeMap<Branch, bool>,
 ) -> bool {
-    records.iter().enumerate().skip(begun).any(|(at, record)| match record {
-        Record::Stopped { branch, .. } => owner.contains(branch) || branch.contains(owner),
+    within.into_iter().any(|at| match &records[at] {
+        Record::Stopped { branch, .. } => reaches(branch, owner),
         Record::Outcome { id, outcome: Outcome::Failed(_), .. } => {
             owner.contains(&id.path)
                 && cleanup_owner(&id.path).is_none()

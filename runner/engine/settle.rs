@@ -31,8 +31,9 @@ impl Gate<'_> {
         }
         fault::point("b12");
         let spec = ready.call.spec();
-        let (how, by) = if let Some(happened) = self.cx.settled.get(&ready.id) {
-            (said(*happened), "settle")
+        let answer = self.answers.borrow().get(&ready.id).copied();
+        let (how, by) = if let Some(happened) = answer {
+            (said(happened), "settle")
         } else {
             let witness = known.intent.witness.clone().unwrap_or_else(|| spec.witness());
             let before = known.intent.before.clone().unwrap_or(Value::Null);
@@ -195,6 +196,7 @@ impl Gate<'_> {
         if let Err(fault) = self.note(record) {
             return Settlement::Stop(fault);
         }
+        self.no_doubt(&ready.id);
         match how {
             Settled::Done { reply, .. } => Settlement::Done(reply),
             // The remedy of every type so far is to make the same call again: what is done already it leaves alone.

@@ -299,7 +299,9 @@ fn look_at(
         Input::Absent { path } => match check.prints.stat(path) {
             // A link to nothing is another answer than nothing.
             Ok(None) => match known.new_link(path, &check.disk) {
-                None => Look::Same,
+                // Nor is it the same where the folder is gone to which a known one led: then nobody goes there.
+                None if known.links.is_empty() || check.disk.stat(path).is_ok() => Look::Same,
+                None => moved(Why::Appeared, "absent".into(), "behind a link to nothing".into()),
                 Some(link) => moved(Why::Appeared, "absent".into(), format!("a link at {link}")),
             },
             Ok(Some(stat)) => moved(Why::Appeared, "absent".into(), present(stat.dir)),
@@ -317,7 +319,11 @@ fn look_at(
             None => moved(Why::Gone, answer.clone(), "gone".into()),
         },
         Input::Listing { folder, names } => {
-            let found = check.disk.list(folder).unwrap_or_default();
+            let found = match check.disk.list(folder) {
+                Ok(found) => found,
+                // An empty folder is another answer than none.
+                Err(_) => return moved(Why::Gone, present(true), "gone".into()),
+            };
             let path = |name: &String| match folder.as_str() {
                 "." => name.clone(),
                 folder => format!("{folder}/{name}"),

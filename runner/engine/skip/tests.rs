@@ -61,14 +61,16 @@ fn call() -> Call {
     Call::decode(&Request { call: "fs.read".into(), args, place: None }).unwrap().0
 }
 
+/// The answer where nobody goes.
+const REFUSED: &str = "refused";
+
 /// Everything that the step of these tests asks of its files.
 fn observe(files: &dyn Files) -> Vec<String> {
     let read = |path: &str| match files.read(path) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        // A link to nothing is refused before anybody sees that nothing is there; the gate keeps no trace of a call that fails so.
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
-            "nothing".into()
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => "nothing".into(),
+        // A link to nothing is refused before anybody sees that nothing is there.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => REFUSED.into(),
         Err(error) => format!("{:?}", error.kind()),
     };
     let there = |path: &str| format!("{:?}", files.stat(path).map(|s| s.map(|s| s.dir)));
@@ -90,6 +92,7 @@ enum Edit {
     Touch(&'static str),
     Mode(&'static str),
     Folder(&'static str),
+    RemoveFolder(&'static str),
     Link(&'static str),
 }
 
@@ -105,6 +108,7 @@ fn edit() -> impl Strategy<Value = Edit> {
         path().prop_map(Edit::Touch),
         path().prop_map(Edit::Mode),
         path().prop_map(Edit::Folder),
+        prop::sample::select(vec!["dir", "other"]).prop_map(Edit::RemoveFolder),
         prop::sample::select(vec!["dir", "other", "nowhere"]).prop_map(Edit::Link),
     ]
 }
@@ -138,6 +142,9 @@ fn make(root: &Path, edit: &Edit) {
         Edit::Folder(path) => {
             let _ = fs::create_dir_all(at(path));
         }
+        Edit::RemoveFolder(path) => {
+            let _ = fs::remove_dir(at(path));
+        }
         Edit::Link(to) => {
             let _ = fs::remove_file(at("link"));
             let _ = symlink(to, at("link"));
@@ -149,6 +156,62 @@ fn links(root: &Path) -> Option<PathBuf> {
     fs::read_link(root.join("link")).ok()
 }
 
+/// Edits, a step that looks, more edits: whether it would see the same again, and how it is judged. A step that saw a refusal is never skipped.
+fn looked(before: &[Edit], after: &[Edit]) -> (bool, Verdict) {
+    let dir = tempfile::tempdir().unwrap();
+    let (root, state) = (dir.path().join("repo"), dir.path().join("state"));
+    fs::create_dir(&root).unwrap();
+    for edit in before {
+        make(&root, edit);
+    }
+    let disk = Disk::new(&root).unwrap();
+    let mut catalog = Catalog::default();
+    let head = Head { name: "t:look".into(), ..Head::default() };
+    catalog.insert(head);
+    let cluster = no_cluster();
+    let site = Site { cluster: &cluster, lock: None, lab: false };
+    let traces = Traces::new(&state, disk.root());
+    let run = RunId("test".into());
+    let skip = Skip::new(traces, (disk.clone(), [3; 32]), (&catalog, &Bare), site, run, false);
+    let args = Map::new();
+    let asked = || Asked {
+        recipe: "t:look",
+        args: &args,
+        needs: Vec::new(),
+        forced: false,
+        planned: Vec::new(),
+        plan: false,
+        now: Time(1),
+    };
+    let branch = Branch("t:look{0}".into());
+    skip.open(&branch, &asked());
+    let recorder = skip.recorder(&branch).unwrap();
+    let call = call();
+    let seen = observe(&Recording::new(&disk, &recorder, call.spec()));
+    let link = links(&root);
+    // As the gate does for every call that fails otherwise than by finding nothing.
+    let refused = seen.iter().any(|answer| answer == REFUSED);
+    if refused {
+        recorder.keep(Reason::of(Why::Recovered, ""));
+    }
+    drop(recorder);
+    let done = StepEnd::Done { result: Value::Null, recovered: false };
+    if let Some(work) = skip.close(&branch, &done, Time(2)) {
+        work().unwrap();
+    }
+    let up_to_date = |skip: &Skip<'_>| match skip.judge(&asked()) {
+        Judging::Known(verdict) => verdict,
+        Judging::Compare(work) => work().verdict,
+    };
+    let first = up_to_date(&skip);
+    assert_eq!(first.up_to_date(), !refused, "at once: {first:?}");
+    for edit in after {
+        make(&root, edit);
+    }
+    let same = !refused && observe(&disk) == seen && links(&root) == link;
+    (same, up_to_date(&skip))
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -157,55 +220,34 @@ proptest! {
         before in prop::collection::vec(edit(), 0..12),
         after in prop::collection::vec(edit(), 0..4),
     ) {
-        let dir = tempfile::tempdir().unwrap();
-        let (root, state) = (dir.path().join("repo"), dir.path().join("state"));
-        fs::create_dir(&root).unwrap();
-        for edit in &before {
-            make(&root, edit);
-        }
-        let disk = Disk::new(&root).unwrap();
-        let mut catalog = Catalog::default();
-        let head = Head { name: "t:look".into(), ..Head::default() };
-        catalog.insert(head);
-        let cluster = no_cluster();
-        let site = Site { cluster: &cluster, lock: None, lab: false };
-        let traces = Traces::new(&state, disk.root());
-        let run = RunId("test".into());
-        let skip = Skip::new(traces, (disk.clone(), [3; 32]), (&catalog, &Bare), site, run, false);
-        let args = Map::new();
-        let asked = || Asked {
-            recipe: "t:look",
-            args: &args,
-            needs: Vec::new(),
-            forced: false,
-            planned: Vec::new(),
-            plan: false,
-            now: Time(1),
-        };
-        let branch = Branch("t:look{0}".into());
-        skip.open(&branch, &asked());
-        let recorder = skip.recorder(&branch).unwrap();
-        let call = call();
-        let seen = observe(&Recording::new(&disk, &recorder, call.spec()));
-        let link = links(&root);
-        drop(recorder);
-        let done = StepEnd::Done { result: Value::Null, recovered: false };
-        if let Some(work) = skip.close(&branch, &done, Time(2)) {
-            prop_assert!(work().is_ok());
-        }
-        let up_to_date = |skip: &Skip<'_>| match skip.judge(&asked()) {
-            Judging::Known(verdict) => verdict,
-            Judging::Compare(work) => work().verdict,
-        };
-        let first = up_to_date(&skip);
-        prop_assert!(first.up_to_date(), "at once: {:?}", first);
-        for edit in &after {
-            make(&root, edit);
-        }
-        let same = observe(&disk) == seen && links(&root) == link;
-        let then = up_to_date(&skip);
+        let (same, then) = looked(&before, &after);
         prop_assert_eq!(then.up_to_date(), same, "{:?}", then);
     }
+}
+
+#[test]
+fn a_link_to_nothing_is_another_answer_than_a_folder_without_the_file() {
+    let (link, folder) = (Edit::Link("other"), Edit::Rename("a.txt", "other/c.txt"));
+    let made = Edit::Folder("other/c.txt");
+    let rows = [
+        (vec![link.clone()], vec![folder.clone()], false),
+        (vec![link.clone()], vec![made.clone()], false),
+        (vec![link.clone(), folder.clone()], vec![], true),
+        (vec![link.clone(), folder.clone()], vec![Edit::RemoveFolder("other")], false),
+        (vec![link.clone(), folder.clone()], vec![made], false),
+        (vec![link, folder], vec![Edit::Write("other/c.txt", "x")], false),
+    ];
+    for (before, after, expected) in rows {
+        let (same, then) = looked(&before, &after);
+        let found = (same, then.up_to_date());
+        assert_eq!(found, (expected, expected), "{before:?} {after:?}: {then:?}");
+    }
+}
+
+#[test]
+fn an_empty_folder_is_another_answer_than_none() {
+    let (same, then) = looked(&[Edit::Rename("a.txt", "dir/c.txt")], &[Edit::RemoveFolder("dir")]);
+    assert_eq!((same, then.up_to_date()), (false, false), "{then:?}");
 }
 
 #[test]

@@ -17,12 +17,28 @@ pub struct Voters {
     pub ill: BTreeSet<String>,
     /// How many voters the member list has, healthy or not.
     pub listed: usize,
-    /// Every reason why etcd is not fully healthy, in words.
-    pub troubles: Vec<String>,
+    /// Every reason why etcd is not fully healthy.
+    pub troubles: Vec<Trouble>,
     /// Who was asked and answered.
     pub asked: Vec<String>,
     /// The leader's name, where all know the same.
     pub leader: Option<String>,
+}
+
+/// A reason why etcd is not fully healthy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// Whose trouble it is, by name; nothing where it is that of no one node.
+    pub node: Option<String>,
+    /// The reason in words.
+    pub words: String,
+}
+
+impl Trouble {
+    /// One node's trouble.
+    pub fn of(node: &str, words: String) -> Trouble {
+        Trouble { node: Some(node.to_owned()), words }
+    }
 }
 
 /// What is known of etcd as a whole.
@@ -45,8 +61,12 @@ pub fn assess(view: &EtcdView, cluster: &Cluster) -> Result<Etcd, String> {
     let mut lists: Vec<(&str, BTreeSet<&Member>, Option<&MemberStatus>)> = Vec::new();
     for node in cluster.control_planes() {
         match answer(&node.name) {
-            None => silent.push(format!("{} was not asked", node.name)),
-            Some(EtcdSaid::Silent(why)) => silent.push(format!("{}: {why}", node.name)),
+            None => {
+                silent.push(Trouble::of(&node.name, format!("{} was not asked", node.name)));
+            }
+            Some(EtcdSaid::Silent(why)) => {
+                silent.push(Trouble::of(&node.name, format!("{}: {why}", node.name)));
+            }
             Some(EtcdSaid::NoEtcd) => without += 1,
             Some(EtcdSaid::Members { members, status }) => {
                 lists.push((&node.name, members.iter().collect(), status.as_ref()));
@@ -58,7 +78,7 @@ pub fn assess(view: &EtcdView, cluster: &Cluster) -> Result<Etcd, String> {
         if planes > 0 && silent.is_empty() {
             return Ok(Etcd::Absent);
         }
-        return Err(format!("no control plane shows its members ({})", silent.join("; ")));
+        return Err(format!("no control plane shows its members ({})", told(&silent)));
     };
     if let Some((other, ..)) = lists.iter().find(|(_, list, _)| list != members) {
         return Err(format!("{first} and {other} disagree on who is a member"));
@@ -66,17 +86,21 @@ pub fn assess(view: &EtcdView, cluster: &Cluster) -> Result<Etcd, String> {
     // A cluster that is just being bootstrapped has one member, and every other control plane is proven to have none.
     let alone = members.len() == 1 && silent.is_empty();
     if planes > 1 && lists.len() < 2 && !alone {
-        return Err(format!("only {first} answers, two must agree ({})", silent.join("; ")));
+        return Err(format!("only {first} answers, two must agree ({})", told(&silent)));
     }
     let mut found = voters(members, &lists, silent);
     found.ill.retain(|name| answer(name) != Some(&EtcdSaid::NoEtcd));
     Ok(Etcd::Present(found))
 }
 
+fn told(troubles: &[Trouble]) -> String {
+    troubles.iter().map(|trouble| trouble.words.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 fn voters(
     members: &BTreeSet<&Member>,
     lists: &[(&str, BTreeSet<&Member>, Option<&MemberStatus>)],
-    silent: Vec<String>,
+    silent: Vec<Trouble>,
 ) -> Voters {
     let statuses: Vec<&MemberStatus> = lists.iter().filter_map(|(_, _, s)| *s).collect();
     let furthest = statuses.iter().map(|s| s.raft_index).max().unwrap_or(0);
@@ -94,7 +118,8 @@ fn voters(
         ..Voters::default()
     };
     if leader.is_none() {
-        found.troubles.push("no one leader that all know".into());
+        let words = "no one leader that all know".into();
+        found.troubles.push(Trouble { node: None, words });
     }
     for member in members {
         let name = if member.name.is_empty() {
@@ -112,7 +137,8 @@ fn voters(
             continue;
         }
         if let Some(why) = trouble {
-            found.troubles.push(format!("{name} {why}"));
+            let node = (!member.name.is_empty()).then(|| member.name.clone());
+            found.troubles.push(Trouble { node, words: format!("{name} {why}") });
         }
         if !member.learner {
             found.ill.insert(name);

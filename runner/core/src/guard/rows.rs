@@ -3,7 +3,7 @@
 //! Gathers nothing: what was not asked, not answered or is too old is unknown.
 
 use super::deed::Deed;
-use super::etcd::{Etcd, assess};
+use super::etcd::{Etcd, Trouble, assess};
 use super::evidence::{Evidence, EvidenceCode, EvidenceNeed, State};
 use super::facts::{Maintenance, NodeFacts, OpenKind, Seen, fresh};
 use super::identity;
@@ -176,15 +176,12 @@ impl<'a> Row<'a> {
                 let trouble = voters.troubles.iter().chain(&missing).next();
                 // Repairing the one that is ill must stay possible: its own troubles do not count against it.
                 let own = deed.node().filter(|_| !deed.destroys());
-                let others = voters
-                    .troubles
-                    .iter()
-                    .chain(&missing)
-                    .any(|t| own.is_none_or(|node| !t.starts_with(&format!("{node} "))));
+                let others =
+                    voters.troubles.iter().chain(&missing).any(|t| t.node.as_deref() != own);
                 match trouble {
-                    Some(trouble) if others || own.is_none() => {
-                        self.say(State::Fail, trouble.clone()).way_out("ops run cluster:status")
-                    }
+                    Some(trouble) if others || own.is_none() => self
+                        .say(State::Fail, trouble.words.clone())
+                        .way_out("ops run cluster:status"),
                     _ => {
                         let leader = voters.leader.unwrap_or_default();
                         let found =
@@ -200,14 +197,14 @@ impl<'a> Row<'a> {
     }
 
     /// Control planes of the inventory that are no members although they should be.
-    fn missing(&self, members: &std::collections::BTreeSet<String>) -> Vec<String> {
+    fn missing(&self, members: &std::collections::BTreeSet<String>) -> Vec<Trouble> {
         let left = &self.case.facts.left;
         self.case
             .site
             .cluster
             .control_planes()
             .filter(|node| !members.contains(&node.name) && !left.contains(&node.name))
-            .map(|node| format!("{} does not vote", node.name))
+            .map(|node| Trouble::of(&node.name, format!("{} does not vote", node.name)))
             .collect()
     }
 

@@ -82,6 +82,58 @@ fn what_nobody_gathered_is_unknown_in_every_row() {
     }
 }
 
+/// The row ETCD of a call that takes a control plane away.
+fn etcd_row(deed: &Deed<'_>, planes: usize, change: impl FnOnce(&mut Scene)) -> String {
+    let mut scene = Scene::healthy(planes);
+    change(&mut scene);
+    let needs = rows::needs(deed, &scene.site());
+    let need = needs.iter().find(|n| n.code == EvidenceCode::Etcd).unwrap();
+    let row = rows::row(need, deed, &scene.case());
+    format!("{}: {}", row.state, row.found)
+}
+
+#[test]
+fn only_its_own_troubles_do_not_count_against_the_repair_of_a_control_plane() {
+    type Change = fn(&mut Scene);
+    let down: Change = |scene| scene.silence("cp-2");
+    let ill: Change = |scene| scene.member_mut("cp-2").healthy = false;
+    let unasked: Change = |scene| scene.etcd_mut().answers.retain(|a| a.node != "cp-2");
+    let both: Change = |scene| {
+        scene.silence("cp-2");
+        scene.member_mut("cp-3").alarms = vec!["NOSPACE".into()];
+    };
+    let leaderless: Change = |scene| {
+        scene.silence("cp-2");
+        scene.member_mut("cp-3").leader = "id-cp-3".into();
+    };
+    let tenth: Change = |scene| scene.silence("cp-10");
+    let tenth_ill: Change = |scene| scene.member_mut("cp-10").healthy = false;
+    let passes = |voters: usize| format!("pass: {voters} healthy voters, leader cp-1");
+    let silent = "fail: cp-2: no route to host".to_owned();
+    let table: [(&str, usize, Change, String); 13] = [
+        ("cp-2", 3, down, passes(2)),
+        ("cp-2", 3, ill, passes(2)),
+        ("cp-2", 3, unasked, passes(2)),
+        ("cp-1", 3, down, silent.clone()),
+        ("cp-3", 3, down, silent.clone()),
+        ("cp-3", 3, ill, "fail: cp-2 is not healthy".into()),
+        ("cp-3", 3, unasked, "fail: cp-2 was not asked".into()),
+        ("cp-2", 3, both, silent.clone()),
+        ("cp-2", 3, leaderless, silent),
+        // A name that another one begins with.
+        ("cp-10", 11, tenth, passes(10)),
+        ("cp-1", 11, tenth, "fail: cp-10: no route to host".into()),
+        ("cp-1", 11, tenth_ill, "fail: cp-10 is not healthy".into()),
+        ("cp-10", 11, ill, "fail: cp-2 is not healthy".into()),
+    ];
+    for (row, (node, planes, change, expected)) in table.into_iter().enumerate() {
+        assert_eq!(etcd_row(&Deed::Away(node), planes, change), expected, "row {row}: {node}");
+    }
+    let destroys = reset("cp-2", &["STATE"]);
+    let reset = etcd_row(&Deed::of(&destroys, None), 3, down);
+    assert_eq!(reset, "fail: cp-2: no route to host", "what destroys needs all of them");
+}
+
 #[test]
 fn a_verification_shows_what_it_found() {
     let scene = Scene::healthy(3);
