@@ -319,10 +319,9 @@ fn look_at(
             None => moved(Why::Gone, answer.clone(), "gone".into()),
         },
         Input::Listing { folder, names } => {
-            let found = match check.disk.list(folder) {
-                Ok(found) => found,
-                // An empty folder is another answer than none.
-                Err(_) => return moved(Why::Gone, present(true), "gone".into()),
+            // An empty folder is another answer than none.
+            let Ok(found) = check.disk.list(folder) else {
+                return moved(Why::Gone, present(true), "gone".into());
             };
             let path = |name: &String| match folder.as_str() {
                 "." => name.clone(),
