@@ -362,11 +362,16 @@ async fn nothing_is_lost_where_nobody_listens_for_a_while() {
     place.follow(&["f", "g"]);
     place.write("f", "new");
     // Dropped in the middle of the quiet period, more than once.
+    let mut told = BTreeSet::new();
     for _ in 0..3 {
-        let _ = timeout(Duration::from_millis(1), place.watch.changed()).await;
+        // On a busy machine the period may be over by then.
+        if let Ok(batch) = timeout(Duration::from_millis(1), place.watch.changed()).await {
+            told.extend(batch.iter().map(|follow| place.shown(follow)));
+        }
     }
     place.write("g", "new");
-    assert_eq!(place.rest().await, ["f", "g"]);
+    told.extend(place.rest().await);
+    assert!(told.iter().eq(["f", "g"]), "{told:?}");
 }
 
 #[tokio::test]
