@@ -7,7 +7,7 @@ pub(super) fn copyable(lab: bool, text: &str) -> String {
     if !lab {
         return text.to_owned();
     }
-    ["run", "verify", "resume", "adopt", "status", "plan"]
+    ["run", "verify", "resume", "adopt", "status", "plan", "watch", "why", "diff", "history"]
         .iter()
         .fold(text.to_owned(), |text, verb| {
             text.replace(&format!("ops {verb}"), &format!("ops --lab {verb}"))

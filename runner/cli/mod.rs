@@ -32,6 +32,7 @@ use std::process::ExitCode;
 
 use ops_core::error::{Code, Exit, Fault};
 
+use self::hints::told;
 use crate::config::{Environment, Project, Settings};
 use crate::output::{Look, Output};
 use crate::sys::redact::Redactor;
@@ -62,7 +63,9 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn invoke(words: &[String], env: &Environment, redactor: &Redactor) -> Exit {
-    let end = |out: &Output, result: Result<Exit, Fault>| match result {
+    // Also before it is parsed: what is copied from an error must not reach the real cluster where this command would not have.
+    let lab = words.iter().take_while(|word| *word != "--").any(|word| word == "--lab");
+    let end = |out: &Output, result: Result<Exit, Fault>| match result.map_err(|f| told(lab, f)) {
         Ok(exit) => exit,
         Err(fault) => {
             out.fault(&fault);

@@ -152,3 +152,11 @@ fn names(space: &Space) -> Vec<String> {
     names.sort();
     names
 }
+
+#[test]
+fn what_an_error_says_to_type_next_stays_in_the_lab() {
+    let space = Space::example("home");
+    let missing = space.run(["--lab", "run", "talos:reboot"]).exit(2);
+    assert!(missing.stderr().contains("ops --lab run talos:reboot --nodes"), "{}", missing.all());
+    assert!(!missing.stderr().contains("ops run"), "{}", missing.all());
+}

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::space::Space;
+use crate::terminal::on_terminal;
 
 const SLOW: &str = r#"
 return ops.recipe {
@@ -34,4 +35,15 @@ fn a_first_ctrl_c_ends_the_shell_line_cleans_up_and_keeps_the_journal() {
     assert_eq!(space.read("log"), "one\ncleaned\n", "nothing was begun behind it");
     let asked = space.run(["resume"]).exit(8);
     assert!(asked.stderr().contains("--settle"), "{}", asked.all());
+}
+
+#[test]
+fn ctrl_c_at_a_question_gives_no_answer_and_ends() {
+    let space = Space::new();
+    let asks = "return ops.recipe { desc = \"x\", cluster = false, confirm = \"Really?\", run = \"echo ran > log\" }";
+    space.write("ops.toml", "api = 1\n").write("recipes/asks.lua", asks);
+    let seen = on_terminal(space.command(["run", "asks"]), &[("[y/N]", "\u{3}")]).exit(3);
+    assert!(!space.path("log").exists(), "{}", seen.text);
+    let _ = on_terminal(space.command(["run", "asks"]), &[("[y/N]", "y")]).exit(0);
+    assert!(space.path("log").exists());
 }
