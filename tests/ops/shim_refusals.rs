@@ -30,7 +30,6 @@ fn a_refusal_names_the_command_and_the_line_of_the_recipe() {
         "refused  OPS0360  `kubectl delete` is no read",
         "recipes/probe.lua:1",
         "the shim of `kubectl` stands before: kubectl delete node w-1",
-        "in a recipe: kube.delete",
     ] {
         assert!(said.contains(words), "{words}\n{said}");
     }

@@ -10,6 +10,7 @@ use super::past::ago;
 use crate::engine::graph::Step;
 use crate::output::fault::plain;
 use crate::output::paint::{Look, Paint};
+use crate::output::wording;
 use crate::output::{reasons, table};
 
 /// A step, how it is judged now, and what is known of its last run.
@@ -100,8 +101,8 @@ fn input(input: &Input) -> [String; 3] {
         Input::Present { folder: true, .. } => ("folder", String::new()),
         Input::Present { .. } => ("present", String::new()),
         Input::Details { answer, .. } => ("details", answer.clone()),
-        Input::Listing { names, .. } => ("listing", format!("{} names", names.len())),
-        Input::Glob { members, .. } => ("pattern", format!("{} files", members.len())),
+        Input::Listing { names, .. } => ("listing", wording::count(names.len(), "name")),
+        Input::Glob { members, .. } => ("pattern", wording::count(members.len(), "file")),
         Input::Link { to, .. } => ("link", to.clone()),
         Input::Variable { digest, .. } => {
             ("variable", digest.as_ref().map_or("not set".into(), first))

@@ -115,7 +115,7 @@ pub(super) fn node_row(row: &Row<'_>, deed: &Deed<'_>) -> Evidence {
     let case = row.case;
     let name = row.node.unwrap_or_default();
     let Some(node) = case.site.cluster.node(name) else {
-        return row.say(State::Fail, "is not in the inventory").way_out("ops clusters");
+        return row.say(State::Fail, "is not in the inventory");
     };
     let Some(facts) = row.facts() else { return row.unknown("not asked") };
     let (read, at) = match row.learn(facts.identity.as_ref()) {

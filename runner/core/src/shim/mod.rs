@@ -12,6 +12,7 @@ mod talosctl;
 #[cfg(test)]
 mod tests;
 
+use crate::call::table;
 use crate::error::{Code, Fault};
 
 use grammar::{Does, Parsed, Tool, Unparsed, parse};
@@ -115,7 +116,15 @@ fn refused(tool: &Tool, line: &Parsed, instead: &str) -> Fault {
         return explain(talosctl::reset(line));
     }
     let fault = Fault::new(Code::SHIM, format!("`{} {}` is no read", tool.name, line.name));
-    explain(fault.help(format!("in a recipe: {instead}")))
+    explain(in_a_recipe(fault, instead))
+}
+
+/// Names the call that does the same; nothing where there is none yet.
+fn in_a_recipe(fault: Fault, instead: &str) -> Fault {
+    match table::info(instead) {
+        Some(_) => fault.help(format!("in a recipe: {instead}")),
+        None => fault,
+    }
 }
 
 fn not_understood(tool: &Tool, args: &[String], unparsed: &Unparsed) -> Fault {
@@ -156,7 +165,7 @@ fn write_of(tool: &Tool, args: &[String]) -> Option<Fault> {
     })?;
     let Does::Writes(instead) = verb.does else { return None };
     let fault = Fault::new(Code::SHIM, format!("`{} {first}` is no read", tool.name));
-    Some(explain(fault.help(format!("in a recipe: {instead}"))))
+    Some(explain(in_a_recipe(fault, instead)))
 }
 
 fn explain(fault: Fault) -> Fault {
