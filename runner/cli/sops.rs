@@ -1,10 +1,10 @@
 //! Opens what is encrypted and needed to know the inventory, before anything else is there: the same tool and words as in a run.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use ops_core::error::{CallError, Code, ErrorKind, Fault};
 
+use super::seam::block_on;
 use crate::config::{Decrypt, Environment};
 use crate::host::sops;
 use crate::sys::environment::Environment as ChildEnvironment;
@@ -23,16 +23,17 @@ impl Decrypt for Sops {
         bytes: &[u8],
         env: &Environment,
     ) -> Result<Vec<u8>, Fault> {
-        let vars = env.iter().map(|(k, v)| (OsString::from(k), OsString::from(v)));
-        let own = std::env::current_exe().ok();
-        let children = ChildEnvironment::new(vars, None, own.as_deref());
-        let processes = Processes::new(root.to_owned(), children, ProcessLimits::default());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Fault::new(Code::BUG, format!("no runtime: {error}")))?;
-        let limit = Some(ops_core::time::Span::secs(30));
-        let output = runtime.block_on(processes.run(&sops::command(bytes), limit, &Unwatched));
+        let work = || {
+            let vars = env.iter().map(|(k, v)| (k.into(), v.into()));
+            let own = std::env::current_exe().ok();
+            let children = ChildEnvironment::new(vars, None, own.as_deref());
+            let processes = Processes::new(root.to_owned(), children, ProcessLimits::default());
+            let limit = Some(ops_core::time::Span::secs(30));
+            block_on(async { Ok(processes.run(&sops::command(bytes), limit, &Unwatched).await) })
+        };
+        // On a thread of its own: a watch reads its inventory again while its loop is at work on this one, and one thread has one loop.
+        let output = std::thread::scope(|scope| scope.spawn(work).join())
+            .unwrap_or_else(|_| Err(Fault::new(Code::BUG, "the thread that decrypts has died")))?;
         let opened = match output {
             Ok(output) => sops::decrypted(path, output),
             Err(failure) => Err(sops::missing(path, crate::host::unfinished(&failure))),

@@ -219,7 +219,7 @@ fn variables_come_from_the_last_talenv_file_and_then_from_the_environment() {
 }
 
 /// Secrets, variables and a patch, encrypted as far as the fake goes.
-fn sealed() -> Space {
+pub(crate) fn sealed() -> Space {
     let space = live("");
     std::fs::remove_file(space.path("talos/talsecret.yaml")).unwrap();
     let encrypted = |text: &str| {

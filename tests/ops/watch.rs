@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use crate::config_talconfig::sealed;
 use crate::space::Space;
 
 /// Joins what it reads: `in/*.yaml`, and `extra.yaml` once that is there.
@@ -461,4 +462,18 @@ fn what_cannot_be_watched_is_said_at_once() {
         r#"return ops.recipe { desc = "Own", cluster = false, params = { apply = param.bool { desc = "x", default = false } }, run = function() end }"#,
     );
     let _ = space.run(["watch", "t:own", "--apply"]).exit(2).stderr_has("`--apply` behind `t:own`");
+}
+
+#[test]
+fn encrypted_variables_are_opened_again_for_every_run() {
+    let mut space = sealed();
+    space.env("KEY_OF_SOPS", "1");
+    let watch = Watch::of(&space, &["talos:generate-config"]);
+    let config = || space.read("talos/clusterconfig/homelab-w-1.yaml");
+    assert!(config().contains("s: canary-2-secret"), "{}", config());
+    let patch = space.read("talos/patches/all.yaml").replace("canary-2-secret", "canary-3-secret");
+    space.write("talos/patches/all.yaml", &patch);
+    let _ = watch.until_it_waits();
+    assert!(config().contains("s: canary-3-secret"), "{}", config());
+    assert_eq!(watch.end(), 0);
 }
