@@ -272,7 +272,7 @@ impl Round<'_> {
                     // What a server says is wanted while it runs.
                     settings.output = ChildOutput::Interleave;
                 }
-                let opened = Opened::new(settings, &globals, &self.out)?;
+                let opened = Opened::with(settings, invocation.host, &globals, &self.out)?;
                 Ok((opened, globals, invocation.asked))
             }
         }
