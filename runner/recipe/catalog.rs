@@ -57,6 +57,10 @@ impl Catalog {
 
     /// Adds a recipe, or replaces the one of its name. An alias that is taken stays with who has it.
     pub fn insert(&mut self, head: Head) {
+        if self.recipes.contains_key(&head.name) {
+            // Those of the replaced one: what still holds is among its own.
+            self.aliases.retain(|_, recipe| *recipe != head.name);
+        }
         for alias in &head.aliases {
             self.aliases.entry(alias.clone()).or_insert_with(|| head.name.clone());
         }
@@ -145,6 +149,18 @@ mod tests {
         assert!(
             Catalog::from_text(&Catalog::default().to_text()).unwrap().names().next().is_none()
         );
+    }
+
+    #[test]
+    fn the_aliases_of_a_recipe_go_with_it_when_it_is_replaced() {
+        let mut catalog: Catalog = heads().into_iter().collect();
+        catalog.insert(Head {
+            name: "talos:reboot".into(),
+            aliases: vec!["again".into()],
+            ..Head::default()
+        });
+        assert!(catalog.get("again").is_some());
+        assert_eq!(catalog.get("rb"), None);
     }
 
     #[test]
