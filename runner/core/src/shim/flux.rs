@@ -1,30 +1,13 @@
 //! The command lines of flux 2.9 and flux-operator, as far as they read.
 
 use super::grammar::{Tool, reads, writes};
+use super::kubectl::CLIENT_TARGETS;
 
 const CLIENT: &str = "as= as-group= as-uid= as-user-extra= cache-dir= certificate-authority= client-certificate= client-key= \
     cluster= context= disable-compression insecure-skip-tls-verify kube-api-burst= kube-api-qps= kubeconfig= n:namespace= \
     ns-follows-kube-context s:server= timeout= tls-server-name= token= user= verbose";
 
 /// Where a command goes, as whom, and by what it knows the server.
-const TARGETS: &[&str] = &[
-    "kubeconfig",
-    "context",
-    "cluster",
-    "server",
-    "token",
-    "user",
-    "as",
-    "as-group",
-    "as-uid",
-    "as-user-extra",
-    "certificate-authority",
-    "client-certificate",
-    "client-key",
-    "insecure-skip-tls-verify",
-    "tls-server-name",
-];
-
 const BUILD: &str = "dry-run ignore-paths= in-memory-build kustomization-file= local-sources= path= r:recursive strict-substitute \
     ignore-not-found progress-bar";
 
@@ -38,7 +21,7 @@ pub(super) const FLUX: Tool = Tool {
         "FLUX_SYSTEM_NAMESPACE",
         "FLUX_NS_FOLLOWS_KUBE_CONTEXT",
     ],
-    targets: TARGETS,
+    targets: &[CLIENT_TARGETS],
     verbs: &[
         // Every word behind `get` names a kind or an object; none of them writes.
         reads(
@@ -83,7 +66,7 @@ pub(super) const FLUX_OPERATOR: Tool = Tool {
     name: "flux-operator",
     globals: CLIENT,
     env: &["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "KUBERNETES_MASTER"],
-    targets: TARGETS,
+    targets: &[CLIENT_TARGETS],
     verbs: &[
         reads("get", "A:all-namespaces o:output= ready-status="),
         reads("export", "A:all-namespaces o:output="),

@@ -13,8 +13,8 @@ pub(super) struct Tool {
     pub verbs: &'static [Verb],
     /// Variables that name a target for this tool.
     pub env: &'static [&'static str],
-    /// Flags that name a target.
-    pub targets: &'static [&'static str],
+    /// Flags that name a target, in groups that tools share.
+    pub targets: &'static [&'static [&'static str]],
 }
 
 /// A verb with its own flags.

@@ -41,7 +41,7 @@ pub(super) const HELM: Tool = Tool {
         "HELM_NAMESPACE",
         "HELM_DRIVER",
     ],
-    targets: &[
+    targets: &[&[
         "kubeconfig",
         "kube-context",
         "kube-apiserver",
@@ -51,7 +51,7 @@ pub(super) const HELM: Tool = Tool {
         "kube-ca-file",
         "kube-insecure-skip-tls-verify",
         "kube-tls-server-name",
-    ],
+    ]],
     verbs: &[
         reads(
             "list|ls",
@@ -130,7 +130,7 @@ pub(super) const HELMFILE: Tool = Tool {
         "HELM_KUBETOKEN",
         "KUBERNETES_SERVICE_HOST",
     ],
-    targets: &["kubeconfig", "kube-context", "environment"],
+    targets: &[&["kubeconfig", "kube-context", "environment"]],
     verbs: &[
         reads("list", "keep-temp-dir output= skip-charts"),
         reads(

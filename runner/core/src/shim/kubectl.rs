@@ -2,6 +2,25 @@
 
 use super::grammar::{Does, Tool, Verb, reads, writes};
 
+/// Flags that name a target in every tool that speaks to the Kubernetes API by client-go.
+pub(super) const CLIENT_TARGETS: &[&str] = &[
+    "kubeconfig",
+    "context",
+    "cluster",
+    "server",
+    "token",
+    "user",
+    "as",
+    "as-group",
+    "as-uid",
+    "as-user-extra",
+    "certificate-authority",
+    "client-certificate",
+    "client-key",
+    "insecure-skip-tls-verify",
+    "tls-server-name",
+];
+
 pub(super) const KUBECTL: Tool = Tool {
     name: "kubectl",
     globals: "as= as-group= as-uid= as-user-extra= cache-dir= certificate-authority= client-certificate= client-key= cluster= \
@@ -16,26 +35,7 @@ pub(super) const KUBECTL: Tool = Tool {
         "KUBERNETES_SERVICE_HOST",
         "KUBERNETES_MASTER",
     ],
-    targets: &[
-        "kubeconfig",
-        "context",
-        "cluster",
-        "server",
-        "token",
-        "user",
-        "username",
-        "password",
-        "as",
-        "as-group",
-        "as-uid",
-        "as-user-extra",
-        "certificate-authority",
-        "client-certificate",
-        "client-key",
-        "insecure-skip-tls-verify",
-        "tls-server-name",
-        "kuberc",
-    ],
+    targets: &[CLIENT_TARGETS, &["username", "password", "kuberc"]],
     verbs: &[
         reads(
             "get",

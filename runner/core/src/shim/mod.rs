@@ -90,7 +90,8 @@ pub fn judge(tool: &str, args: &[String]) -> Result<Read, Box<Fault>> {
         let fault = Fault::new(Code::SHIM, format!("`{} {verb} {words}` is no read", tool.name));
         return Err(Box::new(explain(fault)));
     }
-    let named = line.flags.into_iter().filter(|f| !f.off && tool.targets.contains(&f.name));
+    let target = |name: &&str| tool.targets.iter().any(|group| group.contains(name));
+    let named = line.flags.into_iter().filter(|f| !f.off && target(&f.name));
     Ok(Read {
         verb: line.name,
         targets: named

@@ -6,7 +6,7 @@ pub(super) const OMNICTL: Tool = Tool {
     name: "omnictl",
     globals: "context= insecure-skip-tls-verify omniconfig= siderov1-keys-dir=",
     env: &["OMNICONFIG", "OMNI_CONFIG", "OMNI_ENDPOINT", "SIDEROV1_KEYS_DIR"],
-    targets: &["context", "omniconfig", "insecure-skip-tls-verify", "siderov1-keys-dir"],
+    targets: &[&["context", "omniconfig", "insecure-skip-tls-verify", "siderov1-keys-dir"]],
     verbs: &[
         reads("get|g", "id-match-regexp= n:namespace= o:output= l:selector= w:watch"),
         reads("cluster|c status", "q:quiet w:wait="),
@@ -44,7 +44,7 @@ pub(super) const ARGOCD: Tool = Tool {
         "KUBECONFIG",
         "KUBERNETES_SERVICE_HOST",
     ],
-    targets: &[
+    targets: &[&[
         "argocd-context",
         "server",
         "config",
@@ -56,7 +56,7 @@ pub(super) const ARGOCD: Tool = Tool {
         "insecure",
         "plaintext",
         "header",
-    ],
+    ]],
     verbs: &[
         reads("app list", ARGOCD_OBJECT),
         reads("app get", ARGOCD_OBJECT),
@@ -92,7 +92,7 @@ pub(super) const VELERO: Tool = Tool {
     name: "velero",
     globals: "colorized features= kubeconfig= kubecontext= n:namespace=",
     env: &["KUBECONFIG", "KUBERNETES_SERVICE_HOST", "VELERO_NAMESPACE"],
-    targets: &["kubeconfig", "kubecontext"],
+    targets: &[&["kubeconfig", "kubecontext"]],
     verbs: &[
         reads("get", "o:output= l:selector= show-labels label-columns="),
         reads("describe", "details o:output= l:selector= cacert= insecure-skip-tls-verify"),

@@ -10,7 +10,7 @@ pub(super) const TALOSCTL: Tool = Tool {
     name: "talosctl",
     globals: "n:nodes= e:endpoints= talosconfig= context= c:cluster= siderov1-keys-dir=",
     env: &["TALOSCONFIG", "TALOS_HOME", "SIDEROV1_KEYS_DIR"],
-    targets: &["talosconfig", "context", "endpoints", "cluster", "siderov1-keys-dir"],
+    targets: &[&["talosconfig", "context", "endpoints", "cluster", "siderov1-keys-dir"]],
     verbs: &[
         alone("version", "client i:insecure short json"),
         reads("get|g", "i:insecure namespace= o:output= w:watch"),
