@@ -95,7 +95,7 @@ impl Opened {
         let disk = Disk::new(settings.root())
             .map_err(|error| unreadable(&settings.root().display().to_string(), &error))?;
         let disk = Rc::new(disk);
-        let cluster = settings.cluster.clone().unwrap_or_else(no_cluster);
+        let cluster = settings.cluster.clone().unwrap_or_default();
         let lock = settings.lock.clone();
         let site = Site { cluster: &cluster, lock: lock.as_ref(), lab: settings.lab };
         let state = settings.state_dir()?.join(folder_name(&site, disk.root()));
@@ -336,24 +336,4 @@ fn who(settings: &Settings) -> Who {
         .filter(|id| !id.is_empty())
         .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
     Who { user: settings.who(), machine }
-}
-
-fn no_cluster() -> Cluster {
-    Cluster {
-        name: String::new(),
-        context: String::new(),
-        endpoint: String::new(),
-        nodes: Vec::new(),
-        versions: ops_core::inventory::Versions::default(),
-        pod_cidrs: Vec::new(),
-        service_cidrs: Vec::new(),
-        kubeconfig: String::new(),
-        talosconfig: String::new(),
-        secrets: String::new(),
-        config_dir: String::new(),
-        snapshot_dir: String::new(),
-        settings: std::collections::BTreeMap::new(),
-        guards: ops_core::inventory::GuardSettings::default(),
-        machines: ops_core::machines::Machines::default(),
-    }
 }

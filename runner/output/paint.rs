@@ -79,6 +79,16 @@ impl Paint {
         self.with(console::Style::new().yellow(), text)
     }
 
+    /// A line of a difference, by its sign.
+    pub(crate) fn change(self, sign: char, line: String) -> String {
+        match sign {
+            '+' => self.good(line),
+            '-' => self.bad(line),
+            '~' => self.warn(line),
+            _ => line,
+        }
+    }
+
     /// What only frames the rest.
     pub(crate) fn dim(self, text: impl Display) -> String {
         self.with(console::Style::new().dim(), text)

@@ -335,9 +335,7 @@ impl Reporter {
         for line in super::diff::shown(diff) {
             let text = plain(&format!("{}{}", line.sign, line.text));
             let text = match line.sign {
-                '-' => paint.bad(text),
-                '+' => paint.good(text),
-                '~' => paint.warn(text),
+                sign @ ('-' | '+' | '~') => paint.change(sign, text),
                 _ => paint.dim(text),
             };
             self.step_line(state, &id.path.clone(), &format!("  {text}"));
@@ -347,12 +345,7 @@ impl Reporter {
     fn log_diff(&self, state: &mut State, branch: &Branch, before: &str, after: &str) {
         let paint = self.output.paint();
         for (sign, line) in super::table::diff(before, after) {
-            let text = format!("{sign} {line}");
-            let text = match sign {
-                '-' => paint.bad(text),
-                '+' => paint.good(text),
-                _ => text,
-            };
+            let text = paint.change(sign, format!("{sign} {line}"));
             self.step_line(state, branch, &text);
         }
     }

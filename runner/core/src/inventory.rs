@@ -105,8 +105,8 @@ pub struct GuardSettings {
     pub approvals: Option<u32>,
 }
 
-/// A cluster of the inventory, frozen for one run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// A cluster of the inventory, frozen for one run. The default one stands where recipes have none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cluster {
     /// Its name: the file's name under `clusters/`.

@@ -3,6 +3,7 @@
 //! A value is a `serde_json::Value`. Opaque handles (blobs, secrets, reports, values known only after apply) are maps with
 //! one key that starts with `$`; data of users may not have such keys, so no recipe can forge one.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -17,6 +18,15 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub const BLOB_FROM: usize = 64 << 10;
 /// A reply above this size is refused, in bytes.
 pub const REPLY_MAX: usize = 64 << 20;
+
+/// Every key of two maps, sorted, with its value in each.
+pub fn side_by_side<'v>(
+    one: &'v Map<String, Value>,
+    other: &'v Map<String, Value>,
+) -> impl Iterator<Item = (&'v String, Option<&'v Value>, Option<&'v Value>)> {
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    keys.into_iter().map(|key| (key, one.get(key), other.get(key)))
+}
 
 /// A BLAKE3 digest as 64 hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]

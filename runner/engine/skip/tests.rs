@@ -1,12 +1,10 @@
 //! A step is up to date exactly where it would see again what it saw: held over arbitrary files and edits.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use ops_core::inventory::{GuardSettings, Versions};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -33,26 +31,6 @@ impl Around for Bare {
     }
     fn variable(&self, _: &str) -> Option<Digest> {
         None
-    }
-}
-
-fn no_cluster() -> Cluster {
-    Cluster {
-        name: String::new(),
-        context: String::new(),
-        endpoint: String::new(),
-        nodes: Vec::new(),
-        versions: Versions::default(),
-        pod_cidrs: Vec::new(),
-        service_cidrs: Vec::new(),
-        kubeconfig: String::new(),
-        talosconfig: String::new(),
-        secrets: String::new(),
-        config_dir: String::new(),
-        snapshot_dir: String::new(),
-        settings: BTreeMap::new(),
-        guards: GuardSettings::default(),
-        machines: ops_core::machines::Machines::default(),
     }
 }
 
@@ -168,7 +146,7 @@ fn looked(before: &[Edit], after: &[Edit]) -> (bool, Verdict) {
     let mut catalog = Catalog::default();
     let head = Head { name: "t:look".into(), ..Head::default() };
     catalog.insert(head);
-    let cluster = no_cluster();
+    let cluster = Cluster::default();
     let site = Site { cluster: &cluster, lock: None, lab: false };
     let traces = Traces::new(&state, disk.root());
     let run = RunId("test".into());

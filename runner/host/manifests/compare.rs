@@ -1,7 +1,7 @@
 //! Two lists of objects, compared by what they are: order, comments and spelling do not count. Says field by field what differs, and shows no
 //! Secret's values.
 
-use ops_core::value::Value;
+use ops_core::value::{Value, side_by_side};
 use serde_json::json;
 
 use super::Object;
@@ -45,17 +45,12 @@ pub(super) fn objects(own: &[Object], wanted: &[Object], rules: &Rules) -> Vec<V
 fn differences(path: &str, before: &Value, after: &Value, hidden: bool, found: &mut Vec<String>) {
     match (before, after) {
         (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
+            for (key, a, b) in side_by_side(a, b) {
                 let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                let side = |map: &serde_json::Map<String, Value>| map.get(key).cloned();
-                let (a, b) = (side(a), side(b));
-                if let (Some(a), Some(b)) = (&a, &b) {
+                if let (Some(a), Some(b)) = (a, b) {
                     differences(&below, a, b, hidden, found);
                 } else {
-                    tell(&below, a.as_ref(), b.as_ref(), hidden, found);
+                    tell(&below, a, b, hidden, found);
                 }
             }
         }

@@ -52,12 +52,7 @@ pub(crate) fn lines(lines: &[String], look: Look) -> Vec<String> {
     let paint = Paint(look.colour);
     let line = |line: &String| {
         let line = crate::output::fault::plain(line);
-        match line.chars().next() {
-            Some('+') => paint.good(line),
-            Some('-') => paint.bad(line),
-            Some('~') => paint.warn(line),
-            _ => line,
-        }
+        paint.change(line.chars().next().unwrap_or(' '), line)
     };
     lines.iter().map(line).collect()
 }

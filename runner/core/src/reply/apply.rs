@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::CallError;
 use crate::time::{Span, Time};
-use crate::value::Value;
+use crate::value::{Value, side_by_side};
 
 /// Whether taking a config over reboots the node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -110,12 +110,9 @@ fn by_name(documents: &[Value]) -> BTreeMap<String, &Value> {
 fn compare(old: &Value, new: &Value, path: &str, lines: &mut Vec<String>) {
     match (old, new) {
         (Value::Object(a), Value::Object(b)) => {
-            let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for key in keys {
+            for (key, x, y) in side_by_side(a, b) {
                 let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                match (a.get(key), b.get(key)) {
+                match (x, y) {
                     (Some(x), Some(y)) => compare(x, y, &below, lines),
                     (Some(x), None) if !empty(x) => {
                         lines.push(format!("- {below}{}", shown(&below, x)));
