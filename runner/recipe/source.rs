@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::OnceLock;
 
 use include_dir::{Dir, include_dir};
 use ops_core::error::{Code, Fault, Place};
@@ -26,10 +27,12 @@ pub struct Source {
 }
 
 /// Every Lua file that may be loaded: recipes and modules, embedded ones and the repository's.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Sources {
     embedded: BTreeMap<String, Source>,
     repository: BTreeMap<String, Source>,
+    /// Of all of them, once it has been asked for.
+    digest: OnceLock<Digest>,
 }
 
 impl Sources {
@@ -142,6 +145,10 @@ impl Sources {
 
     /// The digest of every file: what a journal compares before it is resumed.
     pub fn digest(&self) -> Digest {
+        self.digest.get_or_init(|| self.digest_all()).clone()
+    }
+
+    fn digest_all(&self) -> Digest {
         let of = |map: &BTreeMap<String, Source>| -> serde_json::Value {
             map.iter()
                 .map(|(path, source)| {
@@ -156,6 +163,7 @@ impl Sources {
     fn add(&mut self, path: &str, text: String, embedded: bool) {
         let shown = if embedded { format!("embedded:{path}") } else { path.to_owned() };
         let source = Source { shown, path: path.to_owned(), embedded, text };
+        self.digest = OnceLock::new();
         let map = if embedded { &mut self.embedded } else { &mut self.repository };
         map.insert(path.to_owned(), source);
     }

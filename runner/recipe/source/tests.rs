@@ -124,6 +124,8 @@ fn the_digest_tells_any_change_apart() {
     ];
     let mut digests: Vec<String> = all.iter().map(|s| s.digest().0).collect();
     assert_eq!(one.digest(), all[0].digest());
+    let more = one.clone().with("recipes/further.lua", "x");
+    assert_ne!(more.digest(), one.digest(), "also where it was asked for before");
     digests.sort();
     digests.dedup();
     assert_eq!(digests.len(), all.len());
