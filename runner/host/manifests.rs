@@ -71,7 +71,7 @@ impl Object {
 /// A text that is no YAML. Its content is not quoted.
 pub(super) fn of(name: &str, text: &[u8]) -> Result<Vec<Object>, CallError> {
     let mut objects = Vec::new();
-    for document in yaml::documents(name, text)? {
+    for document in yaml::read(name, text)? {
         let list = document.get("kind").and_then(Value::as_str) == Some("List");
         match document.get("items").and_then(Value::as_array) {
             Some(items) if list => objects.extend(items.iter().cloned().map(Object)),

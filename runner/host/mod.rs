@@ -10,6 +10,7 @@ pub mod evidence;
 mod fs;
 mod git;
 pub mod identity;
+mod known;
 mod kube;
 mod kustomize;
 mod manifests;

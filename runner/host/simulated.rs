@@ -18,7 +18,9 @@ use ops_core::call::Target;
 use ops_core::error::Fault;
 use ops_core::shim;
 use ops_core::time::{Span, Time};
-use ops_lab::{ClientId, HttpCall, Lab, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput};
+use ops_lab::{
+    ClientId, HttpCall, Lab, Mark, ReadFiles, TimerId, ToolCall, ToolOutput as LabOutput,
+};
 use serde_json::Value;
 
 use crate::sys::channel::Said;
@@ -52,7 +54,9 @@ pub struct Simulated {
     tools: RefCell<BTreeMap<ClientId, Slot<LabOutput>>>,
     answers: RefCell<BTreeMap<ClientId, Slot<(u16, Value)>>>,
     timers: RefCell<BTreeMap<TimerId, Slot<()>>>,
-    saved_requests: Cell<usize>,
+    seen_requests: Cell<usize>,
+    /// What is on disk.
+    saved: RefCell<Option<Mark>>,
     lines: Lines,
 }
 
@@ -85,7 +89,7 @@ impl Simulated {
         files: Rc<dyn Files>,
         real: Rc<dyn World>,
     ) -> Simulated {
-        let saved_requests = Cell::new(lab.requests().len());
+        let seen_requests = Cell::new(lab.requests().len());
         Simulated {
             lab: RefCell::new(lab),
             state,
@@ -95,7 +99,8 @@ impl Simulated {
             tools: RefCell::default(),
             answers: RefCell::default(),
             timers: RefCell::default(),
-            saved_requests,
+            seen_requests,
+            saved: RefCell::default(),
             lines: Lines::default(),
         }
     }
@@ -110,13 +115,19 @@ impl Simulated {
         self.lab.borrow()
     }
 
-    /// Keeps the cluster's state: a new file over the old one, so that a kill leaves one of the two.
+    /// Keeps the cluster's state, where anything happened in it: a new file over the old one, so that a kill leaves one of the two.
     ///
     /// # Errors
     /// As the system says.
     pub fn save(&self) -> io::Result<()> {
         let Some(path) = &self.state else { return Ok(()) };
-        save_lab(&self.lab.borrow(), path)
+        let lab = self.lab.borrow();
+        let now = lab.mark();
+        if self.saved.borrow().as_ref() != Some(&now) {
+            save_lab(&lab, path)?;
+            self.saved.replace(Some(now));
+        }
+        Ok(())
     }
 
     /// Hands out what has become ready.
@@ -128,7 +139,7 @@ impl Simulated {
         let requests = lab.requests().len();
         drop(lab);
         // What a request did is on disk before anybody hears of it.
-        let before = self.saved_requests.replace(requests);
+        let before = self.seen_requests.replace(requests);
         if !tools.is_empty() || !answers.is_empty() || requests != before {
             // A lab that cannot be kept is still a lab; the next command says that it is gone.
             let _ = self.save();
@@ -215,6 +226,19 @@ impl Drop for Running<'_> {
         if lab.is_running(self.client) {
             lab.kill_client(self.client);
         }
+    }
+}
+
+/// Somebody who sleeps. Who stops to wait needs no waking.
+struct Sleeper<'a> {
+    world: &'a Simulated,
+    timer: TimerId,
+}
+
+impl Drop for Sleeper<'_> {
+    fn drop(&mut self) {
+        self.world.timers.borrow_mut().remove(&self.timer);
+        self.world.lab.borrow_mut().cancel_timer(self.timer);
     }
 }
 
@@ -318,7 +342,8 @@ impl World for Simulated {
             let at = lab.now().saturating_add(span.0);
             lab.set_timer(at)
         };
-        Box::pin(async move { self.wait(&self.timers, timer).await })
+        let sleeper = Sleeper { world: self, timer };
+        Box::pin(async move { sleeper.world.wait(&sleeper.world.timers, sleeper.timer).await })
     }
 
     fn pass_time(&self) -> bool {

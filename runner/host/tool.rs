@@ -9,7 +9,6 @@ use ops_core::error::{CallError, ErrorKind};
 use ops_core::reply::refusal;
 use ops_core::time::{Span, Time};
 use ops_core::value::Digest;
-use ops_render::Profile;
 use ops_render::talconfig::{Schema, Secrets, Talconfig};
 
 use super::HostCx;
@@ -29,8 +28,6 @@ pub struct Memo {
     pub(super) opened: RefCell<BTreeMap<Digest, Vec<u8>>>,
     /// Bundles whose values are masked already.
     pub(super) masked: RefCell<BTreeSet<Digest>>,
-    /// What each version of Talos knows of machine configs.
-    pub(super) profiles: RefCell<BTreeMap<&'static str, Rc<Profile>>>,
     /// What talhelper knows of a talconfig.
     pub(super) schema: RefCell<Option<Rc<Schema>>>,
     /// A talconfig as it was read, by the digest of its text and variables.

@@ -49,8 +49,8 @@ async fn config_view(name: &str, cx: &HostCx<'_>) -> Value {
                 Ok(live) => json!({
                     "stage": stage.stage,
                     "boot_id": boot,
-                    "active": Digest::of(&Value::Array(live.active)),
-                    "persisted": Digest::of(&Value::Array(live.persisted)),
+                    "active": Digest::of(&Value::Array(live.active.to_vec())),
+                    "persisted": Digest::of(&Value::Array(live.persisted.to_vec())),
                 }),
                 Err(error) => {
                     json!({"stage": stage.stage, "boot_id": boot, "error": error.message})

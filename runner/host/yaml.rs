@@ -1,13 +1,34 @@
 //! YAML of machine configs, talosconfigs and kubeconfigs as plain data. Their text holds keys, so no error quotes it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::value::Value;
+
+use super::known::Known;
+
+thread_local! {
+    static READ: RefCell<Known<Vec<Value>>> = RefCell::default();
+}
 
 /// Every document of a YAML text that is not empty.
 ///
 /// # Errors
 /// Names the line, never its content.
-pub(super) fn documents(what: &str, text: &[u8]) -> Result<Vec<Value>, CallError> {
+pub(super) fn documents(what: &str, text: &[u8]) -> Result<Rc<Vec<Value>>, CallError> {
+    if let Some(known) = READ.with_borrow_mut(|read| read.get(&[text])) {
+        return Ok(known);
+    }
+    let documents = read(what, text)?;
+    Ok(READ.with_borrow_mut(|read| read.put(&[text], documents)))
+}
+
+/// The same, for a text that nobody reads again.
+///
+/// # Errors
+/// As above.
+pub(super) fn read(what: &str, text: &[u8]) -> Result<Vec<Value>, CallError> {
     let wrong = |why: String| {
         CallError::new(ErrorKind::Invalid, format!("{what} is no YAML: {why}")).before_effect()
     };
@@ -26,7 +47,7 @@ pub(super) fn documents(what: &str, text: &[u8]) -> Result<Vec<Value>, CallError
 /// # Errors
 /// Where there is none, or more than one.
 pub(super) fn document(what: &str, text: &[u8]) -> Result<Value, CallError> {
-    let mut found = documents(what, text)?;
+    let mut found = read(what, text)?;
     match (found.pop(), found.is_empty()) {
         (Some(document), true) => Ok(document),
         (None, _) => {

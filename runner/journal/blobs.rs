@@ -18,12 +18,19 @@ use crate::sys::blobs::{Blobs, handle};
 pub struct FileBlobs {
     folder: PathBuf,
     key: [u8; 32],
+    /// Whether they outlive a power cut.
+    synced: bool,
 }
 
 impl FileBlobs {
     /// The blobs in `folder`, which is made with the first of them. `key` is the state folder's.
     pub fn new(folder: PathBuf, key: [u8; 32]) -> FileBlobs {
-        FileBlobs { folder, key }
+        FileBlobs { folder, key, synced: true }
+    }
+
+    /// Blobs of a run in the lab, which need not outlive a power cut: no record of it does either.
+    pub fn unsynced(self) -> FileBlobs {
+        FileBlobs { synced: false, ..self }
     }
 
     fn path(&self, digest: &Digest) -> io::Result<PathBuf> {
@@ -46,7 +53,8 @@ impl FileBlobs {
 
     fn make_folder(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(&self.folder) {
-            Ok(()) => sync_folder(&self.folder),
+            Ok(()) if self.synced => sync_folder(&self.folder),
+            Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             Err(error) => Err(error),
         }
@@ -65,10 +73,14 @@ impl Blobs for FileBlobs {
             }
             let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
             file.write_all(&stored)?;
-            file.as_file().sync_all()?;
+            if self.synced {
+                file.as_file().sync_all()?;
+            }
             file.persist(&path).map_err(|e| e.error)?;
         }
-        sync_folder(&path)?;
+        if self.synced {
+            sync_folder(&path)?;
+        }
         Ok(blob)
     }
 

@@ -4,6 +4,9 @@ use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::OFlags;
 
 use super::files::{Escapes, Files, Kind, Stat, normal};
 
@@ -11,6 +14,8 @@ use super::files::{Escapes, Files, Kind, Stat, normal};
 #[derive(Clone, Debug)]
 pub struct Disk {
     root: PathBuf,
+    /// The root, open: for looks at what is below it.
+    folder: Arc<File>,
 }
 
 impl Disk {
@@ -19,7 +24,9 @@ impl Disk {
     /// # Errors
     /// Where `root` cannot be resolved.
     pub fn new(root: &Path) -> io::Result<Disk> {
-        Ok(Disk { root: root.canonicalize()? })
+        let root = root.canonicalize()?;
+        let folder = Arc::new(File::open(&root)?);
+        Ok(Disk { root, folder })
     }
 
     /// The root, without links.
@@ -27,15 +34,44 @@ impl Disk {
         &self.root
     }
 
-    /// Where a path really is: links followed as far as it exists.
-    fn resolve(&self, path: &str) -> io::Result<PathBuf> {
-        let mut normal = normal(path)?;
+    /// A path as the one name that it has: a relative one where it is below the root.
+    fn normal(&self, path: &str) -> Result<String, Escapes> {
+        let normal = normal(path)?;
         // Another name of a file inside, and held to the same: no link leads out.
         let inside = Path::new(&normal).strip_prefix(&self.root).ok();
         let inside = inside.map(|p| p.to_str().filter(|p| !p.is_empty()).unwrap_or(".").to_owned());
-        if let Some(inside) = inside {
-            normal = inside;
+        Ok(inside.unwrap_or(normal))
+    }
+
+    /// Opens what is at a path below the root, where nothing on the way leads out. The kernel judges in one step what `resolve` finds out link
+    /// by link; nothing where it does not say yes, and then `resolve` knows why.
+    #[cfg(target_os = "linux")]
+    fn beneath(&self, path: &str, flags: OFlags) -> Option<File> {
+        use rustix::fs::{Mode, ResolveFlags, openat2};
+        let normal = self.normal(path).ok().filter(|path| !path.starts_with('/'))?;
+        let flags = flags | OFlags::CLOEXEC;
+        let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        openat2(&self.folder, &normal, flags, Mode::empty(), inside).ok().map(File::from)
+    }
+
+    /// Nothing: no other system can judge it in one step.
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "as on Linux")]
+    fn beneath(&self, _path: &str, _flags: OFlags) -> Option<File> {
+        None
+    }
+
+    /// Opens a file for reading.
+    fn open(&self, path: &str) -> io::Result<File> {
+        match self.beneath(path, OFlags::RDONLY) {
+            Some(file) => Ok(file),
+            None => File::open(self.resolve(path)?),
         }
+    }
+
+    /// Where a path really is: links followed as far as it exists.
+    fn resolve(&self, path: &str) -> io::Result<PathBuf> {
+        let normal = self.normal(path)?;
         if normal.starts_with('/') {
             return Ok(normal.into());
         }
@@ -79,10 +115,14 @@ impl Disk {
 
 impl Files for Disk {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.resolve(path)?)
+        self.read_with_stat(path).map(|(bytes, _)| bytes)
     }
 
     fn stat(&self, path: &str) -> io::Result<Option<Stat>> {
+        #[cfg(target_os = "linux")]
+        if let Some(found) = self.beneath(path, OFlags::PATH) {
+            return found.metadata().map(|metadata| Some(stat(&metadata)));
+        }
         match fs::metadata(self.resolve(path)?) {
             Ok(metadata) => Ok(Some(stat(&metadata))),
             // Below a file there is nothing.
@@ -135,9 +175,10 @@ impl Files for Disk {
     }
 
     fn read_with_stat(&self, path: &str) -> io::Result<(Vec<u8>, Stat)> {
-        let mut file = File::open(self.resolve(path)?)?;
+        let mut file = self.open(path)?;
         let metadata = file.metadata()?;
-        let mut bytes = Vec::with_capacity(metadata.len() as usize);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(metadata.len() as usize)?;
         file.read_to_end(&mut bytes)?;
         Ok((bytes, stat(&metadata)))
     }

@@ -1,5 +1,7 @@
 //! Machine configs on nodes: compared by meaning, applied, read back.
 
+use std::rc::Rc;
+
 use ops_core::argv::Argv;
 use ops_core::call::talos::{ApplyConfig, ApplyMode, Source, Validate};
 use ops_core::call::{CallSpec, Common, Target};
@@ -60,8 +62,8 @@ pub(in crate::host) async fn validate(
 
 /// The two configs that a node holds: what it runs with, and what its next boot would use.
 pub(in crate::host) struct Live {
-    pub(in crate::host) active: Vec<Value>,
-    pub(in crate::host) persisted: Vec<Value>,
+    pub(in crate::host) active: Rc<Vec<Value>>,
+    pub(in crate::host) persisted: Rc<Vec<Value>>,
 }
 
 /// Reads both configs of a node.
@@ -70,13 +72,13 @@ pub(in crate::host) struct Live {
 /// As the node says.
 pub(in crate::host) async fn live(cx: &HostCx<'_>, node: &Node) -> Result<Live, CallError> {
     let found = standing::secure(cx, node, &["machineconfig"]).await?;
-    let read = |id: &str| -> Result<Option<Vec<Value>>, CallError> {
+    let read = |id: &str| -> Result<Option<Rc<Vec<Value>>>, CallError> {
         let Some(resource) = found.iter().find(|r| r.id == id) else { return Ok(None) };
         match &resource.spec {
             Value::String(text) => {
                 Ok(Some(yaml::documents(&format!("the config of {}", node.name), text.as_bytes())?))
             }
-            other => Ok(Some(vec![other.clone()])),
+            other => Ok(Some(Rc::new(vec![other.clone()]))),
         }
     };
     let active = read("v1alpha1")?.ok_or_else(|| {
@@ -114,7 +116,7 @@ pub(in crate::host) struct Compared {
     /// Its bytes.
     pub(in crate::host) bytes: Vec<u8>,
     /// Its documents.
-    pub(in crate::host) wanted: Vec<Value>,
+    pub(in crate::host) wanted: Rc<Vec<Value>>,
     /// The node is in proven maintenance mode.
     pub(in crate::host) bare: bool,
     /// What would change.

@@ -317,6 +317,12 @@ impl Lab {
         timer
     }
 
+    /// A timer that nobody waits for any more.
+    pub fn cancel_timer(&mut self, timer: TimerId) {
+        self.world.queue.retain(|_, event| !matches!(event, Event::Timer(id) if *id == timer));
+        self.fired.retain(|fired| *fired != timer);
+    }
+
     /// Timers that have run out since the last call.
     pub fn take_timers(&mut self) -> Vec<TimerId> {
         std::mem::take(&mut self.fired)
@@ -438,6 +444,22 @@ impl Lab {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// Where the lab stands now. Two equal marks: between them no time passed, nothing was asked or
+    /// copied, and nothing was drawn at random, so what would be stored is the same. Numbers of
+    /// clients and timers do not count: they mean nothing beyond a process.
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            now: self.world.now,
+            due: self.world.queue.len(),
+            asked: self.world.next_ticket,
+            reached: self.world.reached.len(),
+            texts: self.texts.len(),
+            ledger: self.world.ledger.clone(),
+            random: self.random.clone(),
+        }
+    }
+
     /// Reads a stored lab. One of a newer build is refused.
     pub fn load(text: &str) -> Result<Self, LoadError> {
         #[derive(Deserialize)]
@@ -451,6 +473,18 @@ impl Lab {
         }
         serde_json::from_str(text).map_err(unreadable)
     }
+}
+
+/// A moment of a lab: see [`Lab::mark`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    now: Ms,
+    due: usize,
+    asked: u32,
+    reached: usize,
+    texts: usize,
+    ledger: Ledger,
+    random: Stream,
 }
 
 /// The files that a person with access to a healthy lab would hold.

@@ -92,7 +92,7 @@ pub struct Loss {
 }
 
 /// All copies and all losses.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ledger {
     /// The copies that exist.
     #[serde(with = "pairs")]

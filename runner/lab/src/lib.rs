@@ -55,7 +55,7 @@ pub use facts::{facts, header};
 pub use faults::{Fault, FaultError};
 pub use history::replay;
 pub use invariants::Violation;
-pub use lab::{ClientFiles, Lab, LoadError, SCHEMA};
+pub use lab::{ClientFiles, Lab, LoadError, Mark, SCHEMA};
 pub use request::ApplyMode;
 pub use spec::{LabSpec, Medium, NodeSpec, Role, VolumeSpec};
 pub use world::{ClientId, Ms, NodeId, TimerId, World};

@@ -33,7 +33,7 @@ const DISK: &str = "/dev/sda";
 pub(super) async fn at_home(job: &Job<'_>, name: &str, config: &str) -> Result<String, CallError> {
     let of = |text: &str, what: &str| -> Result<Value, CallError> {
         let documents = yaml::documents(what, text.as_bytes())?;
-        Ok(documents.into_iter().find(|d| d.get("machine").is_some()).unwrap_or_default())
+        Ok(documents.iter().find(|d| d.get("machine").is_some()).cloned().unwrap_or_default())
     };
     let own = of(config, name)?;
     let labs = base(job.cx, job.node.role).await?;

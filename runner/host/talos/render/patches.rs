@@ -1,6 +1,7 @@
 //! Patches: from what an inventory, a recipe or another tool's folder says to what the renderer merges. Every file is read through the gate's
 //! own files, so that it counts as read by the call.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -17,6 +18,7 @@ use super::found::Texts;
 use super::origin;
 use crate::host::HostCx;
 use crate::host::fs::glob;
+use crate::host::known::Known;
 use crate::host::talos::config::bytes;
 
 /// One config under work: what the merge follows, and the texts that findings may quote.
@@ -25,6 +27,7 @@ pub(in crate::host) struct Job<'a> {
     pub(in crate::host) node: &'a Node,
     /// Major and minor version of Talos that the config is for; none where nobody says.
     pub(in crate::host) talos: Option<(u64, u64)>,
+    machinery: &'static str,
     pub(in crate::host) profile: Rc<Profile>,
     pub(in crate::host) texts: Texts,
     /// Patches that stand in an inventory or a recipe: their names in findings, and the words by which they are found again.
@@ -46,7 +49,8 @@ impl<'a> Job<'a> {
             cx,
             node,
             talos: talos.map(|(major, minor, _)| (major, minor)),
-            profile: profile(cx, machinery)?,
+            machinery,
+            profile: profile(machinery)?,
             texts: Texts::default(),
             inline: BTreeMap::new(),
         })
@@ -118,13 +122,21 @@ impl<'a> Job<'a> {
             }
             found => found?,
         };
-        let source = Source { name: path, bytes: text.as_bytes() };
-        if Tree::read(source).is_ok_and(|documents| documents.is_empty()) {
-            return Ok(None);
+        thread_local! {
+            static READ: RefCell<Known<Option<Patch>>> = RefCell::default();
         }
-        Patch::from_source(source, &self.profile)
-            .map(Some)
-            .map_err(|problems| self.refused(&problems))
+        let parts = [self.machinery.as_bytes(), path.as_bytes(), text.as_bytes()];
+        if let Some(known) = READ.with_borrow_mut(|read| read.get(&parts)) {
+            return Ok((*known).clone());
+        }
+        let source = Source { name: path, bytes: text.as_bytes() };
+        let patch = if Tree::read(source).is_ok_and(|documents| documents.is_empty()) {
+            None
+        } else {
+            let patch = Patch::from_source(source, &self.profile);
+            Some(patch.map_err(|problems| self.refused(&problems))?)
+        };
+        Ok((*READ.with_borrow_mut(|read| read.put(&parts, patch))).clone())
     }
 
     /// Whether a file holds nothing that could be merged: comments, empty documents.
@@ -254,18 +266,21 @@ fn numbers(version: &str) -> Option<(u64, u64, u64)> {
     Some((parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
-/// The table of a machinery, loaded once per run.
-pub(super) fn profile(cx: &HostCx<'_>, machinery: &'static str) -> Result<Rc<Profile>, CallError> {
-    if let Some(known) = cx.memo.profiles.borrow().get(machinery) {
-        return Ok(known.clone());
+/// The table of a machinery, loaded once.
+pub(super) fn profile(machinery: &'static str) -> Result<Rc<Profile>, CallError> {
+    thread_local! {
+        static LOADED: RefCell<BTreeMap<&'static str, Rc<Profile>>> = const { RefCell::new(BTreeMap::new()) };
+    }
+    if let Some(known) = LOADED.with_borrow(|loaded| loaded.get(machinery).cloned()) {
+        return Ok(known);
     }
     let loaded = Profile::load(machinery).map_err(|error| {
         CallError::new(ErrorKind::Failed, format!("the table of {machinery}: {error}"))
             .before_effect()
     })?;
-    let loaded = Rc::new(loaded);
-    cx.memo.profiles.borrow_mut().insert(machinery, loaded.clone());
-    Ok(loaded)
+    let table = Rc::new(loaded);
+    LOADED.with_borrow_mut(|loaded| loaded.insert(machinery, table.clone()));
+    Ok(table)
 }
 
 #[cfg(test)]
