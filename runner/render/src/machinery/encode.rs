@@ -16,12 +16,12 @@ use crate::yaml::scalar::{Dialect, format_float};
 pub(crate) fn encode(profile: &Profile, type_id: TypeId, value: &Value) -> Out {
     let kind = profile.get(type_id);
     if let Some(codec) = &kind.codec
-        && let Some(out) = own(codec, &kind.name, value)
+        && let Some(out) = own(codec, kind.name, value)
     {
         return out;
     }
     if let (Some(Codec::Pem), Value::Struct(parts)) = (&kind.codec, value) {
-        let keys = kind.keys.iter().map(|key| Out::Text(key.name.clone()));
+        let keys = kind.keys.iter().map(|key| Out::Text(key.name.to_string()));
         return Out::Map(keys.zip(parts.iter().map(pem)).collect());
     }
     match (&kind.shape, value) {
@@ -65,7 +65,7 @@ fn structure(profile: &Profile, type_id: TypeId, values: &[Value]) -> Out {
         if key.omitempty && is_empty(profile, key.type_id, value) {
             continue;
         }
-        out.push((Out::Text(key.name.clone()), encode(profile, key.type_id, value)));
+        out.push((Out::Text(key.name.to_string()), encode(profile, key.type_id, value)));
     }
     if let (Some(field), Shape::Struct(fields)) = (kind.inline_map, &kind.shape)
         && let (Value::Map(map), Shape::Map(elem)) =
@@ -84,7 +84,7 @@ pub(crate) fn at<'v>(values: &'v [Value], path: &[usize]) -> Option<&'v Value> {
 }
 
 /// Whether `omitempty` leaves a value out.
-fn is_empty(profile: &Profile, type_id: TypeId, value: &Value) -> bool {
+pub(super) fn is_empty(profile: &Profile, type_id: TypeId, value: &Value) -> bool {
     let kind = profile.get(type_id);
     match (&kind.codec, value) {
         (Some(Codec::Size), Value::Struct(parts)) => {

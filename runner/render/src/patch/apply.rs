@@ -39,15 +39,27 @@ pub fn patch(
     profile: &Profile,
 ) -> Result<Patched, Vec<Diagnostic>> {
     let text = crate::yaml::read::text(config).map_err(|problem| vec![problem])?;
-    let mut state = State::Text(text.to_owned());
     let mut warnings = Vec::new();
+    let state = Config::Text(text.to_owned());
+    let state = apply(state, config.name, patches, profile, &mut warnings)?;
+    Ok(Patched { text: state.text(profile), warnings })
+}
+
+/// Applies patches to a config that was read before, or was not.
+pub(crate) fn apply(
+    mut state: Config,
+    name: &str,
+    patches: &[Patch],
+    profile: &Profile,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Config, Vec<Diagnostic>> {
     let mut rest = patches;
     while let Some((first, others)) = rest.split_first() {
         state = match &first.kind {
             Kind::Strategic(parts) => {
                 rest = others;
-                let documents = state.documents(config.name, profile)?;
-                State::Documents(strategic(documents, parts, first, profile, &mut warnings)?)
+                let documents = state.documents(name, profile)?;
+                Config::Documents(strategic(documents, parts, first, profile, warnings)?)
             }
             Kind::Json(_) => {
                 // Neighbouring JSON patches are one: the text between them is never written.
@@ -55,11 +67,11 @@ pub fn patch(
                 let (now, later) = rest.split_at(count);
                 rest = later;
                 let text = state.text(profile);
-                State::Text(operations::apply(config.name, &text, now)?)
+                Config::Text(operations::apply(name, &text, now)?)
             }
         };
     }
-    Ok(Patched { text: state.text(profile), warnings })
+    Ok(state)
 }
 
 /// Merges documents into a config, as a strategic patch of them does.
@@ -70,29 +82,37 @@ pub(crate) fn merge_into(
     profile: &Profile,
 ) -> Result<Vec<Document>, Vec<Diagnostic>> {
     let parts = added.into_iter().map(Part::Merge).collect();
-    let patch = Patch { file: Rc::clone(file), kind: Kind::Strategic(parts) };
+    let patch = Patch { file: Rc::clone(file), kind: Kind::Strategic(Rc::new(parts)) };
     let Kind::Strategic(parts) = &patch.kind else { return Ok(documents) };
     strategic(documents, parts, &patch, profile, &mut Vec::new())
 }
 
 /// The config between two patches.
-enum State {
+pub(crate) enum Config {
     Text(String),
     Documents(Vec<Document>),
 }
 
-impl State {
-    fn text(self, profile: &Profile) -> String {
+impl Config {
+    /// The config as if it was written and read again, without the text in
+    /// between; `None` where only the text can tell.
+    pub(crate) fn settled(self, profile: &Profile) -> Option<Config> {
+        let Config::Documents(mut documents) = self else { return Some(self) };
+        let settled = documents.iter_mut().all(|document| document.settle(profile));
+        settled.then_some(Config::Documents(documents))
+    }
+
+    pub(crate) fn text(self, profile: &Profile) -> String {
         match self {
-            State::Text(text) => text,
-            State::Documents(documents) => document::write(&documents, profile),
+            Config::Text(text) => text,
+            Config::Documents(documents) => document::write(&documents, profile),
         }
     }
 
     fn documents(self, name: &str, profile: &Profile) -> Result<Vec<Document>, Vec<Diagnostic>> {
         match self {
-            State::Documents(documents) => Ok(documents),
-            State::Text(text) => {
+            Config::Documents(documents) => Ok(documents),
+            Config::Text(text) => {
                 let documents = document::config(Source { name, bytes: text.as_bytes() }, profile)?;
                 if documents.is_empty() {
                     let message = "the config holds no document";
@@ -195,7 +215,7 @@ fn uncopyable(
                 let copied = field.copied.unwrap_or(copied);
                 let path = uncopyable(profile, field.type_id, value, copied)?;
                 let named = field.tagged && !field.key.is_empty();
-                Some(if named { under(Step::Key(field.key.clone()), path) } else { path })
+                Some(if named { under(Step::Key(field.key.to_owned()), path) } else { path })
             })
         }
         _ => None,

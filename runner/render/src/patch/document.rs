@@ -9,6 +9,7 @@ use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::{at, encode};
 use crate::machinery::profile::{GoYaml, Profile, TypeId};
+use crate::machinery::settle::settle;
 use crate::machinery::strict;
 use crate::machinery::value::Value;
 use crate::yaml::emit::emit;
@@ -18,6 +19,9 @@ use crate::yaml::scalar::Dialect;
 
 /// How the legacy document calls itself.
 pub(super) const LEGACY: &str = "v1alpha1";
+
+/// Words that tell what a document is wherever they stand at its top level.
+const TELLING: [&str; 6] = ["machine", "cluster", "debug", "persist", "kind", "apiVersion"];
 
 /// What makes two documents the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -105,6 +109,25 @@ impl Document {
             kind: text("kind").unwrap_or_default(),
             name: document.name_key.as_deref().map(|key| text(key).unwrap_or_default()),
         }
+    }
+
+    /// Makes the value what it is once it was written and read again; `false`
+    /// where only the text can tell.
+    pub(super) fn settle(&mut self, profile: &Profile) -> bool {
+        let known = profile.documents().iter().find(|known| known.type_id == self.type_id);
+        let (Some(known), None) = (known, &self.ghost) else { return false };
+        let identity = self.identity(profile);
+        let kind = profile.get(self.type_id);
+        let mut told = identity.api_version == LEGACY && identity.kind == known.kind;
+        for key in &kind.keys {
+            let Some(value) = at(self.value.fields(), &key.path) else { return false };
+            if matches!(value, Value::Text(text) if TELLING.contains(&text.as_str())) {
+                return false;
+            }
+            let written = !key.omitempty || *value != Value::Nil;
+            told |= known.kind.is_empty() && written && TELLING[..2].contains(&&&*key.name);
+        }
+        told && settle(profile, self.type_id, &mut self.value)
     }
 
     pub(crate) fn is_legacy(&self, profile: &Profile) -> bool {
