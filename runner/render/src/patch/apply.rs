@@ -138,52 +138,80 @@ fn strategic(
     // The sort is stable: only what an earlier patch deleted from a missing
     // legacy document moves to the front.
     documents.sort_by_key(|document| document.ghost.as_ref().is_none_or(|g| g.kind != LEGACY));
-    // What is deleted or added by this patch is no target for its later parts.
-    let mut targets: Vec<Option<Identity>> =
-        documents.iter().map(|document| Some(document.identity(profile))).collect();
+    // What is deleted or added by this patch is no target for its later parts,
+    // and what it renames by a deletion is one under its old name.
+    let before = documents.len();
+    let mut together = true;
+    let deletes = parts.iter().any(|part| matches!(part, Part::Delete(_)));
+    let identities = documents.iter().map(|document| document.identity(profile));
+    let mut targets: Option<Vec<Identity>> = deletes.then(|| identities.collect());
     for part in parts {
         match part {
             Part::Delete(deletion) => {
-                let warning = remove(&mut documents, &mut targets, deletion, patch, profile)
+                let targets = targets.get_or_insert_default();
+                let warning = remove(&mut documents, targets, deletion, patch, profile)
                     .map_err(|problem| vec![problem])?;
                 warnings.extend(warning);
+                together = false;
             }
             Part::Merge(document) => {
-                let identity = document.identity(profile);
-                let Some(at) = targets.iter().position(|t| t.as_ref() == Some(&identity)) else {
+                let known = match &targets {
+                    Some(targets) => {
+                        let identity = document.identity(profile);
+                        targets.iter().position(|target| *target == identity)
+                    }
+                    None => documents[..before].iter().position(|d| d.is(document, profile)),
+                };
+                let Some(at) = known else {
                     documents.push(document.clone());
-                    targets.push(None);
+                    together = false;
                     continue;
                 };
                 if documents[at].ghost.is_some() {
+                    let identity = document.identity(profile);
                     let message = format!("{identity} was deleted from before it was here");
                     let (file, at) = (&document.file, document.node.mark);
                     return Err(vec![Diagnostic::new(Code::MERGE, file, at, message)]);
                 }
                 let mut merge = Merge::new(profile);
-                let (left, right) = (&mut documents[at].value, document.value.clone());
+                is_copyable(document, profile);
+                let left = &mut documents[at];
+                left.copyable.set(left.copyable.get() && document.copyable.get());
+                let (left, right) = (&mut left.value, document.value.clone());
                 let merged = merge.document(document.type_id, left, right);
                 merged.map_err(|clash| vec![clashed(document, &clash)])?;
-                let losses = merge.losses.iter().filter_map(|loss| lost(document, &identity, loss));
+                let losses = merge.losses.iter().filter_map(|loss| lost(document, profile, loss));
                 warnings.extend(losses);
             }
         }
     }
-    document::check_together(documents.iter(), profile)?;
+    // What is only merged into stands as well beside the others as before.
+    if !together {
+        document::check_together(documents.iter(), profile)?;
+    }
     Ok(document::in_order(documents, profile))
 }
 
 /// The original copies a config before it patches, and crashes on some
 /// free-form values.
 fn refuse_uncopyable(document: &Document, profile: &Profile) -> Result<(), Vec<Diagnostic>> {
-    let Some(path) = uncopyable(profile, document.type_id, &document.value, false) else {
+    if is_copyable(document, profile) {
         return Ok(());
-    };
+    }
+    let path = uncopyable(profile, document.type_id, &document.value, false).unwrap_or_default();
     let message = "a timestamp or a key that is not text stands in a free-form object; \
          the original crashes on it";
     let (mark, _) = locate(&document.node, &path);
     let problem = Diagnostic::new(Code::WRONG_TYPE, &document.file, mark, message);
     Err(vec![problem.hint("put it in quotes")])
+}
+
+/// Whether nothing stands in a document that cannot be copied; looked for once.
+fn is_copyable(document: &Document, profile: &Profile) -> bool {
+    let found = document.copyable.get()
+        || uncopyable(profile, document.type_id, &document.value, false).is_none();
+    document.copyable.set(found);
+    found
 }
 
 /// The path to a value that cannot be copied; `copied` inside free-form fields that are.
@@ -224,7 +252,7 @@ fn uncopyable(
 
 fn remove(
     documents: &mut Vec<Document>,
-    targets: &mut Vec<Option<Identity>>,
+    targets: &mut Vec<Identity>,
     deletion: &Deletion,
     patch: &Patch,
     profile: &Profile,
@@ -236,7 +264,7 @@ fn remove(
         kind: deletion.kind.clone(),
         name: deletion.name.clone(),
     };
-    let Some(at) = targets.iter().position(|target| target.as_ref() == Some(&wanted)) else {
+    let Some(at) = targets.iter().position(|target| *target == wanted) else {
         let problem = refused(format!("nothing to delete: {wanted} is not in the config"));
         if profile.skips_missing {
             return Ok(Some(problem));
@@ -246,7 +274,6 @@ fn remove(
             return Err(problem.hint(hint));
         }
         documents.push(Document::ghost(deletion, &patch.file, profile));
-        targets.push(None);
         let hint = "drop this deletion: like talosctl this leaves an empty document behind, which no node accepts";
         return Ok(Some(problem.hint(hint)));
     };
@@ -289,11 +316,12 @@ fn clashed(document: &Document, clash: &Clash) -> Diagnostic {
 }
 
 /// A warning, unless the patch names the place itself.
-fn lost(document: &Document, identity: &Identity, loss: &Loss) -> Option<Diagnostic> {
+fn lost(document: &Document, profile: &Profile, loss: &Loss) -> Option<Diagnostic> {
     let (mark, found) = locate(&document.node, &loss.path);
     if found && !loss.mentioned {
         return None;
     }
+    let identity = document.identity(profile);
     let place = spell(&loss.path);
     let message = if loss.mentioned {
         format!("`{place}` of {identity}: {}", loss.message)
