@@ -49,7 +49,7 @@ impl Codec {
         match self {
             Codec::Enumeration { names, folds } => {
                 let found = names.iter().find(|(_, name)| {
-                    name == text || (*folds && name.to_lowercase() == text.to_lowercase())
+                    *name == text || (*folds && name.to_lowercase() == text.to_lowercase())
                 });
                 match found {
                     Some((value, _)) => Ok(Some(Value::Int(*value))),
@@ -57,7 +57,7 @@ impl Codec {
                 }
             }
             Codec::FailOverMac(names) => {
-                let by_name = names.iter().find(|(_, name)| name == text).map(|(value, _)| *value);
+                let by_name = names.iter().find(|(_, name)| *name == text).map(|(value, _)| *value);
                 let by_number =
                     text.parse::<i8>().ok().map(i128::from).filter(|n| (0..=2).contains(n));
                 let none = text.is_empty().then_some(0);
@@ -104,7 +104,7 @@ impl Codec {
         Some(match (self, value) {
             (Codec::Enumeration { names, .. } | Codec::FailOverMac(names), Value::Int(number)) => {
                 if let Some((_, name)) = names.iter().find(|(value, _)| value == number) {
-                    name.clone()
+                    (*name).to_owned()
                 } else {
                     let short = type_name.rsplit('.').next().unwrap_or(type_name);
                     format!("{short}({number})")
@@ -133,8 +133,8 @@ impl Codec {
     }
 }
 
-fn not_one_of(text: &str, names: &[(i128, String)]) -> String {
-    let shown: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).take(12).collect();
+fn not_one_of(text: &str, names: &[(i128, &str)]) -> String {
+    let shown: Vec<&str> = names.iter().map(|(_, name)| *name).take(12).collect();
     format!("`{text}` is not one of {}", shown.join(", "))
 }
 

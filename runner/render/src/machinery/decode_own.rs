@@ -67,7 +67,7 @@ impl Decoder<'_> {
             return false;
         }
         let keys: Vec<String> =
-            self.profile.get(type_id).keys.iter().map(|key| key.name.clone()).collect();
+            self.profile.get(type_id).keys.iter().map(|key| key.name.to_string()).collect();
         let mut parts = Vec::new();
         for key in keys {
             let Some(value) = node.get(&key).filter(|value| !is_null(value.resolved())) else {

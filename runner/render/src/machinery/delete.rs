@@ -99,7 +99,7 @@ fn text(profile: &Profile, type_id: TypeId, item: &Value, key: &str) -> Option<S
     let value = item.fields().get(at)?;
     match (&kind.codec, value) {
         (_, Value::Text(text)) => Some(text.clone()),
-        (Some(codec), value) => codec.format(&kind.name, value),
+        (Some(codec), value) => codec.format(kind.name, value),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! Typed values to output trees: which fields are left out, how types with a
 //! form of their own are written. Layout is not its business.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::any::Any;
@@ -13,15 +14,15 @@ use crate::yaml::order::sort_keys;
 use crate::yaml::scalar::{Dialect, format_float};
 
 /// The tree a value is written as.
-pub(crate) fn encode(profile: &Profile, type_id: TypeId, value: &Value) -> Out {
+pub(crate) fn encode<'v>(profile: &'v Profile, type_id: TypeId, value: &'v Value) -> Out<'v> {
     let kind = profile.get(type_id);
     if let Some(codec) = &kind.codec
-        && let Some(out) = own(codec, &kind.name, value)
+        && let Some(out) = own(codec, kind.name, value)
     {
         return out;
     }
     if let (Some(Codec::Pem), Value::Struct(parts)) = (&kind.codec, value) {
-        let keys = kind.keys.iter().map(|key| Out::Text(key.name.clone()));
+        let keys = kind.keys.iter().map(|key| Out::Text(Cow::Borrowed(&*key.name)));
         return Out::Map(keys.zip(parts.iter().map(pem)).collect());
     }
     match (&kind.shape, value) {
@@ -31,33 +32,42 @@ pub(crate) fn encode(profile: &Profile, type_id: TypeId, value: &Value) -> Out {
         }
         (Shape::List(_) | Shape::Bytes, Value::Nil) => Out::Seq(Vec::new()),
         (Shape::Bytes, Value::Bytes(bytes)) => {
-            Out::Seq(bytes.iter().map(|byte| Out::Bare(byte.to_string())).collect())
+            Out::Seq(bytes.iter().map(|byte| Out::Bare(byte.to_string().into())).collect())
         }
         (Shape::Map(_), Value::Nil) => Out::Map(Vec::new()),
         (Shape::Map(elem), Value::Map(map)) => Out::Map(pairs(profile, *elem, map)),
         (Shape::Struct(_), Value::Struct(values)) => structure(profile, type_id, values),
-        (_, Value::Bool(value)) => Out::Bare(value.to_string()),
-        (_, Value::Int(value)) => Out::Bare(value.to_string()),
-        (_, Value::Float(value)) => Out::Bare(format_float(*value)),
-        (_, Value::Text(text)) => Out::Text(text.clone()),
+        (_, Value::Bool(value)) => boolean(*value),
+        (_, Value::Int(value)) => Out::Bare(value.to_string().into()),
+        (_, Value::Float(value)) => Out::Bare(format_float(*value).into()),
+        (_, Value::Text(text)) => Out::Text(text.into()),
         (_, Value::Any(any)) => free(any),
         // A nil pointer or interface.
         _ => null(),
     }
 }
 
-fn null() -> Out {
-    Out::Bare("null".to_owned())
+fn null() -> Out<'static> {
+    Out::Bare("null".into())
 }
 
-fn pairs(profile: &Profile, elem: TypeId, map: &BTreeMap<String, Value>) -> Vec<(Out, Out)> {
-    let mut pairs: Vec<(String, &Value)> =
-        map.iter().map(|(key, value)| (key.clone(), value)).collect();
+fn boolean(value: bool) -> Out<'static> {
+    Out::Bare(if value { "true" } else { "false" }.into())
+}
+
+fn pairs<'v>(
+    profile: &'v Profile,
+    elem: TypeId,
+    map: &'v BTreeMap<String, Value>,
+) -> Vec<(Out<'v>, Out<'v>)> {
+    let mut pairs: Vec<(&String, &Value)> = map.iter().collect();
     sort_keys(&mut pairs, Dialect::V4);
-    pairs.into_iter().map(|(key, value)| (Out::Text(key), encode(profile, elem, value))).collect()
+    let pair =
+        |(key, value): (&'v String, _)| (Out::Text(key.into()), encode(profile, elem, value));
+    pairs.into_iter().map(pair).collect()
 }
 
-fn structure(profile: &Profile, type_id: TypeId, values: &[Value]) -> Out {
+fn structure<'v>(profile: &'v Profile, type_id: TypeId, values: &'v [Value]) -> Out<'v> {
     let kind = profile.get(type_id);
     let mut out = Vec::new();
     for key in &kind.keys {
@@ -65,7 +75,7 @@ fn structure(profile: &Profile, type_id: TypeId, values: &[Value]) -> Out {
         if key.omitempty && is_empty(profile, key.type_id, value) {
             continue;
         }
-        out.push((Out::Text(key.name.clone()), encode(profile, key.type_id, value)));
+        out.push((Out::Text(Cow::Borrowed(&*key.name)), encode(profile, key.type_id, value)));
     }
     if let (Some(field), Shape::Struct(fields)) = (kind.inline_map, &kind.shape)
         && let (Value::Map(map), Shape::Map(elem)) =
@@ -84,7 +94,7 @@ pub(crate) fn at<'v>(values: &'v [Value], path: &[usize]) -> Option<&'v Value> {
 }
 
 /// Whether `omitempty` leaves a value out.
-fn is_empty(profile: &Profile, type_id: TypeId, value: &Value) -> bool {
+pub(super) fn is_empty(profile: &Profile, type_id: TypeId, value: &Value) -> bool {
     let kind = profile.get(type_id);
     match (&kind.codec, value) {
         (Some(Codec::Size), Value::Struct(parts)) => {
@@ -121,66 +131,69 @@ fn is_empty(profile: &Profile, type_id: TypeId, value: &Value) -> bool {
 }
 
 /// Types that write themselves; `None` leaves them to the general rules.
-fn own(codec: &Codec, name: &str, value: &Value) -> Option<Out> {
+fn own<'v>(codec: &Codec, name: &str, value: &'v Value) -> Option<Out<'v>> {
     match (codec, value) {
-        (Codec::FileMode, _) => codec.format(name, value).map(Out::Bare),
+        (Codec::FileMode, _) => codec.format(name, value).map(|text| Out::Bare(text.into())),
         (Codec::Argument, Value::Struct(parts)) => Some(match &parts[..] {
             [Value::List(items), _] => Out::Seq(items.iter().map(node_text).collect()),
             [_, Value::Text(text)] if text.is_empty() => null(),
             [_, text] => node_text(text),
             _ => null(),
         }),
-        (Codec::Base64, Value::Bytes(bytes)) => Some(Out::Text(encode_base64(bytes))),
-        (Codec::Base64, _) => Some(Out::Text(String::new())),
+        (Codec::Base64, Value::Bytes(bytes)) => Some(Out::Text(encode_base64(bytes).into())),
+        (Codec::Base64, _) => Some(Out::Text(Cow::Borrowed(""))),
         (Codec::DiskSize, Value::Int(size)) => {
             let (text, is_text) = quantity::disk_size(u64::try_from(*size).unwrap_or(u64::MAX));
-            Some(if is_text { Out::Text(text) } else { Out::Bare(text) })
+            Some(if is_text { Out::Text(text.into()) } else { Out::Bare(text.into()) })
         }
         (Codec::DiskSizeCondition, Value::Struct(parts)) => match parts.get(1) {
-            Some(Value::Text(condition)) => Some(Out::Text(condition.clone())),
+            Some(Value::Text(condition)) => Some(Out::Text(condition.into())),
             _ => None,
         },
         (Codec::PortRange, Value::Struct(parts)) => match &parts[..] {
-            [Value::Int(low), Value::Int(high)] if low == high => Some(Out::Bare(low.to_string())),
-            [Value::Int(low), Value::Int(high)] => Some(Out::Text(format!("{low}-{high}"))),
+            [Value::Int(low), Value::Int(high)] if low == high => {
+                Some(Out::Bare(low.to_string().into()))
+            }
+            [Value::Int(low), Value::Int(high)] => Some(Out::Text(format!("{low}-{high}").into())),
             _ => None,
         },
         (Codec::InlineManifests, _) => None,
-        _ => codec.format(name, value).map(Out::Text),
+        _ => codec.format(name, value).map(|text| Out::Text(text.into())),
     }
 }
 
 /// Base64, except where a secret was replaced by stars.
-fn pem(part: &Value) -> Out {
+fn pem(part: &Value) -> Out<'static> {
     Out::Text(match part {
-        Value::Bytes(bytes) if bytes == b"******" => "******".to_owned(),
-        Value::Bytes(bytes) => encode_base64(bytes),
-        _ => String::new(),
+        Value::Bytes(bytes) if bytes == b"******" => "******".into(),
+        Value::Bytes(bytes) => encode_base64(bytes).into(),
+        _ => "".into(),
     })
 }
 
-fn node_text(value: &Value) -> Out {
+fn node_text(value: &Value) -> Out<'_> {
     match value {
-        Value::Text(text) => Out::NodeText(text.clone()),
+        Value::Text(text) => Out::NodeText(text.into()),
         _ => null(),
     }
 }
 
 /// A free-form value.
-fn free(any: &Any) -> Out {
+fn free(any: &Any) -> Out<'_> {
     match any {
         Any::Null => null(),
-        Any::Bool(value) => Out::Bare(value.to_string()),
-        Any::Int(value) => Out::Bare(value.to_string()),
-        Any::Float(value) => Out::Bare(format_float(*value)),
-        Any::Text(text) => Out::Text(text.clone()),
-        Any::Time(time) => Out::Bare(time.clone()),
+        Any::Bool(value) => boolean(*value),
+        Any::Int(value) => Out::Bare(value.to_string().into()),
+        Any::Float(value) => Out::Bare(format_float(*value).into()),
+        Any::Text(text) => Out::Text(text.into()),
+        Any::Time(time) => Out::Bare(time.into()),
         Any::List(items) => Out::Seq(items.iter().map(free).collect()),
         Any::Map(map) => {
-            let mut pairs: Vec<(String, &Any)> =
-                map.iter().map(|(key, value)| (key.clone(), value)).collect();
+            let mut pairs: Vec<(&String, &Any)> = map.iter().collect();
             sort_keys(&mut pairs, Dialect::V4);
-            Out::Map(pairs.into_iter().map(|(key, any)| (Out::Text(key), free(any))).collect())
+            Out::Map(
+                pairs.into_iter().map(|(key, any)| (Out::Text(key.into()), free(any))).collect(),
+            )
         }
         Any::Keyed(pairs) => {
             let mut pairs: Vec<&(Any, Any)> = pairs.iter().collect();

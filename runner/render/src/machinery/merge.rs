@@ -223,8 +223,8 @@ impl<'p> Merge<'p> {
             profile.fields(type_id).iter().zip(lefts).zip(rights).enumerate()
         {
             let key = match kind.codec {
-                Some(Codec::Pem) => kind.keys.get(at).map(|key| key.name.clone()),
-                _ => Some(field.key.clone()).filter(|key| field.tagged && !key.is_empty()),
+                Some(Codec::Pem) => kind.keys.get(at).map(|key| key.name.to_string()),
+                _ => (field.tagged && !field.key.is_empty()).then(|| field.key.to_owned()),
             };
             let named = key.is_some();
             self.path.extend(key.map(Step::Key));

@@ -13,6 +13,7 @@ pub(crate) mod merge;
 pub(crate) mod merge_lists;
 pub(crate) mod profile;
 pub(crate) mod quantity;
+pub(crate) mod settle;
 pub(crate) mod strict;
 mod table;
 #[cfg(test)]

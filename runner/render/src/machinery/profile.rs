@@ -2,10 +2,11 @@
 //! that leaves Go's general rules has its own rule named here, or the table is
 //! refused: a new machinery version cannot be misread silently.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::OnceLock;
 
-use super::table::{self, Table};
+use super::table::{self, Line};
 
 /// The machinery versions whose tables are built in.
 pub const VERSIONS: &[&str] = &["1.13.0", "1.13.9", "1.14.0-alpha.2"];
@@ -24,7 +25,8 @@ pub struct Profile {
     /// Deleting a document that is not there does nothing.
     pub(crate) skips_missing: bool,
     documents: Vec<Document>,
-    types: Vec<Type>,
+    /// Each is read when it is asked for.
+    types: Vec<(Line, OnceLock<Type>)>,
     any_type: TypeId,
 }
 
@@ -59,7 +61,7 @@ pub(crate) struct Document {
 
 #[derive(Debug)]
 pub(crate) struct Type {
-    pub(crate) name: String,
+    pub(crate) name: &'static str,
     pub(crate) shape: Shape,
     pub(crate) codec: Option<Codec>,
     pub(crate) merger: Option<Merger>,
@@ -94,9 +96,10 @@ pub(crate) enum Shape {
 #[derive(Debug)]
 pub(crate) struct Field {
     /// Its name in Go, which templates use and which stays when types move on.
-    pub(crate) go: String,
-    pub(crate) key: String,
+    pub(crate) go: &'static str,
+    pub(crate) key: &'static str,
     pub(crate) tagged: bool,
+    pub(crate) omitempty: bool,
     pub(crate) inline: bool,
     pub(crate) replace: bool,
     pub(crate) private: bool,
@@ -108,7 +111,7 @@ pub(crate) struct Field {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
-    pub(crate) name: String,
+    pub(crate) name: Cow<'static, str>,
     /// Field indices, through inlined structs.
     pub(crate) path: Vec<usize>,
     pub(crate) type_id: TypeId,
@@ -119,10 +122,10 @@ pub(crate) struct Key {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Codec {
     Enumeration {
-        names: Vec<(i128, String)>,
+        names: Vec<(i128, &'static str)>,
         folds: bool,
     },
-    FailOverMac(Vec<(i128, String)>),
+    FailOverMac(Vec<(i128, &'static str)>),
     ByteSize,
     PercentageSize,
     Size,
@@ -191,7 +194,7 @@ impl Profile {
 
     /// Loads a table of other files than machine configs. They are read by an
     /// older YAML library, which takes timestamps as text.
-    pub(crate) fn load_table(text: &str) -> Result<Profile, String> {
+    pub(crate) fn load_table(text: &'static str) -> Result<Profile, String> {
         Profile::from_table(text).map(|profile| Profile { go_yaml: GoYaml::Rc4, ..profile })
     }
 
@@ -214,7 +217,20 @@ impl Profile {
     }
 
     pub(crate) fn get(&self, type_id: TypeId) -> &Type {
-        &self.types[type_id.0]
+        let ((name, json), known) = &self.types[type_id.0];
+        known.get_or_init(|| {
+            // The tables are part of the program, and tests read all of them.
+            self.build(name, json).unwrap_or_else(|why| panic!("{}: {why}", self.machinery))
+        })
+    }
+
+    /// Reads every type, as tests do.
+    ///
+    /// # Errors
+    /// A type for which no rule is known.
+    #[cfg(test)]
+    pub(super) fn check(&self) -> Result<(), String> {
+        self.types.iter().try_for_each(|((name, json), _)| self.build(name, json).map(drop))
     }
 
     pub(crate) fn fields(&self, type_id: TypeId) -> &[Field] {
@@ -224,43 +240,74 @@ impl Profile {
         }
     }
 
-    fn from_table(text: &str) -> Result<Profile, String> {
-        let table: Table = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        let ids: BTreeMap<&str, TypeId> =
-            table.types.keys().enumerate().map(|(at, name)| (name.as_str(), TypeId(at))).collect();
-        let id = |name: &str| ids.get(name).copied().ok_or_else(|| format!("no type `{name}`"));
-        let mut types = Vec::with_capacity(table.types.len());
-        for (name, entry) in &table.types {
-            types.push(build_type(name, entry, &id)?);
-        }
+    fn from_table(text: &'static str) -> Result<Profile, String> {
+        let (table, lines) = table::read(text)?;
         let mut profile = Profile {
-            machinery: table.machinery.clone(),
-            strict_skips_own: table.strict_skips_own,
             go_yaml: GoYaml::of(&table.yaml)?,
+            machinery: table.machinery,
+            strict_skips_own: table.strict_skips_own,
             skips_missing: table.skips_missing,
-            documents: Vec::new(),
-            types,
-            any_type: id("interface {}")?,
+            documents: Vec::with_capacity(table.documents.len()),
+            types: lines.into_iter().map(|line| (line, OnceLock::new())).collect(),
+            any_type: TypeId(0),
         };
-        for at in 0..profile.types.len() {
-            let (keys, inline_map) = flatten(&profile, &table, TypeId(at));
-            profile.types[at].keys = keys;
-            profile.types[at].inline_map = inline_map;
-        }
-        for document in &table.documents {
+        profile.any_type = profile.id("interface {}")?;
+        for document in table.documents {
             profile.documents.push(Document {
-                kind: document.kind.clone(),
-                type_id: id(&document.type_name)?,
-                name_key: Some(document.name_field.clone()).filter(|key| !key.is_empty()),
-                conflicts: document.conflicts.clone(),
+                type_id: profile.id(&document.type_name)?,
+                kind: document.kind,
+                name_key: Some(document.name_field).filter(|key| !key.is_empty()),
+                conflicts: document.conflicts,
             });
         }
         Ok(profile)
     }
+
+    fn id(&self, name: &str) -> Result<TypeId, String> {
+        let found = self.types.binary_search_by_key(&name, |((known, _), _)| known);
+        found.map(TypeId).map_err(|_| format!("no type `{name}`"))
+    }
+
+    fn build(&self, name: &'static str, json: &'static str) -> Result<Type, String> {
+        let entry = table::Type::read(json).map_err(|why| format!("`{name}`: {why}"))?;
+        let built = build_type(name, &entry, &|name: &str| self.id(name))?;
+        let (keys, inline_map) = self.flatten(&built.shape);
+        Ok(Type { keys, inline_map, ..built })
+    }
+
+    /// The keys of a struct in the order they are written, and the field of its free-form mapping.
+    fn flatten(&self, shape: &Shape) -> (Vec<Key>, Option<usize>) {
+        let (mut keys, mut inline_map) = (Vec::new(), None);
+        let Shape::Struct(fields) = shape else { return (keys, None) };
+        for (at, field) in fields.iter().enumerate() {
+            if field.private || field.key == "-" {
+                continue;
+            }
+            if field.inline {
+                let inlined = self.get(field.type_id);
+                if matches!(inlined.shape, Shape::Map(_)) {
+                    inline_map = Some(at);
+                    continue;
+                }
+                keys.extend(inlined.keys.iter().map(|key| {
+                    let path = std::iter::once(at).chain(key.path.iter().copied()).collect();
+                    Key { path, ..key.clone() }
+                }));
+                continue;
+            }
+            let name = match field.key {
+                "" => field.go.to_lowercase().into(),
+                key => key.into(),
+            };
+            let (type_id, omitempty) = (field.type_id, field.omitempty);
+            keys.push(Key { name, path: vec![at], type_id, omitempty });
+        }
+        (keys, inline_map)
+    }
 }
 
 fn build_type(
-    name: &str,
+    name: &'static str,
     entry: &table::Type,
     id: &impl Fn(&str) -> Result<TypeId, String>,
 ) -> Result<Type, String> {
@@ -273,7 +320,7 @@ fn build_type(
         return Err(format!("`{name}` has a field in flow style, which is not written"));
     }
     let int = |bits, signed| Shape::Int { bits, signed };
-    let shape = match (&codec, entry.kind.as_str()) {
+    let shape = match (&codec, entry.kind) {
         (
             Some(
                 Codec::ByteSize
@@ -297,24 +344,25 @@ fn build_type(
         (_, "uint32") => int(32, false),
         (_, "float32" | "float64") => Shape::Float,
         (_, "string") => Shape::Text,
-        (_, "ptr") => Shape::Pointer(id(&entry.elem)?),
+        (_, "ptr") => Shape::Pointer(id(entry.elem)?),
         (_, "slice") if entry.elem == "uint8" => Shape::Bytes,
-        (_, "slice") => Shape::List(id(&entry.elem)?),
-        (_, "map") => Shape::Map(id(&entry.elem)?),
+        (_, "slice") => Shape::List(id(entry.elem)?),
+        (_, "map") => Shape::Map(id(entry.elem)?),
         (_, "struct") => Shape::Struct(
             entry
                 .fields
                 .iter()
                 .map(|field| {
                     Ok(Field {
-                        go: field.go.clone(),
-                        key: field.key.clone(),
+                        go: field.go,
+                        key: field.key,
                         tagged: field.tagged,
+                        omitempty: field.omitempty,
                         inline: field.inline,
                         replace: field.replace,
                         private: field.private,
                         copied: field.type_name.ends_with("Unstructured").then_some(field.copied),
-                        type_id: id(&field.type_name)?,
+                        type_id: id(field.type_name)?,
                     })
                 })
                 .collect::<Result<_, String>>()?,
@@ -323,11 +371,11 @@ fn build_type(
         _ => Shape::Any,
     };
     let (keys, inline_map) = (Vec::new(), None);
-    Ok(Type { name: name.to_owned(), shape, codec, merger, keys, inline_map })
+    Ok(Type { name, shape, codec, merger, keys, inline_map })
 }
 
 fn codec(name: &str, entry: &table::Type) -> Result<Option<Codec>, String> {
-    let names = || entry.names.iter().map(|name| (name.value, name.text.clone())).collect();
+    let names = || entry.names.iter().map(|name| (name.value, name.text)).collect();
     Ok(Some(match name {
         "nethelpers.FailOverMAC" => Codec::FailOverMac(names()),
         _ if !entry.names.is_empty() => Codec::Enumeration { names: names(), folds: entry.folds },
@@ -375,34 +423,4 @@ fn merger(name: &str, entry: &table::Type) -> Result<Option<Merger>, String> {
         }
         _ => return Ok(None),
     }))
-}
-
-/// The keys of a struct in the order they are written.
-fn flatten(profile: &Profile, table: &Table, type_id: TypeId) -> (Vec<Key>, Option<usize>) {
-    let mut keys = Vec::new();
-    let mut inline_map = None;
-    let Some(entry) = table.types.get(&profile.get(type_id).name) else { return (keys, None) };
-    for (at, field) in profile.fields(type_id).iter().enumerate() {
-        if field.private || entry.fields[at].key == "-" {
-            continue;
-        }
-        if field.inline {
-            if matches!(profile.get(field.type_id).shape, Shape::Map(_)) {
-                inline_map = Some(at);
-                continue;
-            }
-            for mut key in flatten(profile, table, field.type_id).0 {
-                key.path.insert(0, at);
-                keys.push(key);
-            }
-            continue;
-        }
-        let key = match field.key.as_str() {
-            "" => entry.fields[at].go.to_lowercase(),
-            key => key.to_owned(),
-        };
-        let omitempty = entry.fields[at].omitempty;
-        keys.push(Key { name: key, path: vec![at], type_id: field.type_id, omitempty });
-    }
-    (keys, inline_map)
 }

@@ -53,8 +53,8 @@ impl Checker<'_> {
                     self.each_key(node, |_| Some(*elem), &[]);
                 } else {
                     let known: BTreeMap<&str, TypeId> =
-                        kind.keys.iter().map(|key| (key.name.as_str(), key.type_id)).collect();
-                    let names: Vec<&str> = kind.keys.iter().map(|key| key.name.as_str()).collect();
+                        kind.keys.iter().map(|key| (&*key.name, key.type_id)).collect();
+                    let names: Vec<&str> = kind.keys.iter().map(|key| &*key.name).collect();
                     self.each_key(node, |key| known.get(key).copied(), &names);
                 }
             }

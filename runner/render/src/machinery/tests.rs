@@ -12,6 +12,7 @@ fn every_profile_loads_and_knows_its_documents() {
     for version in VERSIONS {
         let profile = Profile::load(version).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(profile.machinery(), *version);
+        assert_eq!(profile.check(), Ok(()));
         assert!(profile.documents().len() >= 45, "{version}");
         assert!(profile.document("").is_some(), "{version} has the legacy document");
     }

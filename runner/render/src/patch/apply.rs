@@ -39,15 +39,27 @@ pub fn patch(
     profile: &Profile,
 ) -> Result<Patched, Vec<Diagnostic>> {
     let text = crate::yaml::read::text(config).map_err(|problem| vec![problem])?;
-    let mut state = State::Text(text.to_owned());
     let mut warnings = Vec::new();
+    let state = Config::Text(text.to_owned());
+    let state = apply(state, config.name, patches, profile, &mut warnings)?;
+    Ok(Patched { text: state.text(profile), warnings })
+}
+
+/// Applies patches to a config that was read before, or was not.
+pub(crate) fn apply(
+    mut state: Config,
+    name: &str,
+    patches: &[Patch],
+    profile: &Profile,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Config, Vec<Diagnostic>> {
     let mut rest = patches;
     while let Some((first, others)) = rest.split_first() {
         state = match &first.kind {
             Kind::Strategic(parts) => {
                 rest = others;
-                let documents = state.documents(config.name, profile)?;
-                State::Documents(strategic(documents, parts, first, profile, &mut warnings)?)
+                let documents = state.documents(name, profile)?;
+                Config::Documents(strategic(documents, parts, first, profile, warnings)?)
             }
             Kind::Json(_) => {
                 // Neighbouring JSON patches are one: the text between them is never written.
@@ -55,11 +67,11 @@ pub fn patch(
                 let (now, later) = rest.split_at(count);
                 rest = later;
                 let text = state.text(profile);
-                State::Text(operations::apply(config.name, &text, now)?)
+                Config::Text(operations::apply(name, &text, now)?)
             }
         };
     }
-    Ok(Patched { text: state.text(profile), warnings })
+    Ok(state)
 }
 
 /// Merges documents into a config, as a strategic patch of them does.
@@ -70,29 +82,37 @@ pub(crate) fn merge_into(
     profile: &Profile,
 ) -> Result<Vec<Document>, Vec<Diagnostic>> {
     let parts = added.into_iter().map(Part::Merge).collect();
-    let patch = Patch { file: Rc::clone(file), kind: Kind::Strategic(parts) };
+    let patch = Patch { file: Rc::clone(file), kind: Kind::Strategic(Rc::new(parts)) };
     let Kind::Strategic(parts) = &patch.kind else { return Ok(documents) };
     strategic(documents, parts, &patch, profile, &mut Vec::new())
 }
 
 /// The config between two patches.
-enum State {
+pub(crate) enum Config {
     Text(String),
     Documents(Vec<Document>),
 }
 
-impl State {
-    fn text(self, profile: &Profile) -> String {
+impl Config {
+    /// The config as if it was written and read again, without the text in
+    /// between; `None` where only the text can tell.
+    pub(crate) fn settled(self, profile: &Profile) -> Option<Config> {
+        let Config::Documents(mut documents) = self else { return Some(self) };
+        let settled = documents.iter_mut().all(|document| document.settle(profile));
+        settled.then_some(Config::Documents(documents))
+    }
+
+    pub(crate) fn text(self, profile: &Profile) -> String {
         match self {
-            State::Text(text) => text,
-            State::Documents(documents) => document::write(&documents, profile),
+            Config::Text(text) => text,
+            Config::Documents(documents) => document::write(&documents, profile),
         }
     }
 
     fn documents(self, name: &str, profile: &Profile) -> Result<Vec<Document>, Vec<Diagnostic>> {
         match self {
-            State::Documents(documents) => Ok(documents),
-            State::Text(text) => {
+            Config::Documents(documents) => Ok(documents),
+            Config::Text(text) => {
                 let documents = document::config(Source { name, bytes: text.as_bytes() }, profile)?;
                 if documents.is_empty() {
                     let message = "the config holds no document";
@@ -118,52 +138,80 @@ fn strategic(
     // The sort is stable: only what an earlier patch deleted from a missing
     // legacy document moves to the front.
     documents.sort_by_key(|document| document.ghost.as_ref().is_none_or(|g| g.kind != LEGACY));
-    // What is deleted or added by this patch is no target for its later parts.
-    let mut targets: Vec<Option<Identity>> =
-        documents.iter().map(|document| Some(document.identity(profile))).collect();
+    // What is deleted or added by this patch is no target for its later parts,
+    // and what it renames by a deletion is one under its old name.
+    let before = documents.len();
+    let mut together = true;
+    let deletes = parts.iter().any(|part| matches!(part, Part::Delete(_)));
+    let identities = documents.iter().map(|document| document.identity(profile));
+    let mut targets: Option<Vec<Identity>> = deletes.then(|| identities.collect());
     for part in parts {
         match part {
             Part::Delete(deletion) => {
-                let warning = remove(&mut documents, &mut targets, deletion, patch, profile)
+                let targets = targets.get_or_insert_default();
+                let warning = remove(&mut documents, targets, deletion, patch, profile)
                     .map_err(|problem| vec![problem])?;
                 warnings.extend(warning);
+                together = false;
             }
             Part::Merge(document) => {
-                let identity = document.identity(profile);
-                let Some(at) = targets.iter().position(|t| t.as_ref() == Some(&identity)) else {
+                let known = match &targets {
+                    Some(targets) => {
+                        let identity = document.identity(profile);
+                        targets.iter().position(|target| *target == identity)
+                    }
+                    None => documents[..before].iter().position(|d| d.is(document, profile)),
+                };
+                let Some(at) = known else {
                     documents.push(document.clone());
-                    targets.push(None);
+                    together = false;
                     continue;
                 };
                 if documents[at].ghost.is_some() {
+                    let identity = document.identity(profile);
                     let message = format!("{identity} was deleted from before it was here");
                     let (file, at) = (&document.file, document.node.mark);
                     return Err(vec![Diagnostic::new(Code::MERGE, file, at, message)]);
                 }
                 let mut merge = Merge::new(profile);
-                let (left, right) = (&mut documents[at].value, document.value.clone());
+                is_copyable(document, profile);
+                let left = &mut documents[at];
+                left.copyable.set(left.copyable.get() && document.copyable.get());
+                let (left, right) = (&mut left.value, document.value.clone());
                 let merged = merge.document(document.type_id, left, right);
                 merged.map_err(|clash| vec![clashed(document, &clash)])?;
-                let losses = merge.losses.iter().filter_map(|loss| lost(document, &identity, loss));
+                let losses = merge.losses.iter().filter_map(|loss| lost(document, profile, loss));
                 warnings.extend(losses);
             }
         }
     }
-    document::check_together(documents.iter(), profile)?;
+    // What is only merged into stands as well beside the others as before.
+    if !together {
+        document::check_together(documents.iter(), profile)?;
+    }
     Ok(document::in_order(documents, profile))
 }
 
 /// The original copies a config before it patches, and crashes on some
 /// free-form values.
 fn refuse_uncopyable(document: &Document, profile: &Profile) -> Result<(), Vec<Diagnostic>> {
-    let Some(path) = uncopyable(profile, document.type_id, &document.value, false) else {
+    if is_copyable(document, profile) {
         return Ok(());
-    };
+    }
+    let path = uncopyable(profile, document.type_id, &document.value, false).unwrap_or_default();
     let message = "a timestamp or a key that is not text stands in a free-form object; \
          the original crashes on it";
     let (mark, _) = locate(&document.node, &path);
     let problem = Diagnostic::new(Code::WRONG_TYPE, &document.file, mark, message);
     Err(vec![problem.hint("put it in quotes")])
+}
+
+/// Whether nothing stands in a document that cannot be copied; looked for once.
+fn is_copyable(document: &Document, profile: &Profile) -> bool {
+    let found = document.copyable.get()
+        || uncopyable(profile, document.type_id, &document.value, false).is_none();
+    document.copyable.set(found);
+    found
 }
 
 /// The path to a value that cannot be copied; `copied` inside free-form fields that are.
@@ -195,7 +243,7 @@ fn uncopyable(
                 let copied = field.copied.unwrap_or(copied);
                 let path = uncopyable(profile, field.type_id, value, copied)?;
                 let named = field.tagged && !field.key.is_empty();
-                Some(if named { under(Step::Key(field.key.clone()), path) } else { path })
+                Some(if named { under(Step::Key(field.key.to_owned()), path) } else { path })
             })
         }
         _ => None,
@@ -204,7 +252,7 @@ fn uncopyable(
 
 fn remove(
     documents: &mut Vec<Document>,
-    targets: &mut Vec<Option<Identity>>,
+    targets: &mut Vec<Identity>,
     deletion: &Deletion,
     patch: &Patch,
     profile: &Profile,
@@ -216,7 +264,7 @@ fn remove(
         kind: deletion.kind.clone(),
         name: deletion.name.clone(),
     };
-    let Some(at) = targets.iter().position(|target| target.as_ref() == Some(&wanted)) else {
+    let Some(at) = targets.iter().position(|target| *target == wanted) else {
         let problem = refused(format!("nothing to delete: {wanted} is not in the config"));
         if profile.skips_missing {
             return Ok(Some(problem));
@@ -226,7 +274,6 @@ fn remove(
             return Err(problem.hint(hint));
         }
         documents.push(Document::ghost(deletion, &patch.file, profile));
-        targets.push(None);
         let hint = "drop this deletion: like talosctl this leaves an empty document behind, which no node accepts";
         return Ok(Some(problem.hint(hint)));
     };
@@ -269,11 +316,12 @@ fn clashed(document: &Document, clash: &Clash) -> Diagnostic {
 }
 
 /// A warning, unless the patch names the place itself.
-fn lost(document: &Document, identity: &Identity, loss: &Loss) -> Option<Diagnostic> {
+fn lost(document: &Document, profile: &Profile, loss: &Loss) -> Option<Diagnostic> {
     let (mark, found) = locate(&document.node, &loss.path);
     if found && !loss.mentioned {
         return None;
     }
+    let identity = document.identity(profile);
     let place = spell(&loss.path);
     let message = if loss.mentioned {
         format!("`{place}` of {identity}: {}", loss.message)

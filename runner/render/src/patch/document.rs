@@ -1,6 +1,7 @@
 //! The documents of a config or a patch: how they are told apart, which may
 //! stand together, how they are read and written.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -9,6 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::{at, encode};
 use crate::machinery::profile::{GoYaml, Profile, TypeId};
+use crate::machinery::settle::settle;
 use crate::machinery::strict;
 use crate::machinery::value::Value;
 use crate::yaml::emit::emit;
@@ -18,6 +20,9 @@ use crate::yaml::scalar::Dialect;
 
 /// How the legacy document calls itself.
 pub(super) const LEGACY: &str = "v1alpha1";
+
+/// Words that tell what a document is wherever they stand at its top level.
+const TELLING: [&str; 6] = ["machine", "cluster", "debug", "persist", "kind", "apiVersion"];
 
 /// What makes two documents the same one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +52,8 @@ pub(crate) struct Document {
     /// Set for the empty document that the original leaves behind when a
     /// patch deletes from a document that is not there.
     pub(super) ghost: Option<Identity>,
+    /// Set once nothing in it was found that the original cannot copy.
+    pub(super) copyable: Cell<bool>,
 }
 
 /// What a patch holds, in the order it is applied.
@@ -71,6 +78,7 @@ impl Document {
             file: Rc::clone(file),
             node: Rc::new(node),
             ghost: Some(identity),
+            copyable: Cell::new(false),
         }
     }
 
@@ -80,7 +88,8 @@ impl Document {
         let data = Data::Mapping(Vec::new());
         let node = Rc::new(Node { mark, span: (0, 0), tag: None, data });
         let value = Value::zero(profile, type_id);
-        Document { type_id, value, file: Rc::clone(file), node, ghost: None }
+        let (file, copyable) = (Rc::clone(file), Cell::new(false));
+        Document { type_id, value, file, node, ghost: None, copyable }
     }
 
     pub(super) fn identity(&self, profile: &Profile) -> Identity {
@@ -93,18 +102,57 @@ impl Document {
         if document.kind.is_empty() {
             return Identity { api_version: String::new(), kind: LEGACY.to_owned(), name: None };
         }
-        let text = |key: &str| {
-            let key = profile.get(self.type_id).keys.iter().find(|known| known.name == key)?;
-            match at(self.value.fields(), &key.path)? {
-                Value::Text(text) => Some(text.clone()),
-                _ => None,
-            }
-        };
+        let text = |key: &str| self.text(key, profile).to_owned();
         Identity {
-            api_version: text("apiVersion").unwrap_or_default(),
-            kind: text("kind").unwrap_or_default(),
-            name: document.name_key.as_deref().map(|key| text(key).unwrap_or_default()),
+            api_version: text("apiVersion"),
+            kind: text("kind"),
+            name: document.name_key.as_deref().map(text),
         }
+    }
+
+    /// Whether a document has the same identity; as `identity` tells it, which
+    /// is asked for less often.
+    pub(super) fn is(&self, other: &Document, profile: &Profile) -> bool {
+        if self.ghost.is_some() || other.ghost.is_some() {
+            return self.identity(profile) == other.identity(profile);
+        }
+        let known = profile.documents().iter().find(|known| known.type_id == self.type_id);
+        let same = |key: &str| self.text(key, profile) == other.text(key, profile);
+        self.type_id == other.type_id
+            && known.is_none_or(|known| {
+                known.kind.is_empty()
+                    || (same("apiVersion")
+                        && same("kind")
+                        && known.name_key.as_deref().is_none_or(same))
+            })
+    }
+
+    /// The text of a key of the top level; empty for everything else.
+    fn text(&self, key: &str, profile: &Profile) -> &str {
+        let key = profile.get(self.type_id).keys.iter().find(|known| known.name == key);
+        match key.and_then(|key| at(self.value.fields(), &key.path)) {
+            Some(Value::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Makes the value what it is once it was written and read again; `false`
+    /// where only the text can tell.
+    pub(super) fn settle(&mut self, profile: &Profile) -> bool {
+        let known = profile.documents().iter().find(|known| known.type_id == self.type_id);
+        let (Some(known), None) = (known, &self.ghost) else { return false };
+        let identity = self.identity(profile);
+        let kind = profile.get(self.type_id);
+        let mut told = identity.api_version == LEGACY && identity.kind == known.kind;
+        for key in &kind.keys {
+            let Some(value) = at(self.value.fields(), &key.path) else { return false };
+            if matches!(value, Value::Text(text) if TELLING.contains(&text.as_str())) {
+                return false;
+            }
+            let written = !key.omitempty || *value != Value::Nil;
+            told |= known.kind.is_empty() && written && TELLING[..2].contains(&&&*key.name);
+        }
+        told && settle(profile, self.type_id, &mut self.value)
     }
 
     pub(crate) fn is_legacy(&self, profile: &Profile) -> bool {
@@ -270,7 +318,8 @@ impl<'p> Loader<'p> {
         match value {
             Some(value) if problems.is_empty() => {
                 let (file, node) = (Rc::clone(&self.file), Rc::clone(root));
-                self.documents.push(Document { type_id, value, file, node, ghost: None });
+                let copyable = Cell::new(false);
+                self.documents.push(Document { type_id, value, file, node, ghost: None, copyable });
                 Ok(())
             }
             _ => Err(problems),

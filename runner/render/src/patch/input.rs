@@ -26,7 +26,7 @@ pub struct Patch {
 
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
-    Strategic(Vec<Part>),
+    Strategic(Rc<Vec<Part>>),
     Json(Vec<Operation>),
 }
 
@@ -83,11 +83,12 @@ impl Patch {
     pub fn from_source(source: Source<'_>, profile: &Profile) -> Result<Patch, Vec<Diagnostic>> {
         let file: Rc<str> = source.name.into();
         let strategic = document::patch(source, profile);
-        if let Ok(parts) = &strategic
-            && !parts.is_empty()
-        {
-            return Ok(Patch { file, kind: Kind::Strategic(parts.clone()) });
-        }
+        let strategic = match strategic {
+            Ok(parts) if !parts.is_empty() => {
+                return Ok(Patch { file, kind: Kind::Strategic(Rc::new(parts)) });
+            }
+            other => other,
+        };
         if let Some(operations) = operations(source, profile)? {
             return Ok(Patch { file, kind: Kind::Json(operations) });
         }

@@ -120,22 +120,26 @@ fn key_text(key: &Node) -> Option<String> {
     }
 }
 
-fn tree(json: &Json) -> Out {
+fn tree(json: &Json) -> Out<'_> {
     match json {
-        Json::Null | Json::SpeltNull => Out::Bare("null".to_owned()),
-        Json::Bool(value) => Out::Bare(value.to_string()),
+        Json::Null | Json::SpeltNull => Out::Bare("null".into()),
+        Json::Bool(value) => Out::Bare(value.to_string().into()),
         Json::Number(number) => match resolve(number, Dialect::V2) {
-            Meaning::Int(value) => Out::Bare(value.to_string()),
-            Meaning::Float(value) => Out::Bare(format_float(value)),
-            _ => Out::Text(number.clone()),
+            Meaning::Int(value) => Out::Bare(value.to_string().into()),
+            Meaning::Float(value) => Out::Bare(format_float(value).into()),
+            _ => Out::Text(number.into()),
         },
-        Json::Text { text, .. } => Out::Text(text.clone()),
+        Json::Text { text, .. } => Out::Text(text.into()),
         Json::Array(items) => Out::Seq(items.iter().map(tree).collect()),
         Json::Object(object) => {
-            let mut pairs: Vec<(String, &Json)> =
-                object.iter().map(|(key, value)| (key.clone(), value)).collect();
+            let mut pairs: Vec<(&String, &Json)> = object.iter().collect();
             sort_keys(&mut pairs, Dialect::V2);
-            Out::Map(pairs.into_iter().map(|(key, value)| (Out::Text(key), tree(value))).collect())
+            Out::Map(
+                pairs
+                    .into_iter()
+                    .map(|(key, value): (&String, _)| (Out::Text(key.into()), tree(value)))
+                    .collect(),
+            )
         }
     }
 }

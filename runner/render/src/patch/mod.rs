@@ -9,7 +9,7 @@ mod json_from_yaml;
 mod operations;
 mod sweep;
 
-pub(crate) use apply::merge_into;
+pub(crate) use apply::{Config, apply, merge_into};
 pub use apply::{Patched, patch};
 pub(crate) use document::{Document, check_together, config as read_config, write as write_config};
 pub use input::Patch;

@@ -19,6 +19,7 @@ mod build;
 mod check;
 mod documents;
 mod image;
+mod kept;
 mod keys;
 mod legacy;
 mod links;
@@ -32,6 +33,7 @@ mod substitute;
 mod variables;
 mod view;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::diagnostic::{Code, Diagnostic, Mark};
@@ -95,6 +97,7 @@ pub struct Talconfig {
     value: Value,
     /// The second secret of bundles older than Talos 1.3.
     aes_cbc: Option<String>,
+    kept: RefCell<kept::Kept>,
 }
 
 impl Talconfig {
@@ -164,6 +167,7 @@ impl Talconfig {
             root,
             value,
             aes_cbc: None,
+            kept: RefCell::default(),
         };
         let problems = check::check(&config, schema);
         if problems.is_empty() { Ok(config) } else { Err(problems) }

@@ -171,7 +171,7 @@ fn one(
     let in_force = |key: &str| in_force(schema, node_type, item_node, value, groups, role, key);
     let keys = schema.0.get(node_type).keys.iter();
     let settings: BTreeMap<String, Setting> =
-        keys.filter_map(|key| Some((key.name.clone(), in_force(&key.name)?))).collect();
+        keys.filter_map(|key| Some((key.name.to_string(), in_force(&key.name)?))).collect();
     let text = |key: &str| match settings.get(key).map(|setting| &*setting.value) {
         Some(Value::Text(text)) => text.clone(),
         _ => String::new(),

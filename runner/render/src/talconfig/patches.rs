@@ -7,7 +7,7 @@ use super::render::Job;
 use super::view::View;
 use super::{PatchText, Talconfig, Variables, check};
 use crate::diagnostic::{Diagnostic, Mark};
-use crate::patch::{Document, Patch, check_together, read_config, write_config};
+use crate::patch::{Config, Document, Patch, check_together, read_config, write_config};
 use crate::template::is_template;
 use crate::yaml::read::{Source, read, text};
 
@@ -26,7 +26,7 @@ pub(super) struct Inline<'p> {
 pub(super) fn patch_of<'p>(
     job: &Job<'_>,
     patch: &'p PatchText,
-    config: Source<'_>,
+    config: (&str, &Config),
     seen: &Seen,
     inline: &mut Vec<Inline<'p>>,
 ) -> Result<Option<Patch>, Vec<Diagnostic>> {
@@ -44,7 +44,7 @@ pub(super) fn patch_of<'p>(
         let text = patch.text.to_string();
         inline.push(Inline { mark: mark.clone(), patch, text });
         let text = templated(job, &patch.text, &mark, config, seen)?;
-        let found = Patch::from_source(Source { name: &mark, bytes: text.as_bytes() }, job.profile);
+        let found = made(job, Source { name: &mark, bytes: text.as_bytes() });
         if let Some(last) = inline.last_mut() {
             last.text = text;
         }
@@ -55,9 +55,26 @@ pub(super) fn patch_of<'p>(
     if content.trim().is_empty() {
         return Ok(None);
     }
+    // Without variables and actions its text is all that a patch depends on.
+    if !(content.contains('$') || is_template(content))
+        && let Some(known) =
+            job.config.kept.borrow().patch(Source { name, bytes: content.as_bytes() })
+    {
+        return Ok(Some(known));
+    }
     let content = templated(job, content, name, config, seen)?;
     let content = substituted(name, &content, job.variables)?;
-    Patch::from_source(Source { name, bytes: content.as_bytes() }, job.profile).map(Some)
+    made(job, Source { name, bytes: content.as_bytes() }).map(Some)
+}
+
+/// A patch out of its final text, read once for all nodes.
+fn made(job: &Job<'_>, source: Source<'_>) -> Result<Patch, Vec<Diagnostic>> {
+    if let Some(known) = job.config.kept.borrow().patch(source) {
+        return Ok(known);
+    }
+    let patch = Patch::from_source(source, job.profile)?;
+    job.config.kept.borrow_mut().keep(source, &patch);
+    Ok(patch)
 }
 
 /// The config with the documents of `extraManifests` behind it.
@@ -69,6 +86,7 @@ pub(super) fn extra_documents(
 ) -> Result<String, Vec<Diagnostic>> {
     let source = Source { name: base, bytes: config.as_bytes() };
     let mut documents = read_config(source, job.profile)?;
+    let read = Config::Documents(documents.clone());
     let seen = Seen::new();
     for manifest in manifests {
         let name = manifest.as_text();
@@ -78,7 +96,7 @@ pub(super) fn extra_documents(
         })?;
         let content = text(Source { name, bytes: &bytes }).map_err(|problem| vec![problem])?;
         opened(name, content)?;
-        let content = templated(job, content, name, source, &seen)?;
+        let content = templated(job, content, name, (base, &read), &seen)?;
         documents.extend(read_config(Source { name, bytes: content.as_bytes() }, job.profile)?);
     }
     check_together(documents.iter(), job.profile)?;
@@ -89,19 +107,25 @@ fn templated(
     job: &Job<'_>,
     text: &str,
     name: &str,
-    config: Source<'_>,
+    (base, config): (&str, &Config),
     seen: &Seen,
 ) -> Result<String, Vec<Diagnostic>> {
     if !is_template(text) {
         return Ok(text.to_owned());
     }
     if seen.get().is_none() {
-        let first = read_config(config, job.profile)?.into_iter().next();
+        let first = match config {
+            Config::Documents(documents) => documents.first().cloned(),
+            Config::Text(text) => {
+                let source = Source { name: base, bytes: text.as_bytes() };
+                read_config(source, job.profile)?.into_iter().next()
+            }
+        };
         let _ = first.map(|first| seen.set(first));
     }
     let Some(data) = seen.get() else {
         let message = "the config holds no document";
-        return Err(vec![check::problem(config.name, Mark::default(), message)]);
+        return Err(vec![check::problem(base, Mark::default(), message)]);
     };
     job.template(text, data).map_err(|problem| {
         let message = format!("in this template: {}", problem.message);

@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, Mark};
 use crate::machinery::profile::{Profile, TypeId};
 use crate::machinery::translate::translate;
 use crate::machinery::value::Value;
-use crate::patch::{Document, Patched, merge_into, patch, read_config, write_config};
+use crate::patch::{Config, Document, Patched, apply, merge_into, read_config};
 use crate::template::{Functions, Item, Problem, render};
 use crate::yaml::again::again;
 use crate::yaml::read::Source;
@@ -39,29 +39,70 @@ impl Talconfig {
         variables: &Variables,
         read: &ReadFile<'_>,
     ) -> Result<Patched, Vec<Diagnostic>> {
-        let mut documents = read_config(base, profile)?;
+        let quick = Rendering { config: self, node, base, by_text: false };
+        let job = Job::new(self, node, schema, profile, variables, read);
+        if let Ok(patched) = quick.run(&job) {
+            return Ok(patched);
+        }
+        // Every finding is told with its place in the text between two steps.
+        let job = Job::new(self, node, schema, profile, variables, read);
+        Rendering { by_text: true, ..quick }.run(&job)
+    }
+}
+
+/// The steps of rendering. talhelper writes and reads the config between
+/// them; this is done with its text only where nothing else tells what becomes of it.
+struct Rendering<'r> {
+    config: &'r Talconfig,
+    node: &'r Node,
+    base: Source<'r>,
+    by_text: bool,
+}
+
+impl Rendering<'_> {
+    fn run(&self, job: &Job<'_>) -> Result<Patched, Vec<Diagnostic>> {
+        let (profile, name) = (job.profile, self.base.name);
+        let mut documents = self.base_documents(profile)?;
         if !documents.first().is_some_and(|document| document.is_legacy(profile)) {
             let message = "the base has no v1alpha1 document";
-            return Err(vec![check::problem(base.name, Mark::default(), message)]);
+            return Err(vec![check::problem(name, Mark::default(), message)]);
         }
-        let warnings = RefCell::default();
-        let job = Job { config: self, node, schema, profile, variables, read, warnings };
         job.cluster_settings(&mut documents)?;
         job.node_settings(&mut documents[0])?;
         let one = |problem| vec![problem];
         job.templated_settings(&mut documents[0]).map_err(one)?;
         let added = job.documents().map_err(one)?;
-        let documents = merge_into(documents, added, &self.file, profile)?;
-        let text = write_config(&documents, profile);
-        let mut patched = Patched { text, warnings: job.warnings.take() };
-        for patches in [&node.patches, &self.patches] {
-            patched = job.patched(base.name, patched, patches)?;
+        let documents = merge_into(documents, added, &self.config.file, profile)?;
+        let mut config = Config::Documents(documents);
+        for patches in [&self.node.patches, &self.config.patches] {
+            if !patches.is_empty() {
+                config = job.patched(name, self.between(config, job)?, patches)?;
+            }
         }
-        let manifests = node.items(schema, "extraManifests");
+        let manifests = self.node.items(job.schema, "extraManifests");
+        let mut text = config.text(profile);
         if !manifests.is_empty() {
-            patched.text = extra_documents(&job, base.name, &patched.text, &manifests)?;
+            text = extra_documents(job, name, &text, &manifests)?;
         }
-        Ok(patched)
+        Ok(Patched { text, warnings: job.warnings.take() })
+    }
+
+    fn base_documents(&self, profile: &Profile) -> Result<Vec<Document>, Vec<Diagnostic>> {
+        if self.by_text {
+            return read_config(self.base, profile);
+        }
+        let mut kept = self.config.kept.borrow_mut();
+        kept.serve(profile);
+        kept.base(self.base, profile).map(|documents| documents.to_vec())
+    }
+
+    /// The config as the next step sees it.
+    fn between(&self, config: Config, job: &Job<'_>) -> Result<Config, Vec<Diagnostic>> {
+        if self.by_text {
+            return Ok(Config::Text(config.text(job.profile)));
+        }
+        // Without a finding: the way by the text has it, if there is any.
+        config.settled(job.profile).ok_or_else(Vec::new)
     }
 }
 
@@ -77,6 +118,17 @@ pub(super) struct Job<'j> {
 }
 
 impl<'j> Job<'j> {
+    fn new(
+        config: &'j Talconfig,
+        node: &'j Node,
+        schema: &'j Schema,
+        profile: &'j Profile,
+        variables: &'j Variables,
+        read: &'j ReadFile<'j>,
+    ) -> Job<'j> {
+        Job { config, node, schema, profile, variables, read, warnings: RefCell::default() }
+    }
+
     /// The value of a setting in force, unless it is unset.
     pub(super) fn setting(&self, key: &str) -> Option<View<'j>> {
         self.node.setting(self.schema, key)
@@ -203,13 +255,9 @@ impl<'j> Job<'j> {
     fn patched(
         &self,
         name: &str,
-        before: Patched,
+        before: Config,
         texts: &[PatchText],
-    ) -> Result<Patched, Vec<Diagnostic>> {
-        if texts.is_empty() {
-            return Ok(before);
-        }
-        let source = Source { name, bytes: before.text.as_bytes() };
+    ) -> Result<Config, Vec<Diagnostic>> {
         let data = std::cell::OnceCell::new();
         let mut inline = Vec::new();
         let place = |found: Vec<Diagnostic>, inline: &[Inline<'_>]| -> Vec<Diagnostic> {
@@ -217,19 +265,20 @@ impl<'j> Job<'j> {
         };
         let mut patches = Vec::new();
         for text in texts {
-            let found = patch_of(self, text, source, &data, &mut inline);
+            let found = patch_of(self, text, (name, &before), &data, &mut inline);
             patches.extend(found.map_err(|problems| place(problems, &inline))?);
         }
-        let mut after =
-            patch(source, &patches, self.profile).map_err(|problems| place(problems, &inline))?;
-        after.warnings = place(after.warnings, &inline);
+        let mut warnings = Vec::new();
+        let after = apply(before, name, &patches, self.profile, &mut warnings)
+            .map_err(|problems| place(problems, &inline))?;
+        self.warnings.borrow_mut().append(&mut place(warnings, &inline));
         // What a JSON patch leaves behind is typed by nobody else.
         if patches.iter().any(crate::patch::Patch::is_json_patch) {
-            read_config(Source { name, bytes: after.text.as_bytes() }, self.profile)?;
+            let text = after.text(self.profile);
+            read_config(Source { name, bytes: text.as_bytes() }, self.profile)?;
+            return Ok(Config::Text(text));
         }
-        let mut warnings = before.warnings;
-        warnings.append(&mut after.warnings);
-        Ok(Patched { text: after.text, warnings })
+        Ok(after)
     }
 }
 

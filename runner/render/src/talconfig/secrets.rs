@@ -156,13 +156,12 @@ fn unknown<'n>(
 
 fn written(root: &Rc<Node>) -> String {
     use crate::yaml::emit::{Out, emit};
-    fn out(node: &Node) -> Out {
+    fn out(node: &Node) -> Out<'_> {
         match &node.resolved().data {
             Data::Mapping(pairs) => {
-                let text = |node: &Node| Out::Text(node.resolved().text().to_owned());
-                Out::Map(pairs.iter().map(|(key, value)| (text(key), out(value))).collect())
+                Out::Map(pairs.iter().map(|(key, value)| (out(key), out(value))).collect())
             }
-            _ => Out::Text(node.resolved().text().to_owned()),
+            _ => Out::Text(node.resolved().text().into()),
         }
     }
     emit(&out(root), crate::yaml::scalar::Dialect::V4, false)

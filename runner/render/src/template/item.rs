@@ -50,7 +50,7 @@ impl<'d> Item<'d> {
     /// A value of the machinery, pointers followed.
     pub(crate) fn typed(profile: &'d Profile, type_id: TypeId, value: &'d Value) -> Item<'d> {
         let kind = profile.get(type_id);
-        if let Some(text) = kind.codec.as_ref().and_then(|codec| codec.format(&kind.name, value)) {
+        if let Some(text) = kind.codec.as_ref().and_then(|codec| codec.format(kind.name, value)) {
             return Item::text(text);
         }
         match (&kind.shape, value) {
@@ -155,7 +155,7 @@ impl<'d> Typed<'d> {
             }
         }
         let names: Vec<&str> =
-            fields.iter().filter(|field| !field.private).map(|field| field.go.as_str()).collect();
+            fields.iter().filter(|field| !field.private).map(|field| field.go).collect();
         let near = crate::machinery::strict::nearest(name, &names);
         let hint = near.map(|near| format!("; did you mean `.{near}`?")).unwrap_or_default();
         Err(format!("{} has no field `.{name}`{hint}", kind.name.trim_start_matches("v1alpha1.")))

@@ -1,6 +1,8 @@
 //! Trees to text, byte for byte as go-yaml's emitter lays them out. It knows
 //! nothing of types; whoever builds the tree has decided the order of keys.
 
+use std::borrow::Cow;
+
 use super::scalar::{Dialect, Meaning, is_base60, old_bool, resolve};
 
 /// Text on one line as it stands in a block mapping: plain where nothing can
@@ -44,20 +46,20 @@ pub(crate) fn fits_literal(text: &str) -> bool {
 
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Out {
+pub(crate) enum Out<'v> {
     /// A number, boolean or null, written as it stands.
-    Bare(String),
+    Bare(Cow<'v, str>),
     /// Text, quoted where it could be read as something else.
-    Text(String),
+    Text(Cow<'v, str>),
     /// Text from a node that Talos builds itself; its quoting differs in corners.
-    NodeText(String),
-    Seq(Vec<Out>),
-    Map(Vec<(Out, Out)>),
+    NodeText(Cow<'v, str>),
+    Seq(Vec<Out<'v>>),
+    Map(Vec<(Out<'v>, Out<'v>)>),
 }
 
 /// Writes one document; it ends in a line break. With `single_quotes` words
 /// that only YAML 1.1 reads as something else get single quotes.
-pub(crate) fn emit(tree: &Out, dialect: Dialect, single_quotes: bool) -> String {
+pub(crate) fn emit(tree: &Out<'_>, dialect: Dialect, single_quotes: bool) -> String {
     let mut emitter = Emitter {
         out: String::new(),
         column: 0,
@@ -106,7 +108,7 @@ struct Emitter {
 }
 
 impl Emitter {
-    fn node(&mut self, node: &Out, place: Place) {
+    fn node(&mut self, node: &Out<'_>, place: Place) {
         match node {
             Out::Seq(items) if items.is_empty() => self.indicator("[]", true, false),
             Out::Map(pairs) if pairs.is_empty() => self.indicator("{}", true, false),
@@ -121,7 +123,7 @@ impl Emitter {
         }
     }
 
-    fn sequence(&mut self, items: &[Out], place: Place) {
+    fn sequence(&mut self, items: &[Out<'_>], place: Place) {
         let indentless = self.dialect == Dialect::V2 && place.in_mapping && !self.indention;
         let indent = if indentless { place.indent.unwrap_or(0) } else { self.deeper(place, 0) };
         for item in items {
@@ -133,7 +135,7 @@ impl Emitter {
         }
     }
 
-    fn mapping(&mut self, pairs: &[(Out, Out)], place: Place) {
+    fn mapping(&mut self, pairs: &[(Out<'_>, Out<'_>)], place: Place) {
         let indent = self.deeper(place, 0);
         let inside =
             Place { indent: Some(indent), in_sequence: false, in_mapping: true, key: false };
@@ -180,26 +182,50 @@ impl Emitter {
         let indent = self.deeper(place, self.step);
         let may_break = !place.key;
         match style {
-            Style::Plain => self.plain(text, indent, may_break),
-            Style::Single => self.single(text, indent, may_break),
+            Style::Plain | Style::Single if facts.multiline || self.width < usize::MAX => {
+                self.folded(text, style, indent, may_break);
+            }
+            Style::Plain => self.plain(text),
+            Style::Single => self.single(text),
             Style::Double => self.double(text, indent, may_break),
             Style::Literal => self.literal(text, indent),
         }
     }
 
-    fn plain(&mut self, text: &str, indent: usize, may_break: bool) {
+    /// Plain text on one line.
+    fn plain(&mut self, text: &str) {
+        if !text.is_empty() && !self.whitespace {
+            self.put(' ');
+        }
+        self.write(text);
+        self.whitespace = self.whitespace && text.is_empty();
+        self.indention = false;
+    }
+
+    /// Single-quoted text on one line.
+    fn single(&mut self, text: &str) {
+        self.indicator("'", true, false);
+        for (at, part) in text.split('\'').enumerate() {
+            self.write(if at > 0 { "''" } else { "" });
+            self.write(part);
+        }
+        self.indicator("'", false, false);
+    }
+
+    /// Plain or single-quoted text that takes or may take several lines.
+    fn folded(&mut self, text: &str, style: Style, indent: usize, may_break: bool) {
+        if style == Style::Single {
+            self.indicator("'", true, false);
+            self.flowing(text, indent, may_break, true);
+            self.indicator("'", false, false);
+            return;
+        }
         if !text.is_empty() && !self.whitespace {
             self.put(' ');
         }
         self.flowing(text, indent, may_break, false);
         self.whitespace = self.whitespace && text.is_empty();
         self.indention = false;
-    }
-
-    fn single(&mut self, text: &str, indent: usize, may_break: bool) {
-        self.indicator("'", true, false);
-        self.flowing(text, indent, may_break, true);
-        self.indicator("'", false, false);
     }
 
     /// Plain and single-quoted text, folded at spaces where lines are limited.
@@ -282,18 +308,17 @@ impl Emitter {
         }
         self.line_break();
         self.whitespace = true;
-        let mut breaks = true;
-        for c in text.chars() {
-            if is_break(c) {
-                self.write_break(c);
-                breaks = true;
-            } else {
-                if breaks {
-                    self.indent(indent);
-                }
-                self.put(c);
+        for line in text.split_inclusive(is_break) {
+            let mut ends = line.char_indices();
+            let last = ends.next_back().filter(|(_, c)| is_break(*c));
+            let content = last.map_or(line, |(at, _)| &line[..at]);
+            if !content.is_empty() {
+                self.indent(indent);
+                self.write(content);
                 self.indention = false;
-                breaks = false;
+            }
+            if let Some((_, c)) = last {
+                self.write_break(c);
             }
         }
     }
@@ -313,11 +338,15 @@ impl Emitter {
         if needs_space && !self.whitespace {
             self.put(' ');
         }
-        for c in text.chars() {
-            self.put(c);
-        }
+        self.write(text);
         self.whitespace = false;
         self.indention = self.indention && keeps_indention;
+    }
+
+    /// Text without line breaks.
+    fn write(&mut self, text: &str) {
+        self.out.push_str(text);
+        self.column += if text.is_ascii() { text.len() } else { text.chars().count() };
     }
 
     fn put(&mut self, c: char) {
@@ -355,14 +384,17 @@ impl Facts {
         if text.is_empty() {
             return Facts { multiline: false, plain: true, single: true, block: false };
         }
-        let characters: Vec<char> = text.chars().collect();
+        if is_word(text) {
+            return Facts { multiline: false, plain: true, single: true, block: true };
+        }
         let mut indicators = text.starts_with("---") || text.starts_with("...");
         let (mut line_breaks, mut special, mut tabs) = (false, false, false);
         let (mut break_space, mut space_break) = (false, false);
         let (mut previous_space, mut previous_break) = (false, false);
         let mut after_white = true;
-        for (at, &c) in characters.iter().enumerate() {
-            let before_white = characters.get(at + 1).is_none_or(|next| matches!(next, ' ' | '\t'));
+        for (at, c) in text.char_indices() {
+            let next = text.as_bytes().get(at + c.len_utf8());
+            let before_white = next.is_none_or(|next| matches!(next, b' ' | b'\t'));
             indicators |= match c {
                 '#' => at == 0 || after_white,
                 ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
@@ -388,13 +420,13 @@ impl Facts {
             }
             after_white = matches!(c, ' ' | '\t') || is_break(c);
         }
-        let edge = |c: Option<&char>| c.is_some_and(|&c| c == ' ' || is_break(c));
-        let trailing_space = characters.last() == Some(&' ');
+        let edge = |c: char| c == ' ' || is_break(c);
+        let trailing_space = text.ends_with(' ');
         let odd = break_space || space_break || tabs || special;
         Facts {
             multiline: line_breaks,
-            plain: !(edge(characters.first())
-                || edge(characters.last())
+            plain: !(text.starts_with(edge)
+                || text.ends_with(edge)
                 || odd
                 || line_breaks
                 || indicators),
@@ -402,6 +434,12 @@ impl Facts {
             block: !(trailing_space || space_break || special),
         }
     }
+}
+
+/// Whether a text is made of characters that mean nothing to YAML; it is not empty.
+fn is_word(text: &str) -> bool {
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=+".contains(&byte);
+    text.as_bytes()[0].is_ascii_alphanumeric() && text.bytes().all(inside)
 }
 
 /// The style the encoder asks for, before the characters have their say.
@@ -430,7 +468,7 @@ fn node_text_style(text: &str) -> Style {
 }
 
 /// Whether a key can stand before its colon without a question mark.
-fn simple_key(key: &Out) -> bool {
+fn simple_key(key: &Out<'_>) -> bool {
     match key {
         Out::Bare(text) | Out::Text(text) | Out::NodeText(text) => {
             !text.chars().any(is_break) && text.len() <= 128

@@ -6,8 +6,8 @@ use std::cmp::Ordering;
 use super::scalar::Dialect;
 
 /// Sorts keys the way the encoder of a dialect does.
-pub(crate) fn sort_keys<T>(pairs: &mut [(String, T)], dialect: Dialect) {
-    pairs.sort_by(|(a, _), (b, _)| compare(a, b, dialect));
+pub(crate) fn sort_keys<K: AsRef<str>, T>(pairs: &mut [(K, T)], dialect: Dialect) {
+    pairs.sort_by(|(a, _), (b, _)| compare(a.as_ref(), b.as_ref(), dialect));
 }
 
 /// Compares two keys; a total order on distinct texts.
@@ -15,28 +15,35 @@ pub(crate) fn compare(a: &str, b: &str, dialect: Dialect) -> Ordering {
     if a == b {
         return Ordering::Equal;
     }
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if less(&a, &b, dialect) { Ordering::Less } else { Ordering::Greater }
+    let is_less = if a.is_ascii() && b.is_ascii() {
+        less(a.as_bytes(), b.as_bytes(), dialect)
+    } else {
+        let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+        less(&a, &b, dialect)
+    };
+    if is_less { Ordering::Less } else { Ordering::Greater }
 }
 
-fn less(a: &[char], b: &[char], dialect: Dialect) -> bool {
+fn less<C: Copy + Into<char>>(a: &[C], b: &[C], dialect: Dialect) -> bool {
     let mut digits = false;
     for i in 0..a.len().min(b.len()) {
-        if a[i] == b[i] {
-            digits = a[i].is_ascii_digit();
+        let (left, right): (char, char) = (a[i].into(), b[i].into());
+        if left == right {
+            digits = left.is_ascii_digit();
             continue;
         }
-        let (a_letter, b_letter) = (a[i].is_alphabetic(), b[i].is_alphabetic());
+        let (a_letter, b_letter) = (left.is_alphabetic(), right.is_alphabetic());
         if a_letter && b_letter {
-            return a[i] < b[i];
+            return left < right;
         }
         if a_letter || b_letter {
             return if digits && dialect == Dialect::V4 { a_letter } else { b_letter };
         }
         let (mut a_number, mut b_number) = (0i64, 0i64);
-        if a[i] == '0' || b[i] == '0' {
+        if left == '0' || right == '0' {
             // Leading zeros do not count, zeros inside a number do.
-            let inside = a[..i].iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
+            let before = a[..i].iter().rev().map(|c| (*c).into());
+            let inside = before.take_while(char::is_ascii_digit).any(|c| c != '0');
             if inside {
                 (a_number, b_number) = (1, 1);
             }
@@ -49,16 +56,15 @@ fn less(a: &[char], b: &[char], dialect: Dialect) -> bool {
         if a_end != b_end {
             return a_end < b_end;
         }
-        return a[i] < b[i];
+        return left < right;
     }
     a.len() < b.len()
 }
 
-fn number(text: &[char], from: usize, value: &mut i64) -> usize {
+fn number<C: Copy + Into<char>>(text: &[C], from: usize, value: &mut i64) -> usize {
     let mut at = from;
-    while at < text.len() && text[at].is_ascii_digit() {
-        let digit = i64::from(text[at] as u32) - i64::from('0' as u32);
-        *value = value.wrapping_mul(10).wrapping_add(digit);
+    while let Some(digit) = text.get(at).and_then(|c| (*c).into().to_digit(10)) {
+        *value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
         at += 1;
     }
     at

@@ -91,17 +91,17 @@ fn text_is_quoted_where_it_could_be_mistaken() {
         ("\n", "\"\\n\"\n"),
     ];
     for (text, expected) in table {
-        assert_eq!(emit(&Out::Text(text.to_owned()), Dialect::V4, false), expected, "{text:?}");
+        assert_eq!(emit(&Out::Text(text.into()), Dialect::V4, false), expected, "{text:?}");
     }
-    assert_eq!(emit(&Out::Text("on".to_owned()), Dialect::V4, true), "'on'\n");
+    assert_eq!(emit(&Out::Text("on".into()), Dialect::V4, true), "'on'\n");
 }
 
 #[test]
 fn the_older_dialect_folds_long_lines_and_indents_by_two() {
     let words = ["word"; 30].join(" ");
     let tree = Out::Map(vec![(
-        Out::Text("a".to_owned()),
-        Out::Seq(vec![Out::Map(vec![(Out::Text("b".to_owned()), Out::Text(words))])]),
+        Out::Text("a".into()),
+        Out::Seq(vec![Out::Map(vec![(Out::Text("b".into()), Out::Text(words.into()))])]),
     )]);
     let text = emit(&tree, Dialect::V2, false);
     assert!(text.starts_with("a:\n- b: word word"), "{text}");

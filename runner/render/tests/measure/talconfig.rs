@@ -5,6 +5,8 @@
 
 #![expect(clippy::print_stderr, reason = "a program of its own")]
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
@@ -30,7 +32,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config =
         Talconfig::read(source, &schema, &variables).map_err(|problems| shown(&problems))?;
     let bases = [fs::read(control_plane)?, fs::read(worker)?];
-    let read = |name: &str| fs::read(folder.join(name)).map_err(|error| error.to_string());
+    // Nodes share their files, as they do in `ops`.
+    let files: RefCell<BTreeMap<String, Result<Vec<u8>, String>>> = RefCell::default();
+    let read = |name: &str| {
+        let from_disk = || fs::read(folder.join(name)).map_err(|error| error.to_string());
+        files.borrow_mut().entry(name.to_owned()).or_insert_with(from_disk).clone()
+    };
     fs::create_dir_all(out)?;
     for node in &config.nodes {
         let base = &bases[usize::from(node.role == Role::Worker)];
