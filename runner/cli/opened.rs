@@ -132,6 +132,8 @@ impl Opened {
         }
         let runs = Runs::in_state(&state)
             .map_err(|error| unreadable(&state.display().to_string(), &error))?;
+        // A simulated cluster is gone after a power cut as well.
+        let runs = if settings.lab { runs.unsynced() } else { runs };
         let asker: Box<dyn Asker> =
             if globals.json { Box::new(Nobody) } else { Box::new(Terminal) };
         Ok(Opened {

@@ -187,7 +187,6 @@ pub(super) async fn carry_out(
     let blobs = opened.runs.blobs(&start.run, key).map_err(|error| {
         Fault::new(Code::STATE_STORE, format!("the run's folder cannot be used: {error}"))
     })?;
-    let blobs = if opened.settings.lab { blobs.unsynced() } else { blobs };
     let blobs: Rc<dyn Blobs> = Rc::new(blobs);
     let (hands, plan_hands) = (opened.hands(opened.files(), blobs.clone()), opened.plan_hands());
     let bind = |recipe: &str, given: &Map<String, serde_json::Value>| opened.bind(recipe, given);

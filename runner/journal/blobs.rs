@@ -28,7 +28,8 @@ impl FileBlobs {
         FileBlobs { folder, key, synced: true }
     }
 
-    /// Blobs of a run in the lab, which need not outlive a power cut: no record of it does either.
+    /// The same, of a run that need not outlive a power cut.
+    #[must_use]
     pub fn unsynced(self) -> FileBlobs {
         FileBlobs { synced: false, ..self }
     }

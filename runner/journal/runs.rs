@@ -19,6 +19,8 @@ use super::{Journal, JournalFailure};
 #[derive(Clone, Debug)]
 pub struct Runs {
     folder: PathBuf,
+    /// Whether they outlive a power cut.
+    synced: bool,
 }
 
 /// A journal opened to go on with it.
@@ -114,7 +116,13 @@ impl Runs {
             DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
             sync_folder(&folder)?;
         }
-        Ok(Runs { folder })
+        Ok(Runs { folder, synced: true })
+    }
+
+    /// The same journals, none of which needs to outlive a power cut.
+    #[must_use]
+    pub fn unsynced(self) -> Runs {
+        Runs { synced: false, ..self }
     }
 
     /// Begins a journal.
@@ -123,7 +131,8 @@ impl Runs {
     /// As the system says; a run of this name must not exist.
     pub fn create(&self, run: &RunId) -> Result<Journal, JournalFailure> {
         let made = self.path(&run.0).and_then(|path| FileStore::create(&path));
-        made.map(Journal::over).map_err(|error| JournalFailure::new("created", &error))
+        made.map(|store| self.journal(store))
+            .map_err(|error| JournalFailure::new("created", &error))
     }
 
     /// Opens a journal to go on with it: cuts a torn end, sets a damaged one aside.
@@ -140,7 +149,11 @@ impl Runs {
         if decoded.torn > 0 {
             store.cut(decoded.good as u64).map_err(failed)?;
         }
-        Ok(Opened { journal: Journal::over(store), decoded })
+        Ok(Opened { journal: self.journal(store), decoded })
+    }
+
+    fn journal(&self, store: FileStore) -> Journal {
+        Journal::over(if self.synced { store } else { store.unsynced() })
     }
 
     /// Reads a journal and changes nothing, also while its run goes on: then its end may be torn.
@@ -164,7 +177,8 @@ impl Runs {
     /// # Errors
     /// A name that is no run's.
     pub fn blobs(&self, run: &RunId, key: [u8; 32]) -> io::Result<FileBlobs> {
-        Ok(FileBlobs::new(folder_beside(&self.path(&run.0)?), key))
+        let blobs = FileBlobs::new(folder_beside(&self.path(&run.0)?), key);
+        Ok(if self.synced { blobs } else { blobs.unsynced() })
     }
 
     /// Every run, oldest first.

@@ -29,7 +29,10 @@ pub trait Store: Send + Sync {
 
 /// A file that only grows.
 #[derive(Debug)]
-pub struct FileStore(File);
+pub struct FileStore {
+    file: File,
+    synced: bool,
+}
 
 impl FileStore {
     /// Makes a new file, readable by its owner only, and syncs the folder that names it. Holds it for this process alone.
@@ -41,7 +44,7 @@ impl FileStore {
             OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).open(path)?;
         hold(&file)?;
         sync_folder(path)?;
-        Ok(FileStore(file))
+        Ok(FileStore { file, synced: true })
     }
 
     /// Opens a file to append to it. Holds it for this process alone.
@@ -51,7 +54,13 @@ impl FileStore {
     pub fn open(path: &Path) -> io::Result<FileStore> {
         let file = OpenOptions::new().append(true).read(true).open(path)?;
         hold(&file)?;
-        Ok(FileStore(file))
+        Ok(FileStore { file, synced: true })
+    }
+
+    /// The same file, which from now on need not outlive a power cut: `sync` does nothing.
+    #[must_use]
+    pub fn unsynced(self) -> FileStore {
+        FileStore { synced: false, ..self }
     }
 
     /// Cuts the file to its first `length` bytes, and makes that last.
@@ -59,23 +68,27 @@ impl FileStore {
     /// # Errors
     /// As the system says.
     pub fn cut(&self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)?;
-        self.0.sync_all()
+        self.file.set_len(length)?;
+        self.file.sync_all()
     }
 
     /// The file itself, for reading it under its lock.
     pub(super) fn file(&self) -> &File {
-        &self.0
+        &self.file
     }
 }
 
 impl Store for FileStore {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        (&self.0).write_all(bytes)
+        (&self.file).write_all(bytes)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        if self.synced { self.file.sync_data() } else { Ok(()) }
+    }
+
+    fn sync_blocks(&self) -> bool {
+        self.synced
     }
 }
 

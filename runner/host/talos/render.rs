@@ -101,6 +101,9 @@ fn finished(node: &Node, text: &str) -> Result<(), CallError> {
         ("op://", "a reference to 1Password that nothing resolves"),
         ("ref+", "a reference of vals that nothing resolves"),
     ] {
+        if !text.contains(sign) {
+            continue;
+        }
         if let Some(path) = documents.iter().find_map(|d| holding(d, sign, String::new())) {
             let hint = "give it by a variable, or in a file that SOPS encrypts as a whole";
             return refuse(format!("`{path}` of the rendered config holds {what}"), hint);

@@ -18,6 +18,6 @@ pub use diagnostic::{Code, Diagnostic, Mark};
 pub use edit::{Edited, Scalar, edit, value_at};
 pub use go::{go_template, go_variables};
 pub use machinery::profile::{Profile, UnknownProfile, VERSIONS};
-pub use patch::{Patch, Patched, patch};
+pub use patch::{Parsed, Patch, Patched, patch};
 pub use tree::Tree;
 pub use yaml::read::{MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT, Source};

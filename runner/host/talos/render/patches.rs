@@ -10,7 +10,7 @@ use ops_core::error::{CallError, ErrorKind};
 use ops_core::inventory::Node;
 use ops_core::machines::PatchText;
 use ops_core::value::{Handle, Value};
-use ops_render::{Diagnostic, Patch, Profile, Source, Tree};
+use ops_render::{Diagnostic, Parsed, Patch, Patched, Profile, Source, Tree};
 
 use super::super::read::kept;
 use super::base::tool_version;
@@ -185,11 +185,34 @@ impl<'a> Job<'a> {
         config: &str,
         patches: &[Patch],
     ) -> Result<String, CallError> {
-        let source = Source { name, bytes: config.as_bytes() };
-        let patched = ops_render::patch(source, patches, &self.profile)
-            .map_err(|problems| self.refused(&problems))?;
+        let patched = self.merged(name, config, patches);
+        let patched = patched.map_err(|problems| self.refused(&problems))?;
         self.warn(&patched.warnings);
         Ok(patched.text)
+    }
+
+    fn merged(
+        &self,
+        name: &str,
+        config: &str,
+        patches: &[Patch],
+    ) -> Result<Patched, Vec<Diagnostic>> {
+        thread_local! {
+            static READ: RefCell<Known<Parsed>> = RefCell::default();
+        }
+        let source = Source { name, bytes: config.as_bytes() };
+        if patches.first().is_none_or(Patch::is_json_patch) {
+            return ops_render::patch(source, patches, &self.profile);
+        }
+        let parts = [self.machinery.as_bytes(), name.as_bytes(), config.as_bytes()];
+        let parsed = match READ.with_borrow_mut(|read| read.get(&parts)) {
+            Some(known) => known,
+            None => {
+                let parsed = Parsed::read(source, &self.profile)?;
+                READ.with_borrow_mut(|read| read.put(&parts, parsed))
+            }
+        };
+        parsed.patch(patches, &self.profile)
     }
 
     /// Tells warnings of the renderer beside the call.

@@ -45,6 +45,35 @@ pub fn patch(
     Ok(Patched { text: state.text(profile), warnings })
 }
 
+/// A machine config that was read, to be patched as often as it is wanted.
+pub struct Parsed {
+    name: String,
+    documents: Vec<Document>,
+}
+
+impl Parsed {
+    /// Reads a config.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at its place.
+    pub fn read(config: Source<'_>, profile: &Profile) -> Result<Parsed, Vec<Diagnostic>> {
+        let text = crate::yaml::read::text(config).map_err(|problem| vec![problem])?;
+        let documents = Config::Text(text.to_owned()).documents(config.name, profile)?;
+        Ok(Parsed { name: config.name.to_owned(), documents })
+    }
+
+    /// The same as [`patch`] of its text, for patches of which the first is no JSON patch: that one works on the text itself.
+    ///
+    /// # Errors
+    /// Everything that stands in the way of a patch, with its place.
+    pub fn patch(&self, patches: &[Patch], profile: &Profile) -> Result<Patched, Vec<Diagnostic>> {
+        let mut warnings = Vec::new();
+        let config = Config::Documents(self.documents.clone());
+        let config = apply(config, &self.name, patches, profile, &mut warnings)?;
+        Ok(Patched { text: config.text(profile), warnings })
+    }
+}
+
 /// Applies patches to a config that was read before, or was not.
 pub(crate) fn apply(
     mut state: Config,

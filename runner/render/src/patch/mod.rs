@@ -10,6 +10,6 @@ mod operations;
 mod sweep;
 
 pub(crate) use apply::{Config, apply, merge_into};
-pub use apply::{Patched, patch};
+pub use apply::{Parsed, Patched, patch};
 pub(crate) use document::{Document, check_together, config as read_config, write as write_config};
 pub use input::Patch;
