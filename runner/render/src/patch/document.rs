@@ -150,7 +150,7 @@ impl Document {
                 return false;
             }
             let written = !key.omitempty || *value != Value::Nil;
-            told |= known.kind.is_empty() && written && TELLING[..2].contains(&&&*key.name);
+            told |= known.kind.is_empty() && written && TELLING[..2].contains(&&*key.name);
         }
         told && settle(profile, self.type_id, &mut self.value)
     }
