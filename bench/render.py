@@ -66,26 +66,29 @@ def main():
         print(f"both bases by talosctl gen config, once: {cpu(generate, root):.3f} s CPU")
         for count in (5, 200):
             at = f"{root}/{count}"
+            out = f"{at}/out"
             talconfig(at, count)
             shutil.copy(f"{root}/talsecret.yaml", at)
             flags = []
             for group in ("all", "worker"):
                 flags += [part for n in range(3) for part in ("-p", f"@patches/{group}-{n}.yaml")]
             flags += [part for n in range(4) for part in ("-p", f'{{"machine":{{"nodeLabels":{{"own-{n}":"1"}}}}}}')]
-            once = [talosctl, "machineconfig", "patch", f"{root}/base/worker.yaml", *flags, "-o", f"{at}/patched.yaml"]
+            once = [talosctl, "machineconfig", "patch", f"{root}/base/worker.yaml", *flags, "-o", out]
             commands = {
-                "native": [native, at, f"{root}/base/controlplane.yaml", f"{root}/base/worker.yaml", f"{at}/native"],
-                "talhelper": [talhelper, "genconfig", "--offline-mode", "--no-gitignore", "-o", f"{at}/talhelper"] if talhelper else None,
+                "native": [native, at, f"{root}/base/controlplane.yaml", f"{root}/base/worker.yaml", out],
+                "talhelper": [talhelper, "genconfig", "--offline-mode", "--no-gitignore", "-o", out] if talhelper else None,
                 "talosctl patch per node": ["sh", "-c", 'n=$1; shift; for i in $(seq "$n"); do "$@" || exit 1; done', "-", str(count), *once],
             }
             samples = {name: [] for name, command in commands.items() if command}
-            for _ in range(rounds):
+            for number in range(rounds):
                 for name in samples:
-                    samples[name].append(cpu(commands[name], at))
+                    # A new folder each time: writing over a file, or in place of one just removed, costs the file system more.
+                    fresh = f"{out}-{number}-{list(samples).index(name)}"
+                    samples[name].append(cpu([fresh if word == out else word for word in commands[name]], at))
             medians = {name: statistics.median(values) for name, values in samples.items()}
             print(f"{count} nodes, ten patches each:")
             for name, value in medians.items():
-                print(f"  {name:<24} {value:8.3f} s CPU   {value / medians['native']:7.1f} x native")
+                print(f"  {name:<24} {value * 1000:8.1f} ms CPU   {value / medians['native']:7.1f} x native")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 //! such a path is found in a patch is not its business.
 
 use super::any::Any;
-use super::profile::{Profile, Shape, TypeId};
+use super::profile::{Codec, Profile, Shape, TypeId};
 use super::value::Value;
 
 /// Why nothing was deleted.
@@ -99,7 +99,18 @@ fn text(profile: &Profile, type_id: TypeId, item: &Value, key: &str) -> Option<S
     let value = item.fields().get(at)?;
     match (&kind.codec, value) {
         (_, Value::Text(text)) => Some(text.clone()),
+        (Some(codec), Value::Opaque(None)) => Some(unset(codec).to_owned()),
         (Some(codec), value) => codec.format(kind.name, value),
         _ => None,
+    }
+}
+
+/// What Go calls a value that is not set.
+fn unset(codec: &Codec) -> &'static str {
+    match codec {
+        Codec::Address => "invalid IP",
+        Codec::AddressAndPort => "invalid AddrPort",
+        Codec::Prefix => "invalid Prefix",
+        _ => "",
     }
 }

@@ -211,8 +211,18 @@ fn keyed_order(a: &Any, b: &Any) -> std::cmp::Ordering {
         Any::Float(value) => Some(*value),
         _ => None,
     };
+    // Equal ones by their Go kind: `true` before 1, 1 before 1.0.
+    let kind = |any: &Any| match any {
+        Any::Bool(_) => 0,
+        Any::Int(value) if *value <= i128::from(i64::MAX) => 1,
+        Any::Int(_) => 2,
+        _ => 3,
+    };
     match (number(a), number(b), a, b) {
-        (Some(a), Some(b), ..) => a.total_cmp(&b),
+        (Some(x), Some(y), ..) => x
+            .partial_cmp(&y)
+            .unwrap_or(std::cmp::Ordering::Equal)
+            .then_with(|| kind(a).cmp(&kind(b))),
         (Some(_), None, ..) => std::cmp::Ordering::Less,
         (None, Some(_), ..) => std::cmp::Ordering::Greater,
         (None, None, Any::Text(a), Any::Text(b)) => crate::yaml::order::compare(a, b, Dialect::V4),

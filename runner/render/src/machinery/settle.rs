@@ -23,13 +23,12 @@ pub(crate) fn settle(profile: &Profile, type_id: TypeId, value: &mut Value) -> b
         return own(profile, type_id, codec, value);
     }
     match (&kind.shape, value) {
-        (Shape::Bool, Value::Bool(_)) => true,
         (Shape::Int { bits, .. }, Value::Int(number)) => {
             // Everything that was read once fits; what was computed may not.
             *bits == 64 || number.unsigned_abs() < 1 << (bits - 1)
         }
         (Shape::Text, Value::Text(text)) => is_simple(text),
-        (Shape::Pointer(_) | Shape::Any, Value::Nil) => true,
+        (Shape::Bool, Value::Bool(_)) | (Shape::Pointer(_) | Shape::Any, Value::Nil) => true,
         (Shape::Pointer(elem), Value::Pointer(inner)) => {
             let held = profile.get(*elem);
             !matches!(held.shape, Shape::Pointer(_) | Shape::Any) && settle(profile, *elem, inner)
@@ -117,7 +116,8 @@ fn own(profile: &Profile, type_id: TypeId, codec: &Codec, value: &mut Value) -> 
             return match &parts[..] {
                 [Value::Nil, Value::Text(text)] => !text.is_empty() && is_simple(text),
                 [Value::List(items), _] => {
-                    let simple = |item| matches!(item, &Value::Text(ref text) if is_simple(text));
+                    let simple =
+                        |item: &Value| matches!(item, Value::Text(text) if is_simple(text));
                     profile.strict_skips_own && items.iter().all(simple)
                 }
                 _ => false,
@@ -188,3 +188,6 @@ fn is_simple(text: &str) -> bool {
 fn is_simple_key(key: &str) -> bool {
     !key.is_empty() && key != "<<" && key.len() <= MAX_KEY && !key.contains('\n') && is_simple(key)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,17 +1,15 @@
 //! Looks for keys that a document's type does not have. Like the original it
 //! does not look behind aliases. Values are not its business.
 
-use std::collections::BTreeMap;
-
-use super::profile::{Codec, Profile, Shape, TypeId};
+use super::profile::{Codec, Key, Profile, Shape, TypeId};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::yaml::node::{Data, Node};
 
 /// Every unknown key of a document, or nothing.
-pub(crate) fn check(
-    profile: &Profile,
-    file: &str,
-    node: &Node,
+pub(crate) fn check<'p>(
+    profile: &'p Profile,
+    file: &'p str,
+    node: &'p Node,
     type_id: TypeId,
 ) -> Vec<Diagnostic> {
     let mut checker = Checker { profile, file, path: Vec::new(), problems: Vec::new() };
@@ -22,12 +20,18 @@ pub(crate) fn check(
 struct Checker<'p> {
     profile: &'p Profile,
     file: &'p str,
-    path: Vec<String>,
+    path: Vec<Step<'p>>,
     problems: Vec<Diagnostic>,
 }
 
-impl Checker<'_> {
-    fn check(&mut self, node: &Node, type_id: TypeId) {
+/// A step on the way to a node.
+enum Step<'p> {
+    Key(&'p str),
+    Item(usize),
+}
+
+impl<'p> Checker<'p> {
+    fn check(&mut self, node: &'p Node, type_id: TypeId) {
         let kind = self.profile.get(type_id);
         let own = kind.codec.as_ref().is_some_and(Codec::is_own);
         let spared = self.profile.strict_skips_own && own;
@@ -36,7 +40,7 @@ impl Checker<'_> {
             (_, Shape::Any) | (Data::Scalar { .. } | Data::Alias(_), _) => {}
             (Data::Sequence(items), Shape::List(elem)) => {
                 for (at, item) in items.iter().enumerate() {
-                    self.path.push(format!("[{at}]"));
+                    self.path.push(Step::Item(at));
                     self.check(item, *elem);
                     self.path.pop();
                 }
@@ -52,10 +56,8 @@ impl Checker<'_> {
                 if let Some(Shape::Map(elem)) = inline.map(|id| &self.profile.get(id).shape) {
                     self.each_key(node, |_| Some(*elem), &[]);
                 } else {
-                    let known: BTreeMap<&str, TypeId> =
-                        kind.keys.iter().map(|key| (&*key.name, key.type_id)).collect();
-                    let names: Vec<&str> = kind.keys.iter().map(|key| &*key.name).collect();
-                    self.each_key(node, |key| known.get(key).copied(), &names);
+                    let known = |name: &str| kind.keys.iter().find(|key| key.name == name);
+                    self.each_key(node, |name| known(name).map(|key| key.type_id), &kind.keys);
                 }
             }
             (Data::Mapping(_), _) => {
@@ -66,7 +68,7 @@ impl Checker<'_> {
         }
     }
 
-    fn each_key(&mut self, node: &Node, known: impl Fn(&str) -> Option<TypeId>, names: &[&str]) {
+    fn each_key(&mut self, node: &'p Node, known: impl Fn(&str) -> Option<TypeId>, keys: &[Key]) {
         for (key, value) in node.pairs() {
             if !key.is_scalar() {
                 let message = "a key must be text";
@@ -79,10 +81,10 @@ impl Checker<'_> {
                 continue;
             }
             let Some(type_id) = known(key.text()) else {
-                self.unknown(key, names);
+                self.unknown(key, keys);
                 continue;
             };
-            self.path.push(key.text().to_owned());
+            self.path.push(Step::Key(key.text()));
             self.check(value, type_id);
             self.path.pop();
         }
@@ -94,17 +96,23 @@ impl Checker<'_> {
         self.problems.push(Diagnostic::new(Code::WRONG_TYPE, self.file, node.mark, message));
     }
 
-    fn unknown(&mut self, key: &Node, names: &[&str]) {
+    fn unknown(&mut self, key: &Node, keys: &[Key]) {
         let name = key.text();
-        let place = match self.path.join(".") {
-            path if path.is_empty() => String::new(),
-            path => format!(" in `{}`", path.replace(".[", "[")),
-        };
+        let names: Vec<&str> = keys.iter().map(|key| &*key.name).collect();
+        let mut path = String::new();
+        for step in &self.path {
+            match step {
+                Step::Key(key) => path += &format!(".{key}"),
+                Step::Item(at) => path += &format!("[{at}]"),
+            }
+        }
+        let path = path.trim_start_matches('.');
+        let place = if path.is_empty() { String::new() } else { format!(" in `{path}`") };
         let message = format!("unknown key `{name}`{place}");
         let mut problem = Diagnostic::new(Code::UNKNOWN_KEY, self.file, key.mark, message);
         if name == "$patch" {
             problem = problem.hint("`$patch` knows the value `delete` only");
-        } else if let Some(nearest) = nearest(name, names) {
+        } else if let Some(nearest) = nearest(name, &names) {
             problem = problem.hint(format!("did you mean `{nearest}`?"));
         }
         self.problems.push(problem);

@@ -60,7 +60,7 @@ pub(crate) fn translate(
             Some(Codec::Enumeration { names, .. })
                 if *number != 0 && !names.iter().any(|(known, _)| known == number) =>
             {
-                let text = old.codec.as_ref().and_then(|codec| codec.format(&old.name, value));
+                let text = old.codec.as_ref().and_then(|codec| codec.format(old.name, value));
                 let text = text.unwrap_or_else(|| number.to_string());
                 Err(format!("machinery {} knows no `{text}` here", to.machinery()))
             }

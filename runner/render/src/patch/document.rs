@@ -150,7 +150,7 @@ impl Document {
                 return false;
             }
             let written = !key.omitempty || *value != Value::Nil;
-            told |= known.kind.is_empty() && written && TELLING[..2].contains(&&&*key.name);
+            told |= known.kind.is_empty() && written && TELLING[..2].contains(&&*key.name);
         }
         told && settle(profile, self.type_id, &mut self.value)
     }
@@ -166,7 +166,7 @@ pub(crate) fn config(
     profile: &Profile,
 ) -> Result<Vec<Document>, Vec<Diagnostic>> {
     let mut loader = Loader::new(source.name, profile);
-    for root in read(source).map_err(|problem| vec![problem])? {
+    for root in roots(source, profile)? {
         loader.document(&root)?;
     }
     let documents = loader.documents;
@@ -180,7 +180,7 @@ pub(super) fn patch(source: Source<'_>, profile: &Profile) -> Result<Vec<Part>, 
     let mut deletions = Vec::new();
     // Deletions of other documents keep their place among the documents.
     let mut before: Vec<(usize, Deletion)> = Vec::new();
-    for root in read(source).map_err(|problem| vec![problem])? {
+    for root in roots(source, profile)? {
         let (left, found) = sweep(&root, source.name).map_err(|problem| vec![problem])?;
         for deletion in found {
             if deletion.kind == LEGACY {
@@ -211,6 +211,17 @@ pub(super) fn patch(source: Source<'_>, profile: &Profile) -> Result<Vec<Part>, 
     deletions.extend(legacy);
     deletions.extend(rest);
     Ok(deletions)
+}
+
+/// The documents as the profile's YAML library reads them.
+fn roots(source: Source<'_>, profile: &Profile) -> Result<Vec<Rc<Node>>, Vec<Diagnostic>> {
+    let mut roots = read(source).map_err(|problem| vec![problem])?;
+    if profile.go_yaml == GoYaml::Rc4 && source.bytes.contains(&b'!') {
+        for root in &mut roots {
+            *root = root.without_bare_tags();
+        }
+    }
+    Ok(roots)
 }
 
 /// The legacy document first, the others as they stand.

@@ -6,13 +6,14 @@ use std::rc::Rc;
 
 use super::document::{self, Part};
 use super::json::{Json, format_number};
+use super::json_text;
 use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::machinery::any::Any;
 use crate::machinery::decode::decode;
-use crate::machinery::profile::Profile;
+use crate::machinery::profile::{GoYaml, Profile};
 use crate::machinery::value::Value;
-use crate::yaml::node::{Data, Node};
-use crate::yaml::read::{Source, read};
+use crate::yaml::node::Data;
+use crate::yaml::read::{Source, read_first};
 
 /// The name under which findings in an inline patch are reported.
 pub(crate) const INLINE: &str = "inline patch";
@@ -38,6 +39,8 @@ pub(super) struct Operation {
     pub(super) path: Option<String>,
     pub(super) from: Option<String>,
     pub(super) value: Option<Json>,
+    /// A key in the value that YAML could not read as it is spelt.
+    pub(super) odd_key: Option<String>,
 }
 
 impl Patch {
@@ -116,13 +119,27 @@ fn operations(
     profile: &Profile,
 ) -> Result<Option<Vec<Operation>>, Vec<Diagnostic>> {
     let Ok(text) = crate::yaml::read::text(source) else { return Ok(None) };
-    let from_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-    // A tab between the tokens of a JSON text is white space, in YAML it need not be.
-    let spaced = if from_json { text.replace('\t', " ") } else { text.to_owned() };
-    let Ok(documents) = read(Source { name: source.name, bytes: spaced.as_bytes() }) else {
-        return Ok(None);
+    let no_operation = |mark| {
+        let message = "a JSON patch is a list of operations like {op, path, value}";
+        Err(vec![Diagnostic::new(Code::NO_PATCH, source.name, mark, message)])
     };
-    let Some(root) = documents.first() else { return Ok(Some(Vec::new())) };
+    if let Some(items) = json_text::items(text) {
+        let mut operations = Vec::new();
+        for (mark, item, odd_key) in items {
+            let members = match item {
+                Json::Object(members) => members,
+                Json::Null => BTreeMap::new(),
+                _ => return no_operation(mark),
+            };
+            operations.push(Operation { odd_key, ..operation(mark, members, true) });
+        }
+        return Ok(Some(operations));
+    }
+    // Only the first document counts; what stands behind it is not even looked at.
+    let Ok(first) = read_first(source) else { return Ok(None) };
+    let Some(root) = first else {
+        return Ok((profile.go_yaml == GoYaml::Rc4).then(Vec::new));
+    };
     let root = root.resolved();
     let items = match &root.data {
         Data::Sequence(items) => items,
@@ -133,38 +150,25 @@ fn operations(
     for item in items {
         let node = item.resolved();
         if !matches!(node.data, Data::Mapping(_)) && !crate::machinery::decode::is_null(node) {
-            let message = "a JSON patch is a list of operations like {op, path, value}";
-            return Err(vec![Diagnostic::new(Code::NO_PATCH, source.name, item.mark, message)]);
+            return no_operation(item.mark);
         }
-        operations.push(operation(source.name, node, from_json, profile)?);
-    }
-    Ok(Some(operations))
-}
-
-fn operation(
-    file: &str,
-    node: &Node,
-    from_json: bool,
-    profile: &Profile,
-) -> Result<Operation, Vec<Diagnostic>> {
-    let mut members = if from_json {
-        match literal(node) {
-            Json::Object(members) => members,
-            _ => BTreeMap::new(),
-        }
-    } else {
-        match decode(profile, file, node, profile.any_type())? {
+        let members = match decode(profile, source.name, node, profile.any_type())? {
             Value::Any(any) => {
                 let Some(Json::Object(members)) = from_any(any) else {
                     let message = "the operation has a value that JSON cannot express";
-                    let problem = Diagnostic::new(Code::NO_PATCH, file, node.mark, message);
+                    let problem = Diagnostic::new(Code::NO_PATCH, source.name, node.mark, message);
                     return Err(vec![problem]);
                 };
                 members
             }
             _ => BTreeMap::new(),
-        }
-    };
+        };
+        operations.push(operation(node.mark, members, false));
+    }
+    Ok(Some(operations))
+}
+
+fn operation(mark: Mark, mut members: BTreeMap<String, Json>, from_json: bool) -> Operation {
     let mut text = |key: &str| match members.remove(key) {
         Some(Json::Text { text, .. }) => Some(text),
         _ => None,
@@ -174,30 +178,12 @@ fn operation(
         Some(Json::Null) if !from_json => Some(Json::SpeltNull),
         value => value,
     };
-    Ok(Operation { mark: node.mark, op, path, from, value })
-}
-
-/// A JSON text read as YAML, with its numbers as they are spelt.
-fn literal(node: &Node) -> Json {
-    match &node.data {
-        Data::Scalar { text, plain: false } => Json::Text { text: text.clone(), literal: true },
-        Data::Scalar { text, .. } => match text.as_str() {
-            "null" => Json::Null,
-            "true" => Json::Bool(true),
-            "false" => Json::Bool(false),
-            number => Json::Number(number.to_owned()),
-        },
-        Data::Sequence(items) => Json::Array(items.iter().map(|item| literal(item)).collect()),
-        Data::Mapping(pairs) => Json::Object(
-            pairs.iter().map(|(key, value)| (key.text().to_owned(), literal(value))).collect(),
-        ),
-        Data::Alias(target) => literal(target),
-    }
+    Operation { mark, op, path, from, value, odd_key: None }
 }
 
 /// A value read from YAML; `None` where JSON has none for it.
 fn from_any(any: Any) -> Option<Json> {
-    let text = |text| Json::Text { text, literal: false };
+    let text = |text| Json::Text { text, spelling: None };
     Some(match any {
         Any::Null => Json::Null,
         Any::Bool(value) => Json::Bool(value),

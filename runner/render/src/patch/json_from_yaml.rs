@@ -86,7 +86,7 @@ fn meaning(node: &Node) -> Meaning {
 }
 
 fn scalar(file: &str, node: &Node) -> Result<Json, Diagnostic> {
-    let text = |text: &str| Json::Text { text: text.to_owned(), literal: false };
+    let text = |text: &str| Json::Text { text: text.to_owned(), spelling: None };
     Ok(match meaning(node) {
         Meaning::Null => Json::Null,
         Meaning::Bool(value) => Json::Bool(value),

@@ -6,6 +6,7 @@ mod document;
 mod input;
 mod json;
 mod json_from_yaml;
+mod json_text;
 mod operations;
 mod sweep;
 

@@ -44,6 +44,19 @@ pub(super) fn apply(
         let message = "with a control character in the config a JSON patch cannot be applied";
         return Err(vec![Diagnostic::new(Code::JSON_PATCH, first, Mark::default(), message)]);
     }
+    let kept = patches.iter().filter_map(|patch| match &patch.kind {
+        Kind::Json(operations) => Some(operations),
+        Kind::Strategic(_) => None,
+    });
+    let writes = |operation: &&Operation| matches!(operation.op.as_str(), "add" | "replace");
+    let odd_key = kept.flatten().filter(writes).find_map(|one| one.odd_key.as_deref());
+    if let Some(text) = json.no_yaml().or(odd_key) {
+        let message = format!(
+            "`{text}` is spelt with an escape that YAML does not know; the original refuses it"
+        );
+        let problem = Diagnostic::new(Code::JSON_PATCH, first, Mark::default(), message);
+        return Err(vec![problem.hint("write the characters themselves")]);
+    }
     Ok(to_yaml(&json))
 }
 

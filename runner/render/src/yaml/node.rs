@@ -50,6 +50,27 @@ impl Node {
         self.pairs().iter().find(|(k, _)| k.is_scalar() && k.text() == key).map(|(_, value)| value)
     }
 
+    /// The tree with plain scalars that are tagged `!` read as if they were
+    /// not; what aliases stand for stays.
+    pub(crate) fn without_bare_tags(self: &Rc<Node>) -> Rc<Node> {
+        let data = match &self.data {
+            Data::Scalar { plain: true, .. } if self.tag.as_deref() == Some("!") => {
+                return Rc::new(Node { tag: None, ..(**self).clone() });
+            }
+            Data::Scalar { .. } | Data::Alias(_) => return Rc::clone(self),
+            Data::Sequence(items) => {
+                Data::Sequence(items.iter().map(Node::without_bare_tags).collect())
+            }
+            Data::Mapping(pairs) => {
+                let pair = |(key, value): &(Rc<Node>, Rc<Node>)| {
+                    (key.without_bare_tags(), value.without_bare_tags())
+                };
+                Data::Mapping(pairs.iter().map(pair).collect())
+            }
+        };
+        Rc::new(Node { mark: self.mark, span: self.span, tag: self.tag.clone(), data })
+    }
+
     /// The node an alias stands for, or the node itself.
     pub(crate) fn resolved(&self) -> &Node {
         match &self.data {

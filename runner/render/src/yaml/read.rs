@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
+use super::layout::{Layout, Stretch, blank_tab, directive, old_break};
 use super::node::{Data, Node};
 use crate::diagnostic::{Code, Diagnostic, Mark};
 
@@ -30,7 +31,31 @@ pub const MAX_TEXT: usize = 4 * MAX_BYTES;
 
 /// Reads every document of a source. A text without documents gives none.
 pub(crate) fn read(source: Source<'_>) -> Result<Vec<Rc<Node>>, Diagnostic> {
-    Reader::new(source)?.documents()
+    documents(source, usize::MAX)
+}
+
+/// Reads the first document of a source and looks at nothing behind it, as
+/// go-yaml does where it reads one value.
+pub(crate) fn read_first(source: Source<'_>) -> Result<Option<Rc<Node>>, Diagnostic> {
+    Ok(documents(source, 1)?.into_iter().next())
+}
+
+fn documents(source: Source<'_>, most: usize) -> Result<Vec<Rc<Node>>, Diagnostic> {
+    let text = text(source)?;
+    if let Some(at) = old_break(text) {
+        let mark = mark_at(&text.as_bytes()[..at]);
+        let message = "a character stands here that YAML 1.1 takes for the end of a line";
+        return Err(Diagnostic::new(Code::UNREADABLE, source.name, mark, message)
+            .hint("remove it, or write it in double quotes as \\N, \\L or \\P"));
+    }
+    let mut layout = Layout::new(text);
+    loop {
+        let mut reader = Reader::new(source.name, text, &layout);
+        match (reader.documents(most), reader.mended) {
+            (Err(_), Some(mended)) => layout = mended,
+            (found, _) => return found,
+        }
+    }
 }
 
 /// The source as text without a byte order mark, or a located error.
@@ -63,10 +88,22 @@ pub(crate) fn mark_at(before: &[u8]) -> Mark {
     Mark { line, column }
 }
 
-struct Reader<'a> {
+struct Reader<'a, 't> {
     name: &'a str,
+    /// The text as it was given.
+    given: &'t str,
+    layout: &'a Layout<'t>,
+    /// The layout to try next where this one cannot be read.
+    mended: Option<Layout<'t>>,
     /// The lines of the text, kept only where it has tabs.
-    lines: Vec<&'a str>,
+    lines: Vec<&'t str>,
+    /// How many characters were counted, and the bytes that they take.
+    counted: (usize, usize),
+    /// Whether a tab stands on a blank line, and what lies around such lines.
+    blank_tabs: bool,
+    stretches: Vec<(usize, usize, Stretch)>,
+    /// The column of the block around the next node.
+    block: usize,
     /// Depth of the brackets and braces around the next node.
     flow: usize,
     /// Characters of a text that ends in no line break, else `usize::MAX`.
@@ -81,13 +118,33 @@ struct Reader<'a> {
     bytes: usize,
 }
 
-impl<'a> Reader<'a> {
-    fn new(source: Source<'a>) -> Result<Reader<'a>, Diagnostic> {
-        let text = text(source)?;
-        let parser = Parser::new_from_str(text);
-        let lines = if text.contains('\t') { text.lines().collect() } else { Vec::new() };
-        Ok(Reader {
-            name: source.name,
+/// How a collection is written.
+#[derive(Clone, Copy)]
+enum Shape {
+    /// With brackets or braces.
+    Flow,
+    /// By indentation, beginning at this column, counted from 0.
+    Block(usize),
+}
+
+impl<'a, 't> Reader<'a, 't> {
+    fn new(name: &'a str, text: &'t str, layout: &'a Layout<'t>) -> Reader<'a, 't> {
+        let parser = Parser::new_from_str(&layout.text);
+        let lines: Vec<&str> =
+            if text.contains('\t') { text.lines().collect() } else { Vec::new() };
+        let blank = |line: &&str| {
+            let rest = line.trim_start_matches(' ');
+            rest.starts_with('\t') && (rest.trim().is_empty() || rest.trim().starts_with('#'))
+        };
+        Reader {
+            name,
+            given: text,
+            layout,
+            mended: None,
+            counted: (0, 0),
+            blank_tabs: lines.iter().any(blank),
+            stretches: Vec::new(),
+            block: 0,
             lines,
             flow: 0,
             unbroken: if text.ends_with('\n') { usize::MAX } else { text.chars().count() },
@@ -96,15 +153,21 @@ impl<'a> Reader<'a> {
             depth: 0,
             nodes: 0,
             bytes: 0,
-        })
+        }
     }
 
-    fn documents(mut self) -> Result<Vec<Rc<Node>>, Diagnostic> {
+    fn documents(&mut self, most: usize) -> Result<Vec<Rc<Node>>, Diagnostic> {
         let mut documents = Vec::new();
-        while let Some((event, _)) = self.next()? {
+        while documents.len() < most
+            && let Some((event, span)) = self.next()?
+        {
             match event {
-                Event::DocumentStart(_) => {
-                    self.anchors.clear();
+                Event::DocumentStart(explicit) => {
+                    let found = explicit.then(|| directive(self.given, span.start.line()));
+                    if let Some((line, why)) = found.flatten() {
+                        return Err(self.broken(Mark { line, column: 1 }, why));
+                    }
+                    // Anchors stay: go-yaml knows those of earlier documents too.
                     self.nodes = 0;
                     self.bytes = 0;
                     if let Some((event, span)) = self.next()? {
@@ -115,6 +178,11 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
+        if self.blank_tabs
+            && let Some(mark) = blank_tab(self.given, &self.stretches)
+        {
+            return Err(self.tab(mark));
+        }
         Ok(documents)
     }
 
@@ -124,15 +192,21 @@ impl<'a> Reader<'a> {
             Some(Ok(pair)) => Ok(Some(pair)),
             Some(Err(error)) => {
                 let marker = error.marker();
-                let mark = Mark { line: marker.line(), column: marker.col() + 1 };
+                let mark = self.layout.mark(marker.line(), marker.col() + 1);
+                self.mended = self.layout.mended(&error);
                 Err(self.broken(mark, format!("this is not YAML: {}", error.info())))
             }
         }
     }
 
     fn node(&mut self, event: Event<'a>, span: Span) -> Result<Rc<Node>, Diagnostic> {
-        let mark = Mark { line: span.start.line(), column: span.start.col() + 1 };
-        let characters = (span.start.index(), span.end.index());
+        let mark = self.layout.mark(span.start.line(), span.start.col() + 1);
+        let characters =
+            (self.layout.index(span.start.index()), self.layout.index(span.end.index()));
+        let shape = match event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => self.shape(&event, &span),
+            _ => Shape::Flow,
+        };
         let before = (self.nodes, self.bytes);
         self.count(1, 0, mark)?;
         self.refuse_tab_indentation(mark)?;
@@ -143,6 +217,7 @@ impl<'a> Reader<'a> {
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                     self.refuse_leading_tab(&text, mark)?;
                 }
+                self.refuse_style(&text, style, characters, mark)?;
                 let mut text = text.into_owned();
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 if block && characters.1 >= self.unbroken && text.ends_with('\n') {
@@ -152,8 +227,12 @@ impl<'a> Reader<'a> {
                 self.count(0, text.len(), mark)?;
                 (anchor, tag, Data::Scalar { text, plain })
             }
-            Event::SequenceStart(anchor, tag) => (anchor, tag, self.sequence(mark)?),
-            Event::MappingStart(anchor, tag) => (anchor, tag, self.mapping(mark)?),
+            Event::SequenceStart(anchor, tag) => {
+                (anchor, tag, self.sequence(mark, characters.0, shape)?)
+            }
+            Event::MappingStart(anchor, tag) => {
+                (anchor, tag, self.mapping(mark, characters.0, shape)?)
+            }
             other => return Err(self.broken(mark, format!("a value was expected, not {other:?}"))),
         };
         let node = Rc::new(Node { mark, span: characters, tag: tag.map(|tag| short(&tag)), data });
@@ -164,6 +243,41 @@ impl<'a> Reader<'a> {
         Ok(node)
     }
 
+    /// How a collection is written whose event has this span: it is empty where
+    /// a block begins, except that the dash of a list that is not indented
+    /// lies before it; a bracket is the last thing in it.
+    fn shape(&mut self, event: &Event<'_>, span: &Span) -> Shape {
+        let column = self.layout.mark(span.end.line(), span.end.col() + 1).column - 1;
+        let flow = span.start.index() < span.end.index();
+        let sequence = matches!(event, Event::SequenceStart(..));
+        if !flow && !sequence {
+            return Shape::Block(column);
+        }
+        let (before, after) = self.around(span.end.index());
+        let blanks = before.len() - before.trim_end().len();
+        match before.trim_end().chars().next_back() {
+            Some('[' | '{') if flow => Shape::Flow,
+            Some('-') if sequence && !after.starts_with('-') => {
+                Shape::Block(column.saturating_sub(blanks + 1))
+            }
+            _ => Shape::Block(column),
+        }
+    }
+
+    /// The text before and from a character on. Asked for from front to back, it counts
+    /// every character once.
+    fn around(&mut self, index: usize) -> (&str, &str) {
+        let text = &*self.layout.text;
+        if index < self.counted.0 {
+            self.counted = (0, 0);
+        }
+        let (from, start) = self.counted;
+        let rest = text[start..].char_indices().nth(index - from);
+        let end = rest.map_or(text.len(), |(at, _)| start + at);
+        self.counted = (index, end);
+        text.split_at(end)
+    }
+
     /// go-yaml takes no tab where a block could begin.
     fn refuse_tab_indentation(&self, mark: Mark) -> Result<(), Diagnostic> {
         let Some(line) = self.lines.get(mark.line.saturating_sub(1)) else { return Ok(()) };
@@ -172,16 +286,48 @@ impl<'a> Reader<'a> {
         if self.flow > 0 || !indents || !before().any(|c| c == '\t') {
             return Ok(());
         }
-        let message = "a tab stands where indentation is expected";
-        Err(self.broken(mark, message).hint("indent with spaces"))
+        Err(self.tab(mark))
     }
 
-    /// Whether a collection at a place is written with brackets or braces;
-    /// asked only where the text has tabs.
-    fn is_flow(&self, mark: Mark) -> bool {
-        let line = self.lines.get(mark.line.saturating_sub(1));
-        let first = line.and_then(|line| line.chars().nth(mark.column.saturating_sub(1)));
-        matches!(first, Some('[' | '{'))
+    fn tab(&self, mark: Mark) -> Diagnostic {
+        let message = "a tab stands where indentation is expected";
+        self.broken(mark, message).hint("indent with spaces")
+    }
+
+    /// Scalars that go-yaml does not take, and what matters to tabs around them.
+    fn refuse_style(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        (start, end): (usize, usize),
+        mark: Mark,
+    ) -> Result<(), Diagnostic> {
+        if style == ScalarStyle::Plain
+            && (text.starts_with(['|', '>']) || (self.flow > 0 && text.starts_with(':')))
+        {
+            let message = "a value without quotes cannot begin with this character here";
+            return Err(self.broken(mark, message).hint("put it in quotes"));
+        }
+        if style == ScalarStyle::DoubleQuoted && self.given.contains("\\/") {
+            let mut escaped = false;
+            for c in self.given.chars().skip(start).take(end - start) {
+                if c == '/' && escaped {
+                    let message = "`\\/` is no escape that go-yaml knows";
+                    return Err(self.broken(mark, message).hint("write the slash alone"));
+                }
+                escaped = c == '\\' && !escaped;
+            }
+        }
+        if self.blank_tabs {
+            let stretch = match style {
+                ScalarStyle::Plain if self.flow > 0 => return Ok(()),
+                ScalarStyle::Plain => Stretch::Plain(self.block),
+                ScalarStyle::Literal | ScalarStyle::Folded => Stretch::Block,
+                _ => Stretch::Closed,
+            };
+            self.stretches.push((start, end, stretch));
+        }
+        Ok(())
     }
 
     /// go-yaml finds the indentation of a block scalar by its first line and
@@ -214,38 +360,34 @@ impl<'a> Reader<'a> {
         Ok(Rc::new(Node { mark, span, tag: None, data: Data::Alias(target) }))
     }
 
-    fn sequence(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
-        self.enter(mark)?;
-        let flow = usize::from(self.is_flow(mark));
-        self.flow += flow;
+    fn sequence(&mut self, mark: Mark, start: usize, shape: Shape) -> Result<Data, Diagnostic> {
+        let block = self.enter(mark, shape)?;
         let mut items = Vec::new();
         loop {
             match self.expect(mark)? {
-                (Event::SequenceEnd, _) => break,
+                (Event::SequenceEnd, span) => {
+                    self.leave((start, &span), shape, block);
+                    return Ok(Data::Sequence(items));
+                }
                 (event, span) => items.push(self.node(event, span)?),
             }
         }
-        self.depth -= 1;
-        self.flow -= flow;
-        Ok(Data::Sequence(items))
     }
 
-    fn mapping(&mut self, mark: Mark) -> Result<Data, Diagnostic> {
-        self.enter(mark)?;
-        let flow = usize::from(self.is_flow(mark));
-        self.flow += flow;
+    fn mapping(&mut self, mark: Mark, start: usize, shape: Shape) -> Result<Data, Diagnostic> {
+        let block = self.enter(mark, shape)?;
         let mut pairs = Vec::new();
         loop {
             let key = match self.expect(mark)? {
-                (Event::MappingEnd, _) => break,
+                (Event::MappingEnd, span) => {
+                    self.leave((start, &span), shape, block);
+                    return Ok(Data::Mapping(pairs));
+                }
                 (event, span) => self.node(event, span)?,
             };
             let (event, span) = self.expect(mark)?;
             pairs.push((key, self.node(event, span)?));
         }
-        self.depth -= 1;
-        self.flow -= flow;
-        Ok(Data::Mapping(pairs))
     }
 
     fn expect(&mut self, mark: Mark) -> Result<(Event<'a>, Span), Diagnostic> {
@@ -255,13 +397,34 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn enter(&mut self, mark: Mark) -> Result<(), Diagnostic> {
+    /// Goes into a collection and gives the column of the block around it.
+    fn enter(&mut self, mark: Mark, shape: Shape) -> Result<usize, Diagnostic> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("nested deeper than {MAX_DEPTH} levels");
             return Err(self.broken(mark, message));
         }
-        Ok(())
+        let block = match shape {
+            Shape::Flow => {
+                self.flow += 1;
+                self.block
+            }
+            Shape::Block(column) => column,
+        };
+        Ok(std::mem::replace(&mut self.block, block))
+    }
+
+    fn leave(&mut self, (start, end): (usize, &Span), shape: Shape, block: usize) {
+        self.depth -= 1;
+        self.block = block;
+        if let Shape::Block(_) = shape {
+            return;
+        }
+        self.flow -= 1;
+        if self.flow == 0 && self.blank_tabs {
+            let end = self.layout.index(end.end.index());
+            self.stretches.push((start, end, Stretch::Closed));
+        }
     }
 
     fn count(&mut self, nodes: usize, bytes: usize, mark: Mark) -> Result<(), Diagnostic> {
