@@ -364,7 +364,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
-        out.document("ops.plan", 1, &views::plan_json(&plan, cluster));
+        out.document("ops.plan", 1, || views::plan_json(&plan, cluster));
         for fault in &plan.faults {
             out.fault(fault);
         }
@@ -421,7 +421,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
                 opened.settings.lab,
                 &views::verification(&found, now(), out.look()),
             ));
-            out.document("ops.verification", 1, &views::verification_json(&found, None));
+            out.document("ops.verification", 1, || views::verification_json(&found, None));
             let open = found.rows.iter().any(|row| !row.state.holds());
             return Ok(if open { Exit::Failed } else { Exit::Done });
         };
@@ -431,14 +431,14 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let grant = match session.issue(&found) {
             Ok(grant) => grant,
             Err(fault) => {
-                out.document("ops.verification", 1, &views::verification_json(&found, None));
+                out.document("ops.verification", 1, || views::verification_json(&found, None));
                 return Err(told(opened.settings.lab, *fault));
             }
         };
         let ttl = ops_core::guard::claim_within(&opened.cluster.guards).to_string();
         let granted = views::granted(&grant, &found.command, &opened.cluster.name, &ttl);
         out.result(&copyable(opened.settings.lab, &granted));
-        out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
+        out.document("ops.verification", 1, || views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
     }))
