@@ -209,7 +209,8 @@ pub(super) async fn carry_out(
         let cleared = cleared.map_err(|fault| *fault)?;
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
-        journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        // The first record that has to survive a power cut makes this one survive it too.
+        journal.append(&head).map_err(|failure| failure.fault())?;
         if globals.force {
             let at = opened.world.now();
             let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
@@ -217,7 +218,7 @@ pub(super) async fn carry_out(
         }
         if let Some(grant) = cleared.claimed {
             let record = Record::GrantClaimed { grant, at: opened.world.now() };
-            journal.append(&record).map_err(|failure| failure.fault())?;
+            journal.append_synced(&record).await.map_err(|failure| failure.fault())?;
         }
         journal
     };
@@ -271,7 +272,12 @@ pub(super) async fn carry_out(
     gate.finish().map_err(|fault| *fault)?;
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
-    journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
+    let written = if resuming || journal.lasts() {
+        journal.append_synced(&end).await
+    } else {
+        journal.append(&end)
+    };
+    written.map_err(|failure| failure.fault())?;
     keep_lab(opened)?;
     (conduct.tell)(&ended, &start.run);
     if opened.settings.lab && cfg!(debug_assertions) {
