@@ -52,7 +52,7 @@ pub(super) fn run(start: &Start, args: &DiffArgs) -> Result<Exit, Fault> {
         found.sort_by_key(|diff| order(&diff.node));
         let file = |node: &str| (!args.live).then(|| opened.cluster.machine_config(node));
         out.result(&views::diff(&found, &opened.cluster.name, &file, out.look()));
-        out.document("ops.diff", 1, &views::diff_json(&found, &opened.cluster.name, args.live));
+        out.document("ops.diff", 1, || views::diff_json(&found, &opened.cluster.name, args.live));
         for fault in &plan.faults {
             out.fault(fault);
         }

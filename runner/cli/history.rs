@@ -35,6 +35,6 @@ pub(super) fn run(start: &Start) -> Result<Exit, Fault> {
     runs.sort_by(|a, b| (begun(a), &a.run).cmp(&(begun(b), &b.run)));
     let out = start.output();
     out.result(&views::history(&runs, crate::sys::clock::now()));
-    out.document("ops.history", 1, &views::history_json(&runs));
+    out.document("ops.history", 1, || views::history_json(&runs));
     Ok(Exit::Done)
 }

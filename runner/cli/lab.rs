@@ -23,11 +23,9 @@ pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     let out = start.output();
     if args.command == LabCommand::Facts {
         out.result(&views::facts(&ops_lab::header(), ops_lab::facts()));
-        out.document(
-            "ops.lab.facts",
-            1,
-            &views::facts_json(ops_lab::facts::MODEL, ops_lab::facts()),
-        );
+        out.document("ops.lab.facts", 1, || {
+            views::facts_json(ops_lab::facts::MODEL, ops_lab::facts())
+        });
         return Ok(Exit::Done);
     }
     let mut globals = start.globals.clone();
@@ -204,5 +202,5 @@ fn keep(settings: &Settings, lab: &Lab) -> Result<(), Fault> {
 fn show(lab: &Lab, out: &Output) {
     let look = out.look();
     out.result(&lab.draw(look.width, look.colour));
-    out.document("ops.lab.state", 1, &views::lab_state_json(&lab.state()));
+    out.document("ops.lab.state", 1, || views::lab_state_json(&lab.state()));
 }

@@ -15,7 +15,7 @@ pub(super) fn run(start: &Start, args: &ListArgs) -> Result<Exit, Fault> {
         Listing { catalog, cluster: settings.cluster.as_ref(), lab: settings.lab, all: args.all };
     let out = start.output();
     out.result(&views::list(&listing, out.look()));
-    out.document("ops.list", 1, &views::list_json(&listing));
+    out.document("ops.list", 1, || views::list_json(&listing));
     if !settings.project.found {
         out.remark(
             "There is no ops.toml and no clusters/ here or above: these are the recipes of ops.",

@@ -209,7 +209,8 @@ pub(super) async fn carry_out(
         let cleared = cleared.map_err(|fault| *fault)?;
         confirmed = cleared.confirmed;
         let journal = opened.runs.create(&start.run).map_err(|failure| failure.fault())?;
-        journal.append_synced(&head).await.map_err(|failure| failure.fault())?;
+        // The first record that has to survive a power cut makes this one survive it too.
+        journal.append(&head).map_err(|failure| failure.fault())?;
         if globals.force {
             let at = opened.world.now();
             let record = Record::Decision { question: FORCE.to_owned(), yes: true, at };
@@ -217,7 +218,7 @@ pub(super) async fn carry_out(
         }
         if let Some(grant) = cleared.claimed {
             let record = Record::GrantClaimed { grant, at: opened.world.now() };
-            journal.append(&record).map_err(|failure| failure.fault())?;
+            journal.append_synced(&record).await.map_err(|failure| failure.fault())?;
         }
         journal
     };
@@ -271,7 +272,12 @@ pub(super) async fn carry_out(
     gate.finish().map_err(|fault| *fault)?;
     let end = Record::End { exit, at: opened.world.now() };
     reporter.event(&Event::Recorded(end.clone()));
-    journal.append_synced(&end).await.map_err(|failure| failure.fault())?;
+    let written = if resuming || journal.lasts() {
+        journal.append_synced(&end).await
+    } else {
+        journal.append(&end)
+    };
+    written.map_err(|failure| failure.fault())?;
     keep_lab(opened)?;
     (conduct.tell)(&ended, &start.run);
     if opened.settings.lab && cfg!(debug_assertions) {
@@ -364,7 +370,7 @@ pub(super) fn plan(invocation: Invocation, exit_code: bool) -> Result<Exit, Faul
         let plan = session.plan(&asked).await.map_err(|fault| *fault)?;
         let cluster = opened.settings.cluster.as_ref().map(|c| c.name.as_str());
         out.result(&views::plan(&plan, cluster, globals.verbose, out.look()));
-        out.document("ops.plan", 1, &views::plan_json(&plan, cluster));
+        out.document("ops.plan", 1, || views::plan_json(&plan, cluster));
         for fault in &plan.faults {
             out.fault(fault);
         }
@@ -421,7 +427,7 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
                 opened.settings.lab,
                 &views::verification(&found, now(), out.look()),
             ));
-            out.document("ops.verification", 1, &views::verification_json(&found, None));
+            out.document("ops.verification", 1, || views::verification_json(&found, None));
             let open = found.rows.iter().any(|row| !row.state.holds());
             return Ok(if open { Exit::Failed } else { Exit::Done });
         };
@@ -431,14 +437,14 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let grant = match session.issue(&found) {
             Ok(grant) => grant,
             Err(fault) => {
-                out.document("ops.verification", 1, &views::verification_json(&found, None));
+                out.document("ops.verification", 1, || views::verification_json(&found, None));
                 return Err(told(opened.settings.lab, *fault));
             }
         };
         let ttl = ops_core::guard::claim_within(&opened.cluster.guards).to_string();
         let granted = views::granted(&grant, &found.command, &opened.cluster.name, &ttl);
         out.result(&copyable(opened.settings.lab, &granted));
-        out.document("ops.verification", 1, &views::verification_json(&found, Some(&grant)));
+        out.document("ops.verification", 1, || views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)
     }))

@@ -44,7 +44,7 @@ fn judge(invocation: Invocation) -> Result<Exit, Fault> {
             .collect();
         let now = opened.world.now();
         out.result(&views::why(&steps, now, globals.verbose, out.look()));
-        out.document("ops.why", 1, &views::why_json(&steps));
+        out.document("ops.why", 1, || views::why_json(&steps));
         Ok(Exit::Done)
     })
 }

@@ -399,6 +399,7 @@ impl<'a> Run<'a> {
             limit.abort();
         }
         self.steps[at].state = StepState::Ended(end);
+        self.running.remove(&at);
         for caller in std::mem::take(&mut self.steps[at].callers) {
             self.answer_caller(at, &caller);
         }

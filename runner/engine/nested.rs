@@ -58,6 +58,7 @@ impl Run<'_> {
         // A forced step is forced with all that it consists of; what it needs decides for itself.
         self.steps[nested].forced |= self.steps[at].forced;
         self.steps[nested].callers.push(id.clone());
+        self.nests = true;
         if matches!(self.steps[nested].state, StepState::Ended(_) | StepState::Left) {
             self.steps[nested].callers.clear();
             self.answer_caller(nested, id);

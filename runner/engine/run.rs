@@ -136,6 +136,11 @@ enum Heard {
 pub struct Run<'a> {
     pub(super) cx: &'a Context<'a>,
     pub(super) steps: Vec<StepRun>,
+    /// Steps that wait for their begin, and those that run: in a long graph few of many.
+    pub(super) waiting: BTreeSet<usize>,
+    pub(super) running: BTreeSet<usize>,
+    /// A body has called other steps.
+    pub(super) nests: bool,
     pub(super) by_branch: BTreeMap<Branch, usize>,
     pub(super) owner: BTreeMap<CallId, AbortHandle>,
     pub(super) flying: FuturesUnordered<Local<'a, Arrival>>,
@@ -177,6 +182,9 @@ impl<'a> Run<'a> {
         let mut run = Run {
             cx,
             steps: Vec::new(),
+            waiting: BTreeSet::new(),
+            running: BTreeSet::new(),
+            nests: false,
             by_branch: BTreeMap::new(),
             owner: BTreeMap::new(),
             flying: FuturesUnordered::new(),
@@ -229,6 +237,7 @@ impl<'a> Run<'a> {
     pub(super) fn add(&mut self, step: StepRun) -> usize {
         let at = self.steps.len();
         self.by_branch.insert(step.branch.clone(), at);
+        self.waiting.insert(at);
         self.steps.push(step);
         at
     }
@@ -311,11 +320,11 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn quiet(&self) -> bool {
-        self.steps.iter().all(|s| s.state != StepState::Running || s.quiet())
+        self.running.iter().all(|at| self.steps[*at].quiet())
     }
 
     fn all_over(&self) -> bool {
-        self.steps.iter().all(|s| matches!(s.state, StepState::Ended(_) | StepState::Left))
+        self.waiting.is_empty() && self.running.is_empty()
     }
 
     pub(super) fn replaying(&self) -> bool {
@@ -325,21 +334,26 @@ impl<'a> Run<'a> {
     /// Starts what can start: needs done, a place free, nothing stopped. True where a step was over at once: others may wait for it.
     fn start_steps(&mut self) -> bool {
         let mut over = false;
-        let mut running = self.steps.iter().filter(|s| s.takes_place()).count();
+        let places = self.running.iter().copied().filter(|at| self.steps[*at].takes_place());
+        let placed: Vec<usize> = places.collect();
+        let mut running = placed.len();
         // A person talks to one at a time.
         let interactive = |run: &Self, at: usize| {
             run.cx.part == Part::Whole
                 && run.cx.catalog.get(&run.steps[at].recipe).is_some_and(|h| h.interactive)
         };
-        let mut talking =
-            (0..self.steps.len()).any(|at| self.steps[at].takes_place() && interactive(self, at));
-        for at in 0..self.steps.len() {
-            if self.steps[at].state != StepState::Waiting {
-                continue;
-            }
+        let mut talking = placed.iter().any(|at| interactive(self, *at));
+        let nobody = |run: &Self| {
+            run.stopping.is_some() || (!run.cx.keep_going && !run.ended.faults.is_empty())
+        };
+        // Without a free place only a nested step begins.
+        if (talking || running >= self.cx.jobs) && !nobody(self) && !self.nests {
+            return false;
+        }
+        let waiting: Vec<usize> = self.waiting.iter().copied().collect();
+        for at in waiting {
             let mut ready = true;
-            let mut doomed =
-                self.stopping.is_some() || (!self.cx.keep_going && !self.ended.faults.is_empty());
+            let mut doomed = nobody(self);
             for need in &self.steps[at].needs {
                 match &self.steps[*need].state {
                     StepState::Ended(StepEnd::Done { .. } | StepEnd::Skipped { .. }) => {}
@@ -349,6 +363,7 @@ impl<'a> Run<'a> {
             }
             if doomed {
                 self.steps[at].state = StepState::Left;
+                self.waiting.remove(&at);
                 for caller in std::mem::take(&mut self.steps[at].callers) {
                     self.answer_caller(at, &caller);
                 }
@@ -380,6 +395,8 @@ impl<'a> Run<'a> {
         };
         self.record(record);
         self.steps[at].state = StepState::Running;
+        self.waiting.remove(&at);
+        self.running.insert(at);
         if let Some(limit) = timeout.filter(|_| self.cx.part == Part::Whole) {
             self.limit(at, limit);
         }
@@ -392,7 +409,8 @@ impl<'a> Run<'a> {
 
     /// Gives every body that can take one its next delivery.
     fn turn_steps(&mut self) {
-        for at in 0..self.steps.len() {
+        let running: Vec<usize> = self.running.iter().copied().collect();
+        for at in running {
             if !self.steps[at].can_turn() {
                 continue;
             }
@@ -459,7 +477,8 @@ impl<'a> Run<'a> {
             return;
         }
         self.stop_sent = true;
-        for at in 0..self.steps.len() {
+        let running: Vec<usize> = self.running.iter().copied().collect();
+        for at in running {
             if self.steps[at].state == StepState::Running {
                 let branch = self.steps[at].branch.clone();
                 self.stop_branch(at, branch, fault.clone());

@@ -106,6 +106,11 @@ impl Journal {
         self.sync_to(number).await
     }
 
+    /// Whether a record written here had to survive a power cut. If none had to, nothing of the run outlives the machine.
+    pub fn lasts(&self) -> bool {
+        self.0.state().synced > 0
+    }
+
     /// The failure that ended the journal, if it has one.
     pub fn failed(&self) -> Option<JournalFailure> {
         self.0.state().failed.clone()

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
 
 use ops_core::error::{Code, Fault};
 use ops_core::machine::{Delivery, Failure, Machine, StepSpec, Turn};
@@ -17,12 +16,10 @@ use super::compiled::Compiled;
 use super::deadline::{Deadline, GRACE};
 use super::entry;
 use super::head::scan;
+use super::threads::Threads;
 use super::vm::Vm;
 use crate::recipe::source::{Source, Sources};
 use crate::recipe::{Catalog, Head};
-
-/// Stack of a VM's thread: Lua allows 200 levels of C calls, each of ours takes some kilobytes.
-const STACK: usize = 16 << 20;
 
 /// Everything that bodies are loaded from: the sources, read once, and what they declare.
 #[derive(Clone, Debug)]
@@ -31,6 +28,7 @@ pub struct Host {
     calls: Calls,
     index: Arc<Index>,
     compiled: Arc<Compiled>,
+    threads: Arc<Threads>,
 }
 
 impl Host {
@@ -43,7 +41,7 @@ impl Host {
     pub fn with_calls(sources: Sources, calls: Calls) -> Host {
         let sources = Arc::new(sources);
         let index = Arc::new(index(&sources, calls));
-        Host { sources, calls, index, compiled: Arc::default() }
+        Host { sources, calls, index, compiled: Arc::default(), threads: Arc::default() }
     }
 
     /// As [`Host::new`], with the catalogue of these very sources, so that none of them has to be loaded for it.
@@ -54,6 +52,7 @@ impl Host {
             calls: Calls::default(),
             index,
             compiled: Arc::default(),
+            threads: Arc::default(),
         }
     }
 
@@ -105,15 +104,12 @@ impl Host {
         let (host, watched) = (self.clone(), deadline.clone());
         #[cfg(test)]
         let mutant = crate::sys::fault::mutants::current();
-        let spawned = thread::Builder::new()
-            .name(format!("lua {}", spec.recipe))
-            .stack_size(STACK)
-            .spawn(move || {
-                #[cfg(test)]
-                crate::sys::fault::mutants::switch(mutant);
-                run(&host, &spec, &watched, &deliveries, &answer);
-            });
-        let fault = spawned
+        let started = self.threads.run(Box::new(move || {
+            #[cfg(test)]
+            crate::sys::fault::mutants::switch(mutant);
+            run(&host, &spec, &watched, &deliveries, &answer);
+        }));
+        let fault = started
             .err()
             .map(|error| Fault::new(Code::BUG, format!("no thread for a recipe's body: {error}")));
         Box::new(Supervisor { deadline, deliver, turns, over: fault })

@@ -30,6 +30,7 @@ mod raised;
 mod sandbox;
 mod task;
 mod text;
+mod threads;
 mod value;
 mod vm;
 

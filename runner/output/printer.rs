@@ -139,10 +139,10 @@ impl Output {
         &self,
         schema: &str,
         version: u32,
-        body: &serde_json::Map<String, serde_json::Value>,
+        body: impl FnOnce() -> serde_json::Map<String, serde_json::Value>,
     ) {
         if self.mode == Mode::Json {
-            self.write(&json::document(schema, version, body), false);
+            self.write(&json::document(schema, version, &body()), false);
         }
     }
 
@@ -226,7 +226,7 @@ pub(crate) mod tests {
     fn a_lead_is_written_once_and_only_before_something() {
         let kept = Kept::default();
         let output = kept.output(Look::PLAIN, Mode::Human).led_by("lead\n".into());
-        output.document("x", 1, &serde_json::Map::new());
+        output.document("x", 1, serde_json::Map::new);
         assert!(kept.text().is_empty());
         output.progress("a\n");
         output.clone().progress("b\n");

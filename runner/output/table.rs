@@ -3,25 +3,36 @@
 use console::measure_text_width;
 
 /// Rows as lines, each column as wide as its widest cell, `gap` spaces between, the last column as it is.
-pub(crate) fn lines(rows: &[Vec<String>], gap: usize) -> Vec<String> {
+pub(crate) fn lines<Cell: AsRef<str>>(rows: &[Vec<Cell>], gap: usize) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize| {
-        rows.iter().filter_map(|r| r.get(column)).map(|c| measure_text_width(c)).max().unwrap_or(0)
+        rows.iter().filter_map(|r| r.get(column)).map(|c| width(c.as_ref())).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(widest).collect();
     rows.iter()
         .map(|row| {
             let mut line = String::new();
             for (i, cell) in row.iter().enumerate() {
+                let cell = cell.as_ref();
                 line.push_str(cell);
                 if i + 1 < row.len() {
-                    let pad = widths[i] - measure_text_width(cell) + gap;
-                    line.push_str(&" ".repeat(pad));
+                    let pad = widths[i] - width(cell) + gap;
+                    line.extend(std::iter::repeat_n(' ', pad));
                 }
             }
-            line.trim_end().to_owned()
+            line.truncate(line.trim_end().len());
+            line
         })
         .collect()
+}
+
+/// Width on the screen. Nearly every cell is of plain letters, one column each.
+fn width(cell: &str) -> usize {
+    if cell.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        cell.len()
+    } else {
+        measure_text_width(cell)
+    }
 }
 
 /// Text in lines of at most `width` columns, broken at spaces. Lines of the source that follow one another are one paragraph, unless they

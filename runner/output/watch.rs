@@ -153,6 +153,6 @@ impl Watching {
         if let Value::Object(body) = body {
             all.extend(body);
         }
-        self.output.document(WATCH.0, WATCH.1, &all);
+        self.output.document(WATCH.0, WATCH.1, || all);
     }
 }

@@ -1,7 +1,6 @@
 //! Every recipe by name. Those of a written catalogue are read when they are first asked for: a run needs few of many.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
@@ -11,43 +10,58 @@ use super::Head;
 /// Every recipe by name; aliases resolve.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    recipes: BTreeMap<String, Entry>,
+    recipes: BTreeMap<String, Box<Head>>,
+    /// Those of a written catalogue, sorted by name, as long as none was added to them; else there are none.
+    written: Vec<Written>,
+    /// What they lie in.
+    text: Arc<str>,
     aliases: BTreeMap<String, String>,
 }
 
+/// A line of a written catalogue: a name, a tab, a head.
 #[derive(Clone, Debug)]
-enum Entry {
-    Read(Box<Head>),
-    Written { text: Arc<str>, at: Range<usize>, head: OnceLock<Option<Box<Head>>> },
+struct Written {
+    start: usize,
+    tab: usize,
+    end: usize,
+    head: OnceLock<Option<Box<Head>>>,
 }
 
-impl Entry {
-    fn head(&self) -> Option<&Head> {
-        match self {
-            Entry::Read(head) => Some(head),
-            Entry::Written { text, at, head } => {
-                let read = || text.get(at.clone()).and_then(|line| serde_json::from_str(line).ok());
-                head.get_or_init(read).as_deref()
-            }
-        }
+impl Written {
+    fn name<'a>(&self, text: &'a str) -> &'a str {
+        &text[self.start..self.tab]
+    }
+
+    fn head(&self, text: &str) -> Option<&Head> {
+        let read = || serde_json::from_str(&text[self.tab + 1..self.end]).ok();
+        self.head.get_or_init(read).as_deref()
     }
 }
 
 impl Catalog {
     /// The recipe of a name or alias.
     pub fn get(&self, name: &str) -> Option<&Head> {
-        let aliased = || self.recipes.get(self.aliases.get(name)?);
-        self.recipes.get(name).or_else(aliased).and_then(Entry::head)
+        self.own(name).or_else(|| self.own(self.aliases.get(name)?))
+    }
+
+    fn own(&self, name: &str) -> Option<&Head> {
+        let written = || {
+            let at = self.written.binary_search_by(|line| line.name(&self.text).cmp(name)).ok()?;
+            self.written[at].head(&self.text)
+        };
+        self.recipes.get(name).map(|head| &**head).or_else(written)
     }
 
     /// The names of all recipes, sorted; without aliases.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.recipes.keys().map(String::as_str)
+        let written = self.written.iter().map(|line| line.name(&self.text));
+        self.recipes.keys().map(String::as_str).chain(written)
     }
 
     /// Every recipe, sorted by name.
     pub fn heads(&self) -> impl Iterator<Item = &Head> {
-        self.recipes.values().filter_map(Entry::head)
+        let written = self.written.iter().filter_map(|line| line.head(&self.text));
+        self.recipes.values().map(|head| &**head).chain(written)
     }
 
     /// The name that an alias stands for.
@@ -57,6 +71,11 @@ impl Catalog {
 
     /// Adds a recipe, or replaces the one of its name. An alias that is taken stays with who has it.
     pub fn insert(&mut self, head: Head) {
+        for line in std::mem::take(&mut self.written) {
+            if let Some(head) = line.head(&self.text) {
+                self.recipes.insert(head.name.clone(), Box::new(head.clone()));
+            }
+        }
         if self.recipes.contains_key(&head.name) {
             // Those of the replaced one: what still holds is among its own.
             self.aliases.retain(|_, recipe| *recipe != head.name);
@@ -64,7 +83,7 @@ impl Catalog {
         for alias in &head.aliases {
             self.aliases.entry(alias.clone()).or_insert_with(|| head.name.clone());
         }
-        self.recipes.insert(head.name.clone(), Entry::Read(Box::new(head)));
+        self.recipes.insert(head.name.clone(), Box::new(head));
     }
 
     /// A line per recipe, and one of the aliases before them: what [`Catalog::from_text`] reads. Fields with their default value are left out.
@@ -84,20 +103,21 @@ impl Catalog {
 
     /// What [`Catalog::to_text`] wrote; nothing where it is something else. Heads are not looked into.
     pub fn from_text(text: &str) -> Option<Catalog> {
-        let text: Arc<str> = Arc::from(text);
-        let mut lines = text.split('\n');
-        let aliases = serde_json::from_str(lines.next()?).ok()?;
-        let start = text.as_ptr() as usize;
-        let recipes = lines
-            .map(|line| {
-                let (name, head) = line.split_once('\t')?;
-                let from = head.as_ptr() as usize - start;
-                let at = from..from + head.len();
-                let written = Entry::Written { text: text.clone(), at, head: OnceLock::new() };
-                Some((name.to_owned(), written))
-            })
-            .collect::<Option<_>>()?;
-        Some(Catalog { recipes, aliases })
+        let first = text.split('\n').next()?;
+        let aliases = serde_json::from_str(first).ok()?;
+        let mut written: Vec<Written> = Vec::new();
+        let mut start = first.len() + 1;
+        while start <= text.len() {
+            let end = text[start..].find('\n').map_or(text.len(), |length| start + length);
+            let tab = start + text[start..end].find('\t')?;
+            let line = Written { start, tab, end, head: OnceLock::new() };
+            if written.last().is_some_and(|last| last.name(text) >= line.name(text)) {
+                return None;
+            }
+            written.push(line);
+            start = end + 1;
+        }
+        Some(Catalog { recipes: BTreeMap::new(), written, text: Arc::from(text), aliases })
     }
 }
 
@@ -164,8 +184,18 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_added_to_a_written_catalogue_stands_among_its_own() {
+        let written: Catalog = heads().into_iter().collect();
+        let mut read = Catalog::from_text(&written.to_text()).unwrap();
+        read.insert(Head { name: "q".into(), ..Head::default() });
+        read.insert(Head { name: "plain".into(), desc: "another".into(), ..Head::default() });
+        assert!(read.names().eq(["plain", "q", "talos:reboot"]));
+        assert_eq!(read.get("plain").map(|head| &*head.desc), Some("another"));
+    }
+
+    #[test]
     fn a_text_that_is_no_catalogue_reads_as_nothing() {
-        for text in ["", "{", "{}\nname", "[]", "{}\n"] {
+        for text in ["", "{", "{}\nname", "[]", "{}\n", "{}\nb\t{}\na\t{}", "{}\na\t{}\na\t{}"] {
             assert!(Catalog::from_text(text).is_none(), "{text:?}");
         }
     }

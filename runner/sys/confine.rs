@@ -22,11 +22,12 @@ pub(super) struct Confined {
 }
 
 impl Confined {
-    /// A thread whose children write below this folder only. They are looked after by the runtime of the caller.
+    /// A thread whose children write below this folder only, which is made where it is missing. They are looked after by the runtime of the caller.
     ///
     /// # Errors
     /// Where the kernel has Landlock, but does not confine the thread as asked: then nothing must be started by it.
     pub(super) fn below(folder: &Path) -> io::Result<Confined> {
+        std::fs::create_dir_all(folder)?;
         let (commands, queue) = mpsc::channel::<(Command, mpsc::Sender<io::Result<Child>>)>();
         let (runtime, folder) = (Handle::current(), folder.to_owned());
         let (ready, confined) = mpsc::channel();

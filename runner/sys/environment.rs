@@ -91,7 +91,7 @@ pub struct Inside {
     pub folder: PathBuf,
     /// Variables beside the scrubbed environment.
     pub vars: Vec<(&'static str, PathBuf)>,
-    /// A folder for what they leave lying: what is declared to read only writes nowhere else.
+    /// A folder for what they leave lying, made with the first that needs it: what is declared to read only writes nowhere else.
     pub scratch: PathBuf,
     /// Variables that lead there, for those.
     pub scratch_vars: Vec<(&'static str, PathBuf)>,

@@ -68,9 +68,7 @@ impl Folder {
         }
         self.pinned.write(dir.path())?;
         let talk = super::talk(dir.path());
-        for folder in [&talk, &scratch(dir.path())] {
-            fs::create_dir(folder)?;
-        }
+        fs::create_dir(&talk)?;
         let channel = Channel::open(&talk, self.redactor.clone())?;
         let stamp = stamp(&bin, &talk)?;
         Ok(Made { dir, channel, symbolic, stamp, _lock: lock })

@@ -372,7 +372,7 @@ impl Round<'_> {
             Watching::new(self.out.clone()).same_plan();
         } else {
             self.out.result(&text);
-            self.out.document("ops.plan", 1, &views::plan_json(plan, cluster));
+            self.out.document("ops.plan", 1, || views::plan_json(plan, cluster));
         }
         self.way.shown.replace(text);
         if self.first {

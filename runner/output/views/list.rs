@@ -35,16 +35,15 @@ pub fn list(listing: &Listing<'_>, look: Look) -> String {
     let mut heads: Vec<&Head> = listing.heads().collect();
     // Recipes without a group stand first; those of one file stay in its order.
     heads.sort_by_key(|h| (group(h), &h.file, h.line));
-    let mut last: Option<String> = None;
-    let rows: Vec<Vec<String>> = heads
+    let mut last = None;
+    let rows: Vec<Vec<&str>> = heads
         .iter()
         .map(|head| {
             let group = group(head);
-            let shown = if last.as_ref() == Some(&group) { String::new() } else { group.clone() };
-            let name = head.name.strip_prefix(&format!("{group}:")).unwrap_or(&head.name);
-            last = Some(group);
+            let shown = if last.replace(group) == Some(group) { "" } else { group };
+            let within = head.name.strip_prefix(group).and_then(|name| name.strip_prefix(':'));
             let letter = if head.destructive { "D" } else { " " };
-            vec![shown, name.to_owned(), letter.to_owned(), head.desc.clone()]
+            vec![shown, within.unwrap_or(&head.name), letter, &head.desc]
         })
         .collect();
     if rows.is_empty() {
@@ -102,8 +101,8 @@ fn heading(listing: &Listing<'_>) -> String {
     }
 }
 
-pub(super) fn group(head: &Head) -> String {
-    head.group.clone().unwrap_or_else(|| {
-        head.name.split_once(':').map(|(group, _)| group.to_owned()).unwrap_or_default()
-    })
+pub(super) fn group(head: &Head) -> &str {
+    head.group
+        .as_deref()
+        .unwrap_or_else(|| head.name.split_once(':').map_or("", |(group, _)| group))
 }
