@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod arms;
 mod bent;
 mod books;
 mod cells;

@@ -3,6 +3,7 @@
 use futures_util::stream::AbortHandle;
 use ops_core::call::table::{self, Call};
 use ops_core::call::{Interrupt, Request};
+use ops_core::effect::Effect;
 use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
@@ -66,6 +67,7 @@ impl<'a> Run<'a> {
                 Act::Asked { id, request } => self.asked(at, id, &request),
                 Act::Dropped { id } => self.dropped(at, &id),
                 Act::Opened { .. } => {}
+                Act::Cancelled { branch, by } => self.cancelled(branch, by),
                 Act::Closed { branch, how } => {
                     if let (true, BranchEnd::Skipped(why)) = (branch == self.steps[at].branch, &how)
                     {
@@ -80,6 +82,12 @@ impl<'a> Run<'a> {
         }
         if let Some(end) = turn.end {
             self.step_over(at, end);
+        }
+    }
+
+    pub(super) fn cancelled(&mut self, branch: Branch, by: Branch) {
+        if !fault::mutated("cancellation not journaled") {
+            self.record(Record::Cancelled { branch, by, at: self.cx.world.now() });
         }
     }
 
@@ -179,7 +187,7 @@ impl<'a> Run<'a> {
         let effect = ready.call.spec().effect();
         if effect.changes_world() {
             self.changing.insert(id.clone());
-            self.destroyed |= effect == ops_core::effect::Effect::Destroys;
+            self.destroyed |= effect == Effect::Destroys;
         }
         let work = self.cx.backend.call(ready);
         self.fly(at, id, work);
@@ -209,6 +217,14 @@ impl<'a> Run<'a> {
     }
 
     fn dropped(&mut self, at: usize, id: &CallId) {
+        // A reply that has come and whose turn has not is recorded, and goes to nobody.
+        let waits = self.steps[at].mail.len();
+        self.steps[at]
+            .mail
+            .retain(|mail| !matches!(mail, Delivery::Reply { id: to, .. } if to == id));
+        if self.steps[at].mail.len() < waits {
+            self.record(Record::Dropped { id: id.clone() });
+        }
         let Some(waiting) = self.steps[at].waits.get_mut(id) else { return };
         waiting.dropped = true;
         let nested = waiting.request.call == "cx.run";
@@ -455,9 +471,16 @@ impl<'a> Run<'a> {
         self.changing.iter().filter(|id| signals(id)).cloned().collect()
     }
 
+    /// Nobody waits for what only reads any more, but cleanups: they run to their end.
     fn drop_reads(&mut self) {
-        let reads: Vec<CallId> =
-            self.owner.keys().filter(|id| !self.changing.contains(*id)).cloned().collect();
+        let reads = |id: &CallId| {
+            let waiting = self.steps.iter().find_map(|step| step.waits.get(id));
+            let call = waiting.and_then(|waiting| Call::decode(&waiting.request).ok());
+            // What has no type is the engine's own, and changes nothing.
+            let effect = call.map_or(Effect::Reads, |(call, _)| call.spec().effect());
+            !is_cleanup(&id.path) && !self.changing.contains(id) && effect == Effect::Reads
+        };
+        let reads: Vec<CallId> = self.owner.keys().filter(|id| reads(id)).cloned().collect();
         for id in reads {
             if let Some(handle) = self.owner.remove(&id) {
                 handle.abort();

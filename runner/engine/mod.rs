@@ -28,6 +28,7 @@ pub mod session;
 mod settle;
 pub mod signal;
 pub mod skip;
+mod stands;
 mod step;
 mod timers;
 mod tools;

@@ -27,6 +27,7 @@ pub(super) fn written_key(record: &Record) -> Option<String> {
         }
         Record::BranchEnd { branch, how } => Some(format!("branch {branch} {how:?}")),
         Record::Dropped { id } => Some(format!("dropped {id}")),
+        Record::Cancelled { branch, by, .. } => Some(format!("cancelled {branch} {by}")),
         _ => None,
     }
 }
