@@ -11,6 +11,7 @@ mod books;
 mod cells;
 mod children;
 mod film;
+mod grants;
 mod ground;
 mod oracle;
 mod place;

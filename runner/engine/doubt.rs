@@ -22,6 +22,8 @@ pub(super) struct Doubt {
     id: CallId,
     witness: Witness,
     before: Value,
+    /// The grant slot that it used: given back once it is settled that it did not happen.
+    slot: Option<String>,
 }
 
 /// Whether a call that ended so may have happened all the same.
@@ -34,10 +36,15 @@ fn is_doubtful(effect: Effect, witness: &Witness, error: &CallError) -> bool {
 
 impl Gate<'_> {
     /// A call failed after it may have begun.
-    pub(super) fn doubt(&self, ready: &Ready, error: &CallError, seen: (Witness, Value)) {
-        let (witness, before) = seen;
+    pub(super) fn doubt(
+        &self,
+        ready: &Ready,
+        error: &CallError,
+        (witness, before): (Witness, Value),
+        slot: Option<String>,
+    ) {
         if is_doubtful(ready.call.spec().effect(), &witness, error) {
-            let doubt = Doubt { id: ready.id.clone(), witness, before };
+            let doubt = Doubt { id: ready.id.clone(), witness, before, slot };
             self.doubts.borrow_mut().insert(digest(ready), doubt);
         }
     }
@@ -75,8 +82,9 @@ impl Gate<'_> {
             Settled::Ask { question } => {
                 let Some(happened) = self.cx.asker.yes(&format!("{}: {question}", doubt.id)) else {
                     let fault = unknown(&ready.request.call, &doubt.id, &question);
+                    let of = doubt.id.clone();
                     self.doubts.borrow_mut().insert(digest(ready), doubt);
-                    return Some(Finished::Stop(Box::new(fault)));
+                    return Some(Finished::Unknown { of, fault: Box::new(fault) });
                 };
                 (said(happened), self.cx.keep.who().user)
             }
@@ -87,6 +95,11 @@ impl Gate<'_> {
             self.note(Record::Settled { id: id.clone(), how, by, at })
         };
         let Settled::Done { reply, because } = &how else {
+            // The slot first, as in `settle_as`. The call that is made now needs it, and is judged by evidence of its own.
+            if let Err(fault) = self.free_slot(doubt.slot.as_deref()) {
+                self.doubts.borrow_mut().insert(digest(ready), doubt);
+                return Some(Finished::Stop(fault));
+            }
             if let Err(fault) = settled(&doubt.id) {
                 return Some(Finished::Stop(fault));
             }
@@ -123,7 +136,8 @@ fn open(records: &[Record]) -> BTreeMap<Digest, Doubt> {
                 let witness = intent.witness.clone().unwrap_or(Witness::None);
                 if is_doubtful(intent.effect, &witness, error) {
                     let before = intent.before.clone().unwrap_or_default();
-                    let doubt = Doubt { id: id.clone(), witness, before };
+                    let slot = intent.slot.clone();
+                    let doubt = Doubt { id: id.clone(), witness, before, slot };
                     doubts.insert(intent.digest.clone(), doubt);
                 }
             }

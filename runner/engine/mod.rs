@@ -11,6 +11,7 @@ pub mod graph;
 pub mod hands;
 pub mod hosted;
 pub mod idle;
+mod interrupt;
 mod judge;
 pub mod keep;
 mod needs;

@@ -54,6 +54,9 @@ pub struct Simulated {
     timers: RefCell<BTreeMap<TimerId, Slot<()>>>,
     saved_requests: Cell<usize>,
     lines: Lines,
+    /// So many requests of tools with this word among their arguments are lost on their way.
+    #[cfg(test)]
+    pub(crate) loses: Cell<(&'static str, u32)>,
 }
 
 /// What somebody waits for.
@@ -97,6 +100,8 @@ impl Simulated {
             timers: RefCell::default(),
             saved_requests,
             lines: Lines::default(),
+            #[cfg(test)]
+            loses: Cell::default(),
         }
     }
 
@@ -269,6 +274,16 @@ impl World for Simulated {
             let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
             if through_shims && let Err(fault) = shim::judge(&argv.tool, &argv.args) {
                 return Box::pin(std::future::ready(Ok(refusal(&fault))));
+            }
+            #[cfg(test)]
+            if let (word, left @ 1..) = self.loses.get()
+                && argv.args.iter().any(|arg| arg == word)
+            {
+                self.loses.set((word, left - 1));
+                // The client asks some things before.
+                for _ in 0..8 {
+                    let _ = self.lab.borrow_mut().break_(&ops_lab::Fault::LoseRequest);
+                }
             }
             return Box::pin(self.tool(argv, timeout));
         }
