@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ops_core::call::{Settled, Witness};
 use ops_core::effect::Effect;
-use ops_core::error::{CallError, ErrorKind};
+use ops_core::error::{CallError, ErrorKind, Exit};
 use ops_core::ident::CallId;
 use ops_core::record::{Outcome, Record};
 use ops_core::value::{Digest, Value};
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::backend::{Finished, Ready};
 use super::gate::Gate;
+use super::replay::{self, Known, State};
 use super::settle::{cut_short, unknown};
 use crate::sys::fault;
 
@@ -123,6 +124,25 @@ pub fn unsettled(records: &[Record]) -> BTreeSet<CallId> {
     open(records).into_values().map(|doubt| doubt.id).collect()
 }
 
+/// Whether nothing of a run is open, so that its journal tells only what was: it came to a good end or was given up, what became of all its
+/// calls is known, and it held no grant. `abandon` is the question by which runs are given up.
+pub fn is_closed(records: &[Record], abandon: &str) -> bool {
+    let over = records.iter().any(|record| match record {
+        Record::End { exit, .. } => *exit == Exit::Done,
+        Record::Decision { question, yes, .. } => *yes && question == abandon,
+        _ => false,
+    });
+    let granted = records.iter().any(|record| match record {
+        Record::GrantClaimed { .. } => true,
+        Record::Intent(intent) => intent.slot.is_some() || intent.effect == Effect::Destroys,
+        _ => false,
+    });
+    let unknown = |known: &Known| known.state == State::Unknown;
+    let known =
+        replay::read(records, false).is_some_and(|replay| !replay.calls.values().any(unknown));
+    over && !granted && known && unsettled(records).is_empty()
+}
+
 fn open(records: &[Record]) -> BTreeMap<Digest, Doubt> {
     let (mut doubts, mut intents) = (BTreeMap::new(), BTreeMap::new());
     for record in records {
@@ -160,4 +180,78 @@ pub(super) fn said(happened: bool) -> Settled {
 
 fn digest(ready: &Ready) -> Digest {
     ready.request.digest(ready.info.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use ops_core::ident::{Branch, RunId};
+    use ops_core::record::{Intent, RunHead};
+    use ops_core::time::Time;
+    use ops_core::value::Map;
+
+    use super::*;
+
+    fn head() -> Record {
+        Record::Run(RunHead {
+            version: 1,
+            replay: 1,
+            ops: "0".into(),
+            run: RunId("test".into()),
+            at: Time(0),
+            asked: Vec::new(),
+            cluster: None,
+            lab: true,
+            sources: Digest::of_bytes(b""),
+            inventory: Digest::of_bytes(b""),
+            who: "test".into(),
+        })
+    }
+
+    fn intent(effect: Effect, slot: Option<&str>) -> Record {
+        Record::Intent(Intent {
+            id: CallId { path: Branch("r{0}".into()), seq: 1 },
+            call: "sh".into(),
+            version: 1,
+            digest: Digest::of_bytes(b"call"),
+            effect,
+            args: Map::new(),
+            place: None,
+            before: None,
+            witness: None,
+            slot: slot.map(str::to_owned),
+            at: Time(0),
+        })
+    }
+
+    fn outcome(outcome: Outcome) -> Record {
+        let id = CallId { path: Branch("r{0}".into()), seq: 1 };
+        Record::Outcome { id, outcome, ms: 0, at: Time(0) }
+    }
+
+    #[test]
+    fn a_run_is_closed_only_where_nobody_may_still_need_its_journal() {
+        let end = |exit| Record::End { exit, at: Time(0) };
+        let said = |yes| Record::Decision { question: "abandon".into(), yes, at: Time(0) };
+        let done = || outcome(Outcome::Done(Value::Null));
+        let timed_out = || outcome(Outcome::Failed(CallError::new(ErrorKind::Timeout, "late")));
+        let grant = || Record::GrantClaimed { grant: "g1".into(), at: Time(0) };
+        let shell = || intent(Effect::Mutates, None);
+        for (closed, records) in [
+            (true, vec![end(Exit::Done)]),
+            (true, vec![shell(), done(), end(Exit::Done)]),
+            (true, vec![intent(Effect::Reads, None), end(Exit::Failed), said(true)]),
+            (false, vec![]),
+            (false, vec![end(Exit::Failed)]),
+            (false, vec![end(Exit::Failed), said(false)]),
+            (false, vec![shell(), said(true)]),
+            (false, vec![shell(), timed_out(), end(Exit::Failed), said(true)]),
+            (false, vec![shell(), timed_out(), end(Exit::Done)]),
+            (false, vec![grant(), end(Exit::Done)]),
+            (false, vec![intent(Effect::Destroys, None), done(), end(Exit::Done)]),
+            (false, vec![intent(Effect::Mutates, Some("g1#0")), done(), end(Exit::Done)]),
+        ] {
+            let records: Vec<Record> = std::iter::once(head()).chain(records).collect();
+            assert_eq!(is_closed(&records, "abandon"), closed, "{records:#?}");
+        }
+    }
 }
