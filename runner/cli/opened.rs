@@ -1,6 +1,6 @@
 //! Everything that an invocation opens: the world or the lab, files, state folder, recipes, hands. Opened once, here; decides nothing.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -40,6 +40,7 @@ use crate::sys::files::Files;
 use crate::sys::live::Live;
 use crate::sys::overlay::Overlay;
 use crate::sys::process::{ProcessLimits, Processes};
+use crate::sys::provided::{Provided, standard_input};
 use crate::sys::random;
 use crate::sys::redact::Redactor;
 use crate::sys::secrets::{EnvSecrets, Secrets};
@@ -66,6 +67,7 @@ pub(super) struct Opened {
     /// What each recipe file is made of, once it has been asked for.
     made_of: RefCell<BTreeMap<Made, (Vec<Input>, bool)>>,
     redactor: Redactor,
+    secrets: OnceCell<Rc<Provided>>,
 }
 
 /// The file of a recipe, and the one that it overrides.
@@ -152,6 +154,7 @@ impl Opened {
             state,
             made_of: RefCell::default(),
             redactor: out.redactor().clone(),
+            secrets: OnceCell::new(),
         })
     }
 
@@ -187,10 +190,16 @@ impl Opened {
         }
     }
 
-    /// Secrets of the environment in which `ops` was started.
+    /// Secrets of the environment in which `ops` was started, of files and of its standard input, which is read once.
     fn secrets(&self) -> Rc<dyn Secrets> {
-        let vars = self.settings.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
-        Rc::new(EnvSecrets::new(vars, self.keep.key(), self.redactor.clone()))
+        let secrets = self.secrets.get_or_init(|| {
+            let vars = self.settings.env.iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let (key, redactor) = (self.keep.key(), self.redactor.clone());
+            let env = EnvSecrets::new(vars, key, redactor.clone());
+            let root = self.disk.root().to_owned();
+            Rc::new(Provided::new(env, root, key, redactor, Box::new(standard_input)))
+        });
+        secrets.clone()
     }
 
     /// Hands that write nothing: files go to an overlay, blobs to memory.
@@ -219,7 +228,10 @@ impl Opened {
     ) -> Result<Map<String, Value>, Box<Fault>> {
         let mut args = resolve(&self.settings, self.host.catalog(), recipe, given)?;
         for (name, value) in &mut args {
-            if let Some(Handle::Secret(secret)) = Handle::from_value(value) {
+            // The parts of a joined one were found before they were joined.
+            if let Some(Handle::Secret(secret)) = Handle::from_value(value)
+                && secret.provider != "joined"
+            {
                 let found = self.secrets().find(&secret.provider, &secret.reference);
                 let found = found.map_err(|failure| {
                     Box::new(Fault::new(

@@ -48,6 +48,39 @@ pub(super) fn beginning() -> &'static Ground {
     GROUND.get_or_init(|| Ground::over(Lab::bare, include_str!("begin.lua"), &json!({})))
 }
 
+/// Arms that end others and are caught; made once.
+pub(super) fn arms() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| Ground::over(Lab::healthy, include_str!("arms.lua"), &json!({})))
+}
+
+/// Arms that fail in one moment; made once.
+pub(super) fn at_once() -> &'static Ground {
+    const RECIPE: &str = r#"return ops.recipe {
+      desc = "Arms that fail in one moment",
+      run = function(cx)
+        pcall(function()
+          cx:each({ "a", "b", "c" }, { jobs = 3 }, function(name)
+            if name == "c" then cx:defer(function() fs.write { "out/c.txt", content = "tidy" } end) end
+            fs.read { "missing-" .. name }
+          end)
+        end)
+        fs.write { "out/end.txt", content = "over" }
+      end,
+    }"#;
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| Ground::over(Lab::healthy, RECIPE, &json!({})))
+}
+
+/// An arm that ends the others, and with them the first attempt; made once.
+pub(super) fn given_up() -> &'static Ground {
+    static GROUND: OnceLock<Ground> = OnceLock::new();
+    GROUND.get_or_init(|| Ground {
+        fails: true,
+        ..Ground::over(Lab::healthy, include_str!("given_up.lua"), &json!({}))
+    })
+}
+
 /// The beginning of every run.
 pub(super) struct Ground {
     /// The repository's files.
@@ -63,6 +96,8 @@ pub(super) struct Ground {
     pub(super) claimed: Option<String>,
     pub(super) asked: Vec<Need>,
     pub(super) run: RunId,
+    /// The recipe fails until a cleanup has run; a resume ends it.
+    pub(super) fails: bool,
 }
 
 impl Ground {
@@ -122,6 +157,7 @@ impl Ground {
             claimed: None,
             asked,
             run: RunId("crsh".into()),
+            fails: false,
         }
     }
 
@@ -174,6 +210,7 @@ impl Ground {
             claimed: self.claimed.clone(),
             asked: self.asked.clone(),
             run: self.run.clone(),
+            fails: self.fails,
         }
     }
 

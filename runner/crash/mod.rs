@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod arms;
 mod bent;
 mod books;
 mod cells;
 mod children;
 mod film;
+mod grants;
 mod ground;
 mod oracle;
 mod place;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ops_core::call::Settled;
 use ops_core::error::Exit;
 use ops_core::ident::CallId;
-use ops_core::record::Record;
+use ops_core::record::{Outcome, Record};
 use ops_lab::Lab;
 use serde_json::Value;
 
@@ -46,7 +46,13 @@ struct End {
 impl Truth {
     /// What the reel of a run that nobody killed shows.
     pub(super) fn of(reel: &Reel<'_>) -> Truth {
-        match &reel.way {
+        let resumed = match &reel.way {
+            Way::Ended { exit: Exit::Failed, .. } if reel.place.ground.fails => {
+                Some(reel.place.process(&Fate::default()))
+            }
+            _ => None,
+        };
+        match resumed.as_ref().unwrap_or(&reel.way) {
             Way::Ended { exit: Exit::Done, .. } => {}
             other => panic!("the run fails without a crash: {other:#?}"),
         }
@@ -116,6 +122,7 @@ impl Story<'_, '_> {
         let mut settled =
             self.fates.first().map_or_else(BTreeMap::new, |fate| fate.settled.clone());
         let mut heard: Vec<Heard> = Vec::new();
+        let mut loose = false;
         // Questions that were asked before somebody died who had asked: nobody could answer those.
         let mut unanswered = 0;
         for attempt in 0..self.fates.len() + RESUMES {
@@ -126,12 +133,13 @@ impl Story<'_, '_> {
             let way = if attempt == 0 && dead { Way::Crashed } else { self.place.process(&fate) };
             let now = self.place.heard.borrow().clone();
             if planned.is_none() && self.fates.iter().all(|f| f.cut.is_none()) {
-                prefix(&heard, &now)?;
+                prefix(&heard, &now, loose)?;
             }
             heard = now;
-            if !matches!(way, Way::Crashed) || self.stopped() {
+            loose = !matches!(way, Way::Crashed) || self.stopped();
+            if loose {
                 // Cleanups and failures of an attempt that came to an end or was stopped belong to it alone.
-                heard.retain(|(id, reply)| !id.path.0.contains("/defer[") && reply.is_ok());
+                heard.retain(lasting);
             }
             // A failure that nothing came after is made again, or settled.
             heard.pop_if(|(_, reply)| reply.is_err());
@@ -167,6 +175,7 @@ impl Story<'_, '_> {
                     return self.judge().map(|()| true);
                 }
                 Way::Ended { exit: Exit::Unknown, .. } => {}
+                Way::Ended { exit: Exit::Failed, .. } if self.place.ground.fails => {}
                 Way::Ended { exit: Exit::Interrupted, .. } if fate.ctrl_c.is_some() => came = true,
                 Way::Ended { faults, .. } if fate.faults != Faults::default() => {
                     came = true;
@@ -255,7 +264,7 @@ impl Story<'_, '_> {
             let times = end.done.iter().filter(|d| *d == deed).count();
             // Cleanups of an attempt that was stopped belong to it alone; those of a body that ended well are not begun again.
             let stopped = stops(&self.place.records()).iter().filter(|stopped| **stopped).count();
-            let most = if deed == "tidy" { 1 + stopped } else { 1 };
+            let most = if deed.starts_with("tidy") { 1 + stopped } else { 1 };
             if times > most {
                 return Err(format!("`{deed}` was done {times} times"));
             }
@@ -271,16 +280,28 @@ impl Story<'_, '_> {
 fn stops(records: &[Record]) -> Vec<bool> {
     let attempts = records.split(|record| matches!(record, Record::Resumed { .. }));
     let cleans = |record: &Record| matches!(record, Record::Intent(intent) if intent.id.path.0.contains("/defer["));
-    let stopped = |record: &Record| matches!(record, Record::Stopped { .. });
+    let stopped = |record: &Record| match record {
+        Record::Stopped { .. } | Record::Cancelled { .. } => true,
+        Record::Outcome { id, outcome, .. } => {
+            matches!(outcome, Outcome::Failed(_)) || id.path.0.ends_with("/timeout/timer")
+        }
+        _ => false,
+    };
     attempts
         .map(|attempt| attempt.iter().take_while(|record| !cleans(record)).any(stopped))
         .collect()
 }
 
-/// What was delivered before is delivered again, in the same order.
-fn prefix(before: &[Heard], after: &[Heard]) -> Result<(), String> {
+/// Whether a reply is delivered again whatever ended the attempt that heard it first.
+fn lasting((id, reply): &Heard) -> bool {
+    !id.path.0.contains("/defer[") && !id.path.0.ends_with("/timer") && reply.is_ok()
+}
+
+/// What was delivered before is delivered again, in the same order; `loose` where it is only what lasts.
+fn prefix(before: &[Heard], after: &[Heard], loose: bool) -> Result<(), String> {
+    let after: Vec<&Heard> = after.iter().filter(|heard| !loose || lasting(heard)).collect();
     for (at, one) in before.iter().enumerate() {
-        if after.get(at) != Some(one) {
+        if after.get(at) != Some(&one) {
             return Err(format!("delivery {at} was {one:?} and is {:?}", after.get(at)));
         }
     }

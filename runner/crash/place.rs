@@ -52,6 +52,8 @@ pub(super) struct Fate {
     pub(super) faults: Faults,
     /// Ctrl-C is pressed at the n-th visit of a point, so many times.
     pub(super) ctrl_c: Option<(String, u64, u32)>,
+    /// So many requests to reset are lost on their way.
+    pub(super) loses: u32,
     /// Answers of `--settle`.
     pub(super) settled: BTreeMap<CallId, bool>,
 }
@@ -137,6 +139,7 @@ impl<'g> Place<'g> {
         };
         let lab = self.lab.borrow().twin();
         let world = ground::world(lab, self.files.clone(), &self.children);
+        world.loses.set(("reset", fate.loses));
         let spy = Spy { host: &self.ground.host, heard: Arc::default() };
         let (keys, signals) = tokio::sync::mpsc::unbounded_channel();
         let watch = self.watch(fate, film, (&world, &store, &spy.heard), keys.clone());

@@ -20,12 +20,12 @@ use super::place::{Fate, Place, Way};
 use crate::journal::memory::{Fault, Faults};
 use crate::sys::fault::mutants;
 
-fn crash(point: &str, n: u64) -> Fate {
+pub(super) fn crash(point: &str, n: u64) -> Fate {
     Fate::dies(point, n)
 }
 
 /// Every crash by itself, also those that leave the same behind; and many pairs.
-fn everything() -> bool {
+pub(super) fn everything() -> bool {
     std::env::var("OPS_CRASH").is_ok_and(|wanted| wanted == "all")
 }
 
@@ -40,7 +40,10 @@ fn all(fates: impl Fn(&Reel<'_>, &Truth) -> Vec<Vec<Fate>> + Sync) -> usize {
 }
 
 /// The same on another ground.
-fn all_on(ground: &Ground, fates: impl Fn(&Reel<'_>, &Truth) -> Vec<Vec<Fate>> + Sync) -> usize {
+pub(super) fn all_on(
+    ground: &Ground,
+    fates: impl Fn(&Reel<'_>, &Truth) -> Vec<Vec<Fate>> + Sync,
+) -> usize {
     let next = AtomicUsize::new(0);
     let (broken, came) = (Mutex::new(Vec::new()), AtomicUsize::new(0));
     let work = || {
@@ -73,7 +76,7 @@ fn all_on(ground: &Ground, fates: impl Fn(&Reel<'_>, &Truth) -> Vec<Vec<Fate>> +
 }
 
 /// One fate for each visit of a point (where not everything is wanted: for every `step`th), and of those that leave the same behind only the last, which has heard the most.
-fn each_visit(
+pub(super) fn each_visit(
     reel: &Reel<'_>,
     step: usize,
     fate: impl Fn(&str, u64, usize) -> Fate,
@@ -296,8 +299,17 @@ fn a_cleanup_goes_on_over_two_deaths() {
 
 /// Whether a faulty `ops` is noticed at one of the boundaries.
 fn noticed(mutant: &'static str, fates: impl IntoIterator<Item = Fate>) -> bool {
-    let (_, truth) = uninterrupted(ground());
-    let faulty = || Reel::of(Place { mutant, ..Place::new(ground()) }, &Fate::default());
+    noticed_on(ground(), mutant, fates)
+}
+
+/// The same on another ground.
+pub(super) fn noticed_on(
+    ground: &Ground,
+    mutant: &'static str,
+    fates: impl IntoIterator<Item = Fate>,
+) -> bool {
+    let (_, truth) = uninterrupted(ground);
+    let faulty = || Reel::of(Place { mutant, ..Place::new(ground) }, &Fate::default());
     // One that cannot even end its run is noticed.
     let reel = catch(faulty);
     let mut fates = fates.into_iter();

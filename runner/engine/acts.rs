@@ -1,10 +1,10 @@
 //! What the loop does with arrivals: a body's acts, replies, ends of steps. Every change of a step's state is here or in `run`.
 
 use futures_util::stream::AbortHandle;
+use ops_core::call::Request;
 use ops_core::call::table::{self, Call};
-use ops_core::call::{Interrupt, Request};
+use ops_core::effect::Effect;
 use ops_core::error::{CallError, Code, ErrorKind, Fault};
-use ops_core::event::Event;
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::{Act, BranchEnd, Delivery, Entry, Failure, Machine, Stop, Turn};
 use ops_core::record::{Outcome, Record, StepEnd};
@@ -12,8 +12,6 @@ use ops_core::value::{BLOB_FROM, Map, Value};
 
 use super::backend::{Finished, Ready};
 use super::run::{Arrival, Run};
-use super::signal::Signal;
-
 use super::step::{From, StepState, Waiting};
 use crate::recipe::Head;
 use crate::sys::fault;
@@ -66,6 +64,7 @@ impl<'a> Run<'a> {
                 Act::Asked { id, request } => self.asked(at, id, &request),
                 Act::Dropped { id } => self.dropped(at, &id),
                 Act::Opened { .. } => {}
+                Act::Cancelled { branch, by } => self.cancelled(branch, by),
                 Act::Closed { branch, how } => {
                     if let (true, BranchEnd::Skipped(why)) = (branch == self.steps[at].branch, &how)
                     {
@@ -80,6 +79,12 @@ impl<'a> Run<'a> {
         }
         if let Some(end) = turn.end {
             self.step_over(at, end);
+        }
+    }
+
+    pub(super) fn cancelled(&mut self, branch: Branch, by: Branch) {
+        if !fault::mutated("cancellation not journaled") {
+            self.record(Record::Cancelled { branch, by, at: self.cx.world.now() });
         }
     }
 
@@ -179,7 +184,7 @@ impl<'a> Run<'a> {
         let effect = ready.call.spec().effect();
         if effect.changes_world() {
             self.changing.insert(id.clone());
-            self.destroyed |= effect == ops_core::effect::Effect::Destroys;
+            self.destroyed |= effect == Effect::Destroys;
         }
         let work = self.cx.backend.call(ready);
         self.fly(at, id, work);
@@ -209,6 +214,14 @@ impl<'a> Run<'a> {
     }
 
     fn dropped(&mut self, at: usize, id: &CallId) {
+        // A reply that has come and whose turn has not is recorded, and goes to nobody.
+        let waits = self.steps[at].mail.len();
+        self.steps[at]
+            .mail
+            .retain(|mail| !matches!(mail, Delivery::Reply { id: to, .. } if to == id));
+        if self.steps[at].mail.len() < waits {
+            self.record(Record::Dropped { id: id.clone() });
+        }
         let Some(waiting) = self.steps[at].waits.get_mut(id) else { return };
         waiting.dropped = true;
         let nested = waiting.request.call == "cx.run";
@@ -235,16 +248,20 @@ impl<'a> Run<'a> {
         self.changing.remove(&id);
         match finished {
             Finished::Reply(reply) => self.reply(at, &id, reply),
-            Finished::Stop(fault) => {
-                self.steps[at].waits.remove(&id);
-                if fault.code == Code::OUTCOME_UNKNOWN {
-                    self.ended.unknown.push(id.clone());
-                    // Told whatever else stops the step: a person must answer it.
-                    self.ended.faults.push((id.path.clone(), (*fault).clone()));
-                }
-                self.stop_branch(at, id.path, *fault);
+            Finished::Stop(fault) => self.never(at, id, *fault),
+            Finished::Unknown { of, fault } => {
+                // Told whatever else stops the step: a person must answer it.
+                self.ended.faults.push((of.path.clone(), (*fault).clone()));
+                self.ended.unknown.push(of);
+                self.never(at, id, *fault);
             }
         }
+    }
+
+    /// A call that was not made: its branch is stopped.
+    fn never(&mut self, at: usize, id: CallId, why: Fault) {
+        self.steps[at].waits.remove(&id);
+        self.stop_branch(at, id.path, why);
     }
 
     /// Records an outcome when it happens; its place in the journal is its place in the order of delivery.
@@ -404,71 +421,10 @@ impl<'a> Run<'a> {
             self.answer_caller(at, &caller);
         }
     }
-
-    /// A signal: first no new call, then a signal to the children, then their end.
-    pub(super) fn interrupt(&mut self, signal: Signal) {
-        // The child that has the terminal heard it too, and what it means is the child's to say.
-        if signal == Signal::Interrupt && self.someone_has_the_terminal() {
-            return;
-        }
-        self.interrupts += 1;
-        if self.interrupts == 1 {
-            let ends = self.signalled_first();
-            let stays = self.changing.iter().filter(|id| !ends.contains(id));
-            let names: Vec<String> = stays.map(|id| id.path.leaf().to_owned()).collect();
-            let left = if names.is_empty() {
-                String::new()
-            } else {
-                format!("; {} is left to finish", names.join(", "))
-            };
-            let text = format!("no new calls{left}        (again: signal it)");
-            self.cx.events.event(&Event::Note { branch: None, text });
-            self.drop_reads();
-            self.cx.backend.signal(Some(&ends), false);
-            let fault = match signal {
-                Signal::Interrupt => Fault::new(Code::INTERRUPTED, "interrupted"),
-                Signal::Terminate => Fault::new(Code::TERMINATED, "terminated"),
-            };
-            self.stopping.get_or_insert_with(|| fault.clone());
-            if self.ended.faults.is_empty() {
-                self.ended.faults.push((Branch(String::new()), fault));
-            }
-        } else {
-            self.cx.backend.signal(None, self.interrupts > 2);
-        }
-    }
-
-    fn someone_has_the_terminal(&self) -> bool {
-        self.steps.iter().any(|step| {
-            let head = self.cx.catalog.get(&step.recipe);
-            let mut calls = step.waits.iter().filter(|(id, _)| self.owner.contains_key(id));
-            calls.any(|(_, waiting)| has_terminal(head, &waiting.request))
-        })
-    }
-
-    /// Running calls whose type says that the first Ctrl-C ends them.
-    fn signalled_first(&self) -> Vec<CallId> {
-        let signals = |id: &CallId| {
-            let request = self.steps.iter().find_map(|step| step.waits.get(id)).map(|w| &w.request);
-            let call = request.and_then(|request| Call::decode(request).ok());
-            call.is_some_and(|(call, _)| call.spec().interrupt() == Interrupt::Signal)
-        };
-        self.changing.iter().filter(|id| signals(id)).cloned().collect()
-    }
-
-    fn drop_reads(&mut self) {
-        let reads: Vec<CallId> =
-            self.owner.keys().filter(|id| !self.changing.contains(*id)).cloned().collect();
-        for id in reads {
-            if let Some(handle) = self.owner.remove(&id) {
-                handle.abort();
-            }
-        }
-    }
 }
 
 /// Whether a call's child talks to the person at the terminal: the shell of a recipe that says so.
-fn has_terminal(head: Option<&Head>, request: &Request) -> bool {
+pub(super) fn has_terminal(head: Option<&Head>, request: &Request) -> bool {
     head.is_some_and(|head| head.interactive) && matches!(request.call.as_str(), "sh" | "sh.exec")
 }
 

@@ -41,6 +41,13 @@ pub enum Finished {
     Reply(Result<Value, CallError>),
     /// A guard, the journal or the user stopped it: nothing was changed by it.
     Stop(Box<Fault>),
+    /// Nobody knows what became of a call that was made before, this one or another: a person must say.
+    Unknown {
+        /// The call that nobody knows of.
+        of: CallId,
+        /// What a person is told.
+        fault: Box<Fault>,
+    },
 }
 
 /// Who answers calls.

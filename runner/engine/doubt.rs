@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ops_core::call::{Settled, Witness};
 use ops_core::effect::Effect;
-use ops_core::error::{CallError, ErrorKind};
+use ops_core::error::{CallError, ErrorKind, Exit};
 use ops_core::ident::CallId;
 use ops_core::record::{Outcome, Record};
 use ops_core::value::{Digest, Value};
@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::backend::{Finished, Ready};
 use super::gate::Gate;
+use super::replay::{self, Known, State};
 use super::settle::{cut_short, unknown};
 use crate::sys::fault;
 
@@ -22,6 +23,8 @@ pub(super) struct Doubt {
     id: CallId,
     witness: Witness,
     before: Value,
+    /// The grant slot that it used: given back once it is settled that it did not happen.
+    slot: Option<String>,
 }
 
 /// Whether a call that ended so may have happened all the same.
@@ -34,10 +37,15 @@ fn is_doubtful(effect: Effect, witness: &Witness, error: &CallError) -> bool {
 
 impl Gate<'_> {
     /// A call failed after it may have begun.
-    pub(super) fn doubt(&self, ready: &Ready, error: &CallError, seen: (Witness, Value)) {
-        let (witness, before) = seen;
+    pub(super) fn doubt(
+        &self,
+        ready: &Ready,
+        error: &CallError,
+        (witness, before): (Witness, Value),
+        slot: Option<String>,
+    ) {
         if is_doubtful(ready.call.spec().effect(), &witness, error) {
-            let doubt = Doubt { id: ready.id.clone(), witness, before };
+            let doubt = Doubt { id: ready.id.clone(), witness, before, slot };
             self.doubts.borrow_mut().insert(digest(ready), doubt);
         }
     }
@@ -75,8 +83,9 @@ impl Gate<'_> {
             Settled::Ask { question } => {
                 let Some(happened) = self.cx.asker.yes(&format!("{}: {question}", doubt.id)) else {
                     let fault = unknown(&ready.request.call, &doubt.id, &question);
+                    let of = doubt.id.clone();
                     self.doubts.borrow_mut().insert(digest(ready), doubt);
-                    return Some(Finished::Stop(Box::new(fault)));
+                    return Some(Finished::Unknown { of, fault: Box::new(fault) });
                 };
                 (said(happened), self.cx.keep.who().user)
             }
@@ -87,6 +96,11 @@ impl Gate<'_> {
             self.note(Record::Settled { id: id.clone(), how, by, at })
         };
         let Settled::Done { reply, because } = &how else {
+            // The slot first, as in `settle_as`. The call that is made now needs it, and is judged by evidence of its own.
+            if let Err(fault) = self.free_slot(doubt.slot.as_deref()) {
+                self.doubts.borrow_mut().insert(digest(ready), doubt);
+                return Some(Finished::Stop(fault));
+            }
             if let Err(fault) = settled(&doubt.id) {
                 return Some(Finished::Stop(fault));
             }
@@ -110,6 +124,25 @@ pub fn unsettled(records: &[Record]) -> BTreeSet<CallId> {
     open(records).into_values().map(|doubt| doubt.id).collect()
 }
 
+/// Whether nothing of a run is open, so that its journal tells only what was: it came to a good end or was given up, what became of all its
+/// calls is known, and it held no grant. `abandon` is the question by which runs are given up.
+pub fn is_closed(records: &[Record], abandon: &str) -> bool {
+    let over = records.iter().any(|record| match record {
+        Record::End { exit, .. } => *exit == Exit::Done,
+        Record::Decision { question, yes, .. } => *yes && question == abandon,
+        _ => false,
+    });
+    let granted = records.iter().any(|record| match record {
+        Record::GrantClaimed { .. } => true,
+        Record::Intent(intent) => intent.slot.is_some() || intent.effect == Effect::Destroys,
+        _ => false,
+    });
+    let unknown = |known: &Known| known.state == State::Unknown;
+    let known =
+        replay::read(records, false).is_some_and(|replay| !replay.calls.values().any(unknown));
+    over && !granted && known && unsettled(records).is_empty()
+}
+
 fn open(records: &[Record]) -> BTreeMap<Digest, Doubt> {
     let (mut doubts, mut intents) = (BTreeMap::new(), BTreeMap::new());
     for record in records {
@@ -123,7 +156,8 @@ fn open(records: &[Record]) -> BTreeMap<Digest, Doubt> {
                 let witness = intent.witness.clone().unwrap_or(Witness::None);
                 if is_doubtful(intent.effect, &witness, error) {
                     let before = intent.before.clone().unwrap_or_default();
-                    let doubt = Doubt { id: id.clone(), witness, before };
+                    let slot = intent.slot.clone();
+                    let doubt = Doubt { id: id.clone(), witness, before, slot };
                     doubts.insert(intent.digest.clone(), doubt);
                 }
             }
@@ -146,4 +180,78 @@ pub(super) fn said(happened: bool) -> Settled {
 
 fn digest(ready: &Ready) -> Digest {
     ready.request.digest(ready.info.version)
+}
+
+#[cfg(test)]
+mod tests {
+    use ops_core::ident::{Branch, RunId};
+    use ops_core::record::{Intent, RunHead};
+    use ops_core::time::Time;
+    use ops_core::value::Map;
+
+    use super::*;
+
+    fn head() -> Record {
+        Record::Run(RunHead {
+            version: 1,
+            replay: 1,
+            ops: "0".into(),
+            run: RunId("test".into()),
+            at: Time(0),
+            asked: Vec::new(),
+            cluster: None,
+            lab: true,
+            sources: Digest::of_bytes(b""),
+            inventory: Digest::of_bytes(b""),
+            who: "test".into(),
+        })
+    }
+
+    fn intent(effect: Effect, slot: Option<&str>) -> Record {
+        Record::Intent(Intent {
+            id: CallId { path: Branch("r{0}".into()), seq: 1 },
+            call: "sh".into(),
+            version: 1,
+            digest: Digest::of_bytes(b"call"),
+            effect,
+            args: Map::new(),
+            place: None,
+            before: None,
+            witness: None,
+            slot: slot.map(str::to_owned),
+            at: Time(0),
+        })
+    }
+
+    fn outcome(outcome: Outcome) -> Record {
+        let id = CallId { path: Branch("r{0}".into()), seq: 1 };
+        Record::Outcome { id, outcome, ms: 0, at: Time(0) }
+    }
+
+    #[test]
+    fn a_run_is_closed_only_where_nobody_may_still_need_its_journal() {
+        let end = |exit| Record::End { exit, at: Time(0) };
+        let said = |yes| Record::Decision { question: "abandon".into(), yes, at: Time(0) };
+        let done = || outcome(Outcome::Done(Value::Null));
+        let timed_out = || outcome(Outcome::Failed(CallError::new(ErrorKind::Timeout, "late")));
+        let grant = || Record::GrantClaimed { grant: "g1".into(), at: Time(0) };
+        let shell = || intent(Effect::Mutates, None);
+        for (closed, records) in [
+            (true, vec![end(Exit::Done)]),
+            (true, vec![shell(), done(), end(Exit::Done)]),
+            (true, vec![intent(Effect::Reads, None), end(Exit::Failed), said(true)]),
+            (false, vec![]),
+            (false, vec![end(Exit::Failed)]),
+            (false, vec![end(Exit::Failed), said(false)]),
+            (false, vec![shell(), said(true)]),
+            (false, vec![shell(), timed_out(), end(Exit::Failed), said(true)]),
+            (false, vec![shell(), timed_out(), end(Exit::Done)]),
+            (false, vec![grant(), end(Exit::Done)]),
+            (false, vec![intent(Effect::Destroys, None), done(), end(Exit::Done)]),
+            (false, vec![intent(Effect::Mutates, Some("g1#0")), done(), end(Exit::Done)]),
+        ] {
+            let records: Vec<Record> = std::iter::once(head()).chain(records).collect();
+            assert_eq!(is_closed(&records, "abandon"), closed, "{records:#?}");
+        }
+    }
 }

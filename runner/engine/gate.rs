@@ -268,10 +268,10 @@ impl<'a> Gate<'a> {
         let slot = permit.slot().map(|(grant, slot)| (grant.to_owned(), slot));
         let seen = before.map(|before| (witness, before));
         self.intend(&ready, seen.clone(), slot.clone()).await?;
-        if let Some((grant, slot)) = slot {
+        if let Some((grant, slot)) = &slot {
             fault::point("b15");
             if let Err(fault) =
-                self.cx.keep.use_slot(&grant, slot, &self.cx.run, self.cx.world.now())
+                self.cx.keep.use_slot(grant, *slot, &self.cx.run, self.cx.world.now())
             {
                 return Err(Finished::Stop(fault));
             }
@@ -295,7 +295,7 @@ impl<'a> Gate<'a> {
             return Ok(Finished::Stop(fault));
         }
         if let (Err(error), Some(seen)) = (&reply, seen) {
-            self.doubt(&ready, error, seen);
+            self.doubt(&ready, error, seen, slot.as_ref().map(slot_word));
         }
         Ok(Finished::Reply(reply.map_err(|mut error| {
             if error.call.is_empty() {
@@ -325,7 +325,7 @@ impl<'a> Gate<'a> {
             place: ready.request.place.clone(),
             before,
             witness,
-            slot: slot.map(|(grant, slot)| format!("{grant}#{slot}")),
+            slot: slot.as_ref().map(slot_word),
             at: self.cx.world.now(),
         });
         self.cx.events.event(&Event::Recorded(record.clone()));
@@ -444,6 +444,11 @@ impl Backend for Gate<'_> {
     fn records(&self) -> bool {
         true
     }
+}
+
+/// A grant's slot as an intent names it.
+fn slot_word((grant, slot): &(String, u32)) -> String {
+    format!("{grant}#{slot}")
 }
 
 pub(super) fn stop(fault: Fault) -> Finished {

@@ -27,6 +27,7 @@ pub(super) fn written_key(record: &Record) -> Option<String> {
         }
         Record::BranchEnd { branch, how } => Some(format!("branch {branch} {how:?}")),
         Record::Dropped { id } => Some(format!("dropped {id}")),
+        Record::Cancelled { branch, by, .. } => Some(format!("cancelled {branch} {by}")),
         _ => None,
     }
 }
@@ -206,11 +207,14 @@ impl Run<'_> {
         let id = ready.id.clone();
         self.changing.insert(id.clone());
         let backend = self.cx.backend;
-        let again = Ready { again: true, ..ready.clone() };
+        let (of, again) = (ready.id.clone(), Ready { again: true, ..ready.clone() });
         let work = Box::pin(async move {
             match backend.settle(known, ready).await {
                 Settlement::Done(reply) => super::backend::Finished::Reply(Ok(reply)),
                 Settlement::Again => backend.call(again).await,
+                Settlement::Stop(fault) if fault.code == Code::OUTCOME_UNKNOWN => {
+                    super::backend::Finished::Unknown { of, fault }
+                }
                 Settlement::Stop(fault) => super::backend::Finished::Stop(fault),
             }
         });

@@ -446,8 +446,11 @@ impl<'a> Run<'a> {
     /// Writes a record, unless a replay has it already. A journal that cannot be written stops the run; then the answer is no.
     pub(super) fn record(&mut self, record: Record) -> bool {
         if let Some(replaying) = &self.replay {
-            let known =
-                super::resume::written_key(&record).is_some_and(|k| replaying.written.contains(&k));
+            // What is cancelled anew after the replay is cancelled in another attempt.
+            let anew = replaying.live && matches!(record, Record::Cancelled { .. });
+            let known = !anew
+                && super::resume::written_key(&record)
+                    .is_some_and(|key| replaying.written.contains(&key));
             if known || replaying.proof {
                 return true;
             }

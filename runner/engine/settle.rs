@@ -189,7 +189,7 @@ impl Gate<'_> {
             Record::Settled { id: ready.id.clone(), how: how.clone(), by, at: self.cx.world.now() };
         // First the slot: once the record stands nobody settles again, and a slot kept by a crash in between would be lost.
         if !matches!(how, Settled::Done { .. })
-            && let Err(fault) = self.free_slot(known)
+            && let Err(fault) = self.free_slot(known.intent.slot.as_deref())
         {
             return Settlement::Stop(fault);
         }
@@ -206,12 +206,16 @@ impl Gate<'_> {
         }
     }
 
-    /// A call that is proven not to have happened gives its slot back.
-    fn free_slot(&self, known: &Known) -> Result<(), Box<Fault>> {
-        let Some((grant, slot)) = known.intent.slot.as_ref().and_then(|s| s.split_once('#')) else {
+    /// A call that is proven not to have happened, or of which a person says so, gives its slot back: this run may use it once more, for the
+    /// very call that the grant permits, by fresh evidence and within its time.
+    pub(super) fn free_slot(&self, slot: Option<&str>) -> Result<(), Box<Fault>> {
+        let Some((grant, slot)) = slot.and_then(|slot| slot.split_once('#')) else {
             return Ok(());
         };
-        let slot = slot.parse().unwrap_or_default();
+        let slot = slot.parse().map_err(|_| {
+            let title = format!("the journal names no slot of grant {grant}: `{slot}`");
+            Box::new(Fault::new(Code::JOURNAL_DAMAGED, title))
+        })?;
         self.cx.keep.free_slot(grant, slot, &self.cx.run, self.cx.world.now())
     }
 }

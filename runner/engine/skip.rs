@@ -317,7 +317,10 @@ impl<'a> Skip<'a> {
         let covered = !head.sources.is_empty() || !head.generates.is_empty();
         if !local(request, call.spec(), covered) {
             recorder.keep(Reason::of(Why::NotLocal, &request.call));
-            return None;
+            // What builds is followed all the same: another one builds something else.
+            if !matches!(call, Call::KubeKustomize(_)) {
+                return None;
+            }
         }
         declared::before(self, recorder, head, request, call)
     }

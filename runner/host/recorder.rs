@@ -14,6 +14,7 @@ use ops_core::value::{Digest, SecretRef, Value, canonical};
 
 use crate::sys::files::{Files, Kind, Stat, normal};
 use crate::sys::prints::{Prints, same};
+use crate::sys::provided::{Part, parts};
 use crate::sys::redact::Redactor;
 use crate::sys::secrets::{SecretFailure, Secrets};
 
@@ -429,7 +430,16 @@ impl Secrets for RecordedSecrets<'_> {
 
     fn reveal(&self, secret: &SecretRef) -> Result<Vec<u8>, SecretFailure> {
         let bytes = self.secrets.reveal(secret)?;
-        self.note(&secret.provider, &secret.reference, Some(secret.digest.clone()));
+        let note = |secret: &SecretRef| {
+            self.note(&secret.provider, &secret.reference, Some(secret.digest.clone()));
+        };
+        match parts(secret) {
+            Some(parts) => parts.iter().for_each(|part| match part {
+                Part::Text(_) => {}
+                Part::Secret(part) => note(part),
+            }),
+            None => note(secret),
+        }
         Ok(bytes)
     }
 

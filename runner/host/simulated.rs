@@ -58,6 +58,9 @@ pub struct Simulated {
     /// What is on disk.
     saved: RefCell<Option<Mark>>,
     lines: Lines,
+    /// So many requests of tools with this word among their arguments are lost on their way.
+    #[cfg(test)]
+    pub(crate) loses: Cell<(&'static str, u32)>,
 }
 
 /// What somebody waits for.
@@ -102,6 +105,8 @@ impl Simulated {
             seen_requests,
             saved: RefCell::default(),
             lines: Lines::default(),
+            #[cfg(test)]
+            loses: Cell::default(),
         }
     }
 
@@ -293,6 +298,16 @@ impl World for Simulated {
             let through_shims = argv.env.iter().any(|(name, _)| name == THROUGH_SHIMS);
             if through_shims && let Err(fault) = shim::judge(&argv.tool, &argv.args) {
                 return Box::pin(std::future::ready(Ok(refusal(&fault))));
+            }
+            #[cfg(test)]
+            if let (word, left @ 1..) = self.loses.get()
+                && argv.args.iter().any(|arg| arg == word)
+            {
+                self.loses.set((word, left - 1));
+                // The client asks some things before.
+                for _ in 0..8 {
+                    let _ = self.lab.borrow_mut().break_(&ops_lab::Fault::LoseRequest);
+                }
             }
             return Box::pin(self.tool(argv, timeout));
         }

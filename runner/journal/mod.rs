@@ -5,6 +5,7 @@
 
 pub mod blobs;
 pub mod memory;
+pub mod rounds;
 pub mod runs;
 pub mod store;
 

@@ -243,8 +243,12 @@ impl Runs {
         Ok(aside)
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Names come from the command line too: one that is no run's never becomes a path.
-    fn path(&self, run: &str) -> io::Result<PathBuf> {
+    pub(super) fn path(&self, run: &str) -> io::Result<PathBuf> {
         let named = (1..=32).contains(&run.len()) && run.bytes().all(|b| b.is_ascii_alphanumeric());
         if !named {
             return Err(io::ErrorKind::NotFound.into());

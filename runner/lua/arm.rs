@@ -36,6 +36,13 @@ pub(super) enum Outcome {
     Ended(End),
 }
 
+impl Outcome {
+    /// Whether a stop ended it: nothing takes its place, and no recipe code goes on after it.
+    pub(super) fn is_stop(&self) -> bool {
+        matches!(self, Outcome::Ended(End::Stop(_)))
+    }
+}
+
 /// The end of a branch, for the branch that waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Done(RefCell<Option<Outcome>>);

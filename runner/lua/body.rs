@@ -281,6 +281,14 @@ impl Body {
         }
     }
 
+    /// Ends a branch because another one failed, or a limit is over; the journal keeps what ended it.
+    pub(super) fn cancel(&self, arm: &Rc<Arm>, by: &Branch) {
+        if arm.ending().is_none() {
+            self.act(Act::Cancelled { branch: arm.branch.clone(), by: by.clone() });
+        }
+        self.end(arm, End::Cancelled);
+    }
+
     /// Stops the whole body for a reason of the sandbox, whichever branch gave it.
     pub(super) fn stop_all(&self, arm: &Rc<Arm>, fault: Fault) {
         arm.end_all(&End::Stop(Stop { fault: Box::new(fault) }));

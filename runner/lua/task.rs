@@ -10,7 +10,7 @@ use mlua::{Error, Function, Lua, MultiValue, UserData, Value};
 use ops_core::call::Request;
 use ops_core::error::{CallError, Code, ErrorKind, Fault};
 use ops_core::ident::CallId;
-use ops_core::machine::{Act, BranchEnd};
+use ops_core::machine::{Act, BranchEnd, Stop};
 use ops_core::time::Span;
 use ops_core::value::Map;
 
@@ -152,10 +152,21 @@ async fn clean_up(body: &Rc<Body>, lua: &Lua, arm: &Rc<Arm>, first: Outcome) -> 
             }
             ended @ Outcome::Ended(_) => Some(ended),
         };
-        // Its failure does not hide the first.
-        if let (Some(failed), Outcome::Done(_) | Outcome::Ended(End::Skip(_))) = (failed, &outcome)
-        {
-            outcome = failed;
+        // Its failure does not hide the first; a stop does: whoever catches the first must not go on after it.
+        let well = matches!(outcome, Outcome::Done(_) | Outcome::Ended(End::Skip(_)));
+        match (failed, &outcome) {
+            (Some(failed), _) if well => outcome = failed,
+            (Some(Outcome::Ended(End::Stop(stop))), first) if !first.is_stop() => {
+                let told = match first {
+                    Outcome::Failed(error) => Some(raised::read(error, &body.texts).to_string()),
+                    _ => None,
+                };
+                let fault = told.into_iter().fold(*stop.fault, |fault, first| {
+                    fault.detail(format!("Before this cleanup it had failed: {first}"))
+                });
+                outcome = Outcome::Ended(End::Stop(Stop { fault: Box::new(fault) }));
+            }
+            _ => {}
         }
     }
     outcome

@@ -133,6 +133,9 @@ fn of_record(record: &Record) -> (&'static str, Map<String, Value>) {
         Record::Stopped { branch, code, title, at } => {
             ("branch.stopped", json!({"path": branch, "code": code, "title": title, "at": at}))
         }
+        Record::Cancelled { branch, by, at } => {
+            ("branch.cancelled", json!({"path": branch, "by": by, "at": at}))
+        }
         Record::BranchEnd { branch, how } => ("branch.end", json!({"path": branch, "how": how})),
         Record::Log { branch, number, level, body } => {
             ("log", json!({"path": branch, "number": number, "level": level, "body": body}))

@@ -172,7 +172,8 @@ impl Reporter {
             | Record::Started { .. }
             | Record::Dropped { .. }
             | Record::BranchEnd { .. }
-            | Record::Evidence { .. } => {}
+            | Record::Evidence { .. }
+            | Record::Cancelled { .. } => {}
         }
     }
 

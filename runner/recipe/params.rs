@@ -206,7 +206,9 @@ fn unsaid(head: &Head, param: &Param, cx: &Context<'_>) -> Result<Option<Value>,
         ParamKind::Partitions { .. } => Ok(Some(Value::Array(Vec::new()))),
         ParamKind::Secret { from: Some(from) } => {
             let reference = if from.starts_with('@') { from.clone() } else { format!("@{from}") };
-            read(&param.kind, Given::Words(&[&reference]), cx)
+            // A recipe's file lies where it lies, wherever the user stands.
+            let cx = Context { here: cx.root, ..*cx };
+            read(&param.kind, Given::Words(&[&reference]), &cx)
                 .map(Some)
                 .map_err(|wrong| fault(&format!("`from` of `{}`", param.name), wrong, None))
         }

@@ -190,7 +190,7 @@ fn text(kind: &ParamKind, word: &str, cx: &Context<'_>, data: bool) -> Result<Va
                 return Err(Wrong::among(format!("there is no cluster `{word}`"), word, names));
             }
         }
-        ParamKind::Secret { .. } => return secret(word),
+        ParamKind::Secret { .. } => return secret(word, cx),
         _ => return Err(expected(name_of(kind), Given::Words(&[word]))),
     }
     Ok(word.into())
@@ -205,7 +205,7 @@ fn choice(words: &[String], word: &str) -> Result<(), Wrong> {
 }
 
 /// A reference to a secret. A literal is refused without being shown: it may be the secret.
-fn secret(word: &str) -> Result<Value, Wrong> {
+fn secret(word: &str, cx: &Context<'_>) -> Result<Value, Wrong> {
     let (provider, reference) = match word.strip_prefix('@') {
         Some("-") => ("stdin", "-"),
         Some(rest) if rest.starts_with("op://") => ("op", rest),
@@ -216,9 +216,13 @@ fn secret(word: &str) -> Result<Value, Wrong> {
         None if word.starts_with("op://") => ("op", word),
         None => return Err(literal()),
     };
+    let reference = match provider {
+        "file" => path(reference, cx.here, false, true, true, cx)?,
+        _ => reference.to_owned(),
+    };
     Ok(Handle::Secret(SecretRef {
         provider: provider.into(),
-        reference: reference.into(),
+        reference,
         digest: Digest(String::new()),
     })
     .to_value())

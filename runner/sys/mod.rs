@@ -15,6 +15,7 @@ pub mod live;
 pub mod overlay;
 pub mod prints;
 pub mod process;
+pub mod provided;
 pub mod random;
 pub mod redact;
 pub mod secrets;

@@ -25,6 +25,7 @@ mod regenerate;
 mod resume;
 mod retries;
 mod secret_output;
+mod secret_params;
 mod shim_reads;
 mod shim_refusals;
 mod shim_tools;

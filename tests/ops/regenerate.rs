@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::space::{Ran, Space};
+use crate::watch::Watch;
 
 const PATCH: &str = "bootstrap/talos/patches/cilium.yaml";
 /// As ugly as people write them: comments, trailing spaces, an anchor, no line break at the end.
@@ -379,6 +380,29 @@ fn a_manifest_too_long_for_a_value_goes_through_all_the_same() {
 #[expect(clippy::disallowed_methods, reason = "the oracle is a program, named by the environment")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[test]
+fn another_kustomize_builds_again() {
+    let mut space = Space::new();
+    let tool = |space: &Space, name: &str| {
+        let object = format!("apiVersion: v1\\nkind: ConfigMap\\nmetadata: {{name: {name}}}\\n");
+        space.write("new", &format!("#!/bin/sh\nprintf '{object}'\n"));
+        fs::set_permissions(space.path("new"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir_all(space.path("tools")).unwrap();
+        fs::rename(space.path("new"), space.path("tools/kustomize")).unwrap();
+    };
+    let body = "fs.write { 'out', content = kube.kustomize { 'app' } }";
+    let recipe =
+        format!("return ops.recipe {{ desc = 'B', cluster = false, run = function() {body} end }}");
+    space.write("recipes/b.lua", &recipe).write("app/kustomization.yaml", "resources: []\n");
+    tool(&space, "old");
+    let path = format!("{}:/usr/bin:/bin", space.path("tools").display());
+    let watch = Watch::of(space.env("PATH", &path), &["b"]);
+    assert!(space.read("out").contains("old"));
+    tool(&space, "new");
+    let _ = watch.until_it_waits();
+    assert!(space.read("out").contains("name: new"));
 }
 
 /// The real tools: kustomize as `tests/tools/build` makes it, kubectl where it is installed.

@@ -115,8 +115,39 @@ fn a_shell_of_which_nobody_knows_is_not_repeated_before_somebody_says() {
     let settle = ran.stderr();
     let settle = settle.lines().find(|l| l.contains("not-done")).expect("the answer to copy");
     let call = settle.split('\'').nth(1).expect("a call").to_owned();
+    assert!(call.ends_with("/retry[1]/1=not-done"), "the first attempt is in doubt: {call}");
     let _ = space.run(["resume", "--settle", &call]).exit(0);
     assert_eq!(attempts(&space), 2, "it was said not to have happened, so it was made again");
+}
+
+#[test]
+fn the_call_that_nobody_knows_of_is_named_not_the_one_that_asks() {
+    let space = Space::new();
+    let line = "sh { \"echo x >> log; sleep 60\", timeout = \"200ms\" }";
+    recipe(
+        &space,
+        "tags = {}",
+        &format!("pcall(function() {line} end) fs.exists {{ \"log\" }} {line}"),
+    );
+    let ran = space.run(["--json", "run", "try"]).exit(8);
+    let told: Vec<serde_json::Value> = ran
+        .stdout()
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .filter(|event: &serde_json::Value| event.to_string().contains("OPS0801"))
+        .collect();
+    assert!(!told.is_empty(), "{}", ran.all());
+    for event in told.iter().filter(|event| event.to_string().contains("--settle")) {
+        let text = event.to_string();
+        assert!(text.contains("/1=not-done") && !text.contains("/3="), "{text}");
+    }
+    assert!(told.iter().any(|event| event.to_string().contains("--settle")), "{told:?}");
+    let _ = space.run(["resume"]).exit(8);
+    assert_eq!(
+        attempts(&space),
+        1,
+        "it is made again only when somebody has said what became of it"
+    );
 }
 
 #[test]

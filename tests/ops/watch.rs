@@ -34,14 +34,14 @@ fn joining() -> Space {
 }
 
 /// A watch that runs in the background and tells JSON.
-struct Watch {
+pub(crate) struct Watch {
     child: Child,
     lines: Receiver<String>,
 }
 
 impl Watch {
     /// Starts it, and waits until it waits.
-    fn of(space: &Space, args: &[&str]) -> Watch {
+    pub(crate) fn of(space: &Space, args: &[&str]) -> Watch {
         let watch = Watch::start(space, &[&["--json", "watch"], args].concat());
         let _ = watch.until_it_waits();
         watch
@@ -80,7 +80,7 @@ impl Watch {
     }
 
     #[track_caller]
-    fn until_it_waits(&self) -> Vec<Value> {
+    pub(crate) fn until_it_waits(&self) -> Vec<Value> {
         self.until("waiting")
     }
 

@@ -28,9 +28,11 @@ use super::super::{Start, recipes};
 use super::Watcher;
 use super::inputs::{Inputs, Live};
 use crate::config::{ChildOutput, project};
+use crate::engine::doubt::is_closed;
 use crate::engine::run::Ended;
 use crate::engine::skip::Stood;
 use crate::host::find_files;
+use crate::journal::rounds::KEPT;
 use crate::output::watch::Watching;
 use crate::output::{Output, Reporter, views};
 use crate::recipe::Need;
@@ -307,6 +309,8 @@ impl Round<'_> {
             }
         };
         let run = opened.fresh_run();
+        // Without the mark its journal stays; that is no reason not to run.
+        let _ = opened.runs.mark_round(&run);
         let skip = opened.skip(run.clone(), globals.force);
         let (sender, signals) = unbounded_channel();
         let conduct = Conduct {
@@ -326,6 +330,8 @@ impl Round<'_> {
             // The next run begins anew: nobody goes on with this one.
             seam::give_up(opened, &run);
         }
+        // What cannot be removed now is removed after another round.
+        let _ = opened.runs.forget_rounds(KEPT, |records| is_closed(records, seam::ABANDON));
         if refused.get() {
             self.way.plans.set(true);
             self.say_plans();

@@ -97,6 +97,13 @@ pub enum Act {
         /// The call.
         id: CallId,
     },
+    /// A branch was ended from outside: by a branch beside it that failed, or by a limit of time.
+    Cancelled {
+        /// The branch.
+        branch: Branch,
+        /// What ended it.
+        by: Branch,
+    },
     /// A branch began.
     Opened {
         /// The branch.

@@ -15,7 +15,7 @@ use crate::trace::Verdict;
 use crate::value::{Blob, Digest, Map, Value};
 
 /// Version of the records' shape.
-pub const JOURNAL_VERSION: u32 = 2;
+pub const JOURNAL_VERSION: u32 = 3;
 /// Version of everything that decides which calls a body makes: scheduling, sandbox library, canonical form.
 pub const REPLAY_VERSION: u32 = 1;
 
@@ -108,6 +108,16 @@ pub enum Record {
         code: String,
         /// Why.
         title: String,
+        /// When.
+        at: Time,
+    },
+    /// A branch was ended by another one: by the failure of one beside it, or by a limit of time. Follows from what was delivered before, so a
+    /// replay comes to it by itself, or not, where it leaves out what brought it about.
+    Cancelled {
+        /// The branch and everything below it.
+        branch: Branch,
+        /// The branch that failed, the timer that ended, or the branch whose nested step it was.
+        by: Branch,
         /// When.
         at: Time,
     },

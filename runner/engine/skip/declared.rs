@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ops_core::call::Request;
+use ops_core::call::manifests::Kustomize;
 use ops_core::call::table::Call;
 use ops_core::trace::{Input, Print};
 
@@ -111,6 +112,10 @@ pub(super) fn before(
     };
     let shell = matches!(call, Call::Sh(_) | Call::ShExec(_));
     let mut tools: BTreeSet<String> = program.map(str::to_owned).into_iter().collect();
+    if let Call::KubeKustomize(call) = call {
+        // The first that is there builds; that one is missing is an input as well.
+        tools.extend(Kustomize::commands(&call.path).map(|command| command.tool));
+    }
     if shell {
         tools.extend(head.tools.keys().cloned());
         // Those of the head stand for every shell of the recipe.

@@ -207,7 +207,7 @@ impl Pool {
                     self.fail(failure);
                     if !self.keep_going {
                         for (_, other) in &self.running {
-                            self.here.body.end(&other.arm, End::Cancelled);
+                            self.here.body.cancel(&other.arm, &running.arm.branch);
                         }
                     }
                 }
@@ -218,6 +218,7 @@ impl Pool {
     fn fail(&mut self, failure: Outcome) {
         let frontier = |o: &Outcome| matches!(o, Outcome::Ended(End::Frontier(_)));
         match &self.failure {
+            Some(first) if failure.is_stop() && !first.is_stop() => self.failure = Some(failure),
             Some(first) if !frontier(first) || frontier(&failure) => {}
             _ => self.failure = Some(failure),
         }
@@ -275,17 +276,18 @@ pub(in crate::lua) fn parallel(lua: &Lua, args: MultiValue) -> mlua::Result<AnyU
         for (name, branch, function) in named {
             running.push((name, here.start(branch, function, Vec::new())));
         }
-        let mut first = None;
+        let (mut first, mut stop) = (None, None);
         let results: Table = here.lua.create_table()?;
         for (name, running) in running {
             any(std::slice::from_ref(&running)).await;
             match running.done.outcome() {
                 Some(Outcome::Done(value)) => results.raw_set(name, value)?,
                 Some(Outcome::Ended(End::Skip(_))) | None => {}
+                Some(failure) if failure.is_stop() => stop = stop.or(Some(failure)),
                 Some(failure) => first = first.or(Some(failure)),
             }
         }
-        match first {
+        match stop.or(first) {
             Some(failure) => here.give(failure).await,
             None => Ok(Value::Table(results)),
         }

@@ -55,7 +55,7 @@ pub(in crate::lua) fn rolling(lua: &Lua, args: MultiValue) -> mlua::Result<AnyUs
             if let Some(failure) = pool.failed() {
                 let reason = describe(&pool.here, failure);
                 asked += 1;
-                if !ask || !go_on(&pool.here, asked, &name, &reason).await? {
+                if !ask || failure.is_stop() || !go_on(&pool.here, asked, &name, &reason).await? {
                     break;
                 }
             }

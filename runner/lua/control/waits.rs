@@ -148,8 +148,11 @@ pub(in crate::lua) fn wait_until(lua: &Lua, args: MultiValue) -> mlua::Result<An
             let running = here.start(child.clone(), function.clone(), Vec::new());
             wait_either(&running, &over).await;
             if !running.done.is() {
-                here.body.end(&running.arm, End::Cancelled);
+                here.body.cancel(&running.arm, &id.path);
                 any(std::slice::from_ref(&running)).await;
+                if let Some(stop) = running.done.outcome().filter(Outcome::is_stop) {
+                    return here.give(stop).await;
+                }
                 break;
             }
             match here.give(running.done.outcome().unwrap_or(Outcome::Done(Value::Nil))).await? {

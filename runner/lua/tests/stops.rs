@@ -271,13 +271,40 @@ fn a_stop_of_a_cleanup_ends_that_cleanup() {
     assert!(turn.end.is_none());
     let branch = Branch("t{0}/defer[1]".into());
     let turn = machine.turn(Delivery::Stop { branch, stop: stop("third Ctrl-C") });
-    assert_eq!(fault_of(turn.end.as_ref()).title, "first", "its failure does not hide the first");
+    let Some(Err(Failure::Stopped(stop))) = turn.end else { panic!("{:?}", turn.end) };
+    assert_eq!(stop.fault.title, "third Ctrl-C");
+    assert!(stop.fault.details.iter().any(|d| d.contains("first")), "it does not hide the first");
 }
 
-fn fault_of(end: Option<&Result<serde_json::Value, Failure>>) -> ops_core::error::Fault {
-    match end {
-        Some(Err(Failure::Fault(fault) | Failure::Call(_, fault))) => (**fault).clone(),
-        other => panic!("{other:?}"),
+#[test]
+fn nobody_goes_on_after_a_stop_because_something_else_had_failed_first() {
+    let cleanup = "cx:defer(function() fs.write { 'a' } end)";
+    let gone_on = "fs.write { 'gone on' }";
+    for (code, branch) in [
+        (
+            format!(
+                "pcall(function() cx:branch('x', function() {cleanup} error('first') end) end) {gone_on}"
+            ),
+            "branch[x]/defer[1]",
+        ),
+        (
+            format!(
+                "pcall(function() cx:each({{'x', 'y'}}, {{ jobs = 2 }}, function(k) if k == 'x' then error('first') end {cleanup} fs.read {{ k }} end) end) {gone_on}"
+            ),
+            "item[y]/defer[1]",
+        ),
+        (
+            format!(
+                "pcall(function() cx:parallel {{ x = function() error('first') end, y = function() fs.read {{ 'y' }} end }} end) {gone_on}"
+            ),
+            "parallel[y]",
+        ),
+    ] {
+        let mut machine = body(&code).spawn(spec("t"));
+        machine.turn(Delivery::Begin);
+        let branch = Branch(format!("t{{0}}/{branch}"));
+        let turn = machine.turn(Delivery::Stop { branch, stop: stop("refused") });
+        assert!(matches!(turn.end, Some(Err(Failure::Stopped(_)))), "{code}: {turn:?}");
     }
 }
 
