@@ -1,5 +1,7 @@
-// Command talconfig-table prints the types of a talconfig.yaml, as the pinned
-// talhelper has them, for the native reader in runner/render.
+// Command talconfig-table prints what the native reader of talconfig.yaml in
+// runner/render has to know of the pinned talhelper: the types of the file, or
+// with the argument `extensions` which official extensions and overlays each
+// release of Talos has.
 package main
 
 import (
@@ -13,11 +15,19 @@ import (
 )
 
 func main() {
-	types := table.New()
-	types.AddDocument("talconfig", reflect.TypeFor[config.TalhelperConfig]())
-
-	if err := types.Print(os.Stdout); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run(arguments []string) error {
+	if len(arguments) == 1 && arguments[0] == "extensions" {
+		return printExtensions(os.Stdout)
+	}
+
+	types := table.New()
+	types.AddDocument("talconfig", reflect.TypeFor[config.TalhelperConfig]())
+
+	return types.Print(os.Stdout)
 }

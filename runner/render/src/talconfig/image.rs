@@ -5,7 +5,7 @@ use super::{Node, Schema, Talconfig, check};
 use crate::diagnostic::Diagnostic;
 use crate::template::{Functions, Item, render};
 
-const REGISTRY: &str = "factory.talos.dev";
+pub(super) const REGISTRY: &str = "factory.talos.dev";
 const BOOT_IMAGE: &str = "{{.Protocol}}://{{.RegistryURL}}/image/{{.ID}}/{{.Version}}/{{.Mode}}-{{.Arch}}{{if .Secureboot}}-secureboot{{end}}{{if and .Secureboot .UseUKI}}-uki.efi{{ else }}{{.Suffix}}{{end}}";
 
 impl Talconfig {

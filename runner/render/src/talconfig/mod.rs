@@ -18,6 +18,7 @@
 mod build;
 mod check;
 mod documents;
+mod extensions;
 mod image;
 mod kept;
 mod keys;
@@ -30,13 +31,14 @@ mod render;
 mod schematic;
 mod secrets;
 mod substitute;
+mod unknown;
 mod variables;
 mod view;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::diagnostic::{Code, Diagnostic, Mark};
+use crate::diagnostic::{Diagnostic, Mark};
 use crate::machinery::decode::{decode, is_null};
 use crate::machinery::encode::at;
 use crate::machinery::profile::{Profile, TypeId, UnknownProfile};
@@ -129,8 +131,7 @@ impl Talconfig {
         let profile = &schema.0;
         let type_id = schema.talconfig();
         let mut problems = strict::check(profile, source.name, &root, type_id);
-        problems.retain(|problem| !is_extension(&root, problem));
-        problems.iter_mut().for_each(renamed);
+        unknown::explain(&mut problems, &root, schema);
         let value = decode(profile, source.name, &root, type_id).unwrap_or_else(|found| {
             let placed: Vec<_> = found.iter().map(|p| (p.line, p.column)).collect();
             problems.retain(|p| !placed.contains(&(p.line, p.column)));
@@ -226,36 +227,6 @@ impl Schema {
 
     fn flag(&self, type_id: TypeId, value: &Value, key: &str) -> bool {
         matches!(self.field(type_id, value, key), Some((_, Value::Bool(true))))
-    }
-}
-
-/// Keys that older talhelpers had, with what they became.
-const RENAMED: &[(&str, &str)] = &[
-    ("configPatches", "`patches` since talhelper 3"),
-    ("inlinePatch", "one of `patches` since talhelper 3"),
-];
-
-/// Whether a finding is about a key of the whole file that begins with `x-`, `.`
-/// or `_`: it is there for its anchors, no typing error makes one.
-fn is_extension(root: &YamlNode, problem: &Diagnostic) -> bool {
-    let named = |name: &str| name.starts_with("x-") || name.starts_with(['.', '_']);
-    problem.code == Code::UNKNOWN_KEY
-        && root.pairs().iter().any(|(key, _)| {
-            (key.mark.line, key.mark.column) == (problem.line, problem.column) && named(key.text())
-        })
-}
-
-/// Says what became of an unknown key that talhelper once had.
-fn renamed(problem: &mut Diagnostic) {
-    let is = |old: &str| problem.message.starts_with(&format!("unknown key `{old}`"));
-    if let Some((_, new)) = RENAMED.iter().find(|(old, _)| is(old)) {
-        problem.hint = Some(format!("this is {new}"));
-    } else if problem.hint.is_none()
-        && problem.code == Code::UNKNOWN_KEY
-        && !problem.message.contains(" in `")
-    {
-        let hint = "a key that only holds anchors begins with `x-`, `.` or `_`";
-        problem.hint = Some(hint.to_owned());
     }
 }
 

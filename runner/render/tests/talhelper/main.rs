@@ -57,10 +57,11 @@ fn variables() -> Variables {
 
 fn compare(tools: &mut Tools, text: &str) -> Result<Compared, TestCaseError> {
     let folder = tools.folder.clone();
-    fs::write(folder.join("talconfig.yaml"), text).unwrap();
+    let file = folder.join("talconfig.yaml");
+    fs::write(&file, text).unwrap();
     let read = |name: &str| fs::read(folder.join(name)).map_err(|error| error.to_string());
     tools
-        .compare(&folder, text, &variables(), &read)
+        .compare(&file, text, &variables(), &read)
         .map_err(|why| TestCaseError::fail(format!("{text}\n{why}")))
 }
 

@@ -83,14 +83,15 @@ impl Tools {
         Ok(base)
     }
 
-    /// Renders a talconfig that stands in `folder` both ways.
+    /// Renders a talconfig both ways.
     pub(super) fn compare(
         &mut self,
-        folder: &Path,
+        file: &Path,
         text: &str,
         variables: &Variables,
         read: &dyn Fn(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Compared, String> {
+        let folder = file.parent().unwrap();
         let out = self.folder.join("out");
         let _ = fs::remove_dir_all(&out);
         let (secrets, output) =
@@ -99,6 +100,8 @@ impl Tools {
             "genconfig",
             "--offline-mode",
             "--no-gitignore",
+            "-c",
+            &file.file_name().unwrap().to_string_lossy(),
             "-s",
             &secrets.to_string_lossy(),
             "-o",

@@ -5,6 +5,7 @@
 mod cluster;
 mod links;
 mod node;
+mod schematic;
 mod words;
 
 use std::collections::BTreeSet;
@@ -35,6 +36,10 @@ struct Findings<'f> {
 impl Findings<'_> {
     fn add(&mut self, mark: Mark, message: impl Into<String>) {
         self.out.push(problem(self.file, mark, message));
+    }
+
+    fn hinted(&mut self, mark: Mark, message: impl Into<String>, hint: impl Into<String>) {
+        self.out.push(problem(self.file, mark, message).hint(hint));
     }
 
     /// Adds a finding unless something holds.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Findings;
 use super::words::{is_address, is_host, is_hostname, is_image_name, is_label_value, is_qualified};
+use super::{Findings, schematic};
 use crate::diagnostic::Mark;
 use crate::machinery::value::Value;
 use crate::talconfig::view::View;
@@ -35,9 +35,7 @@ pub(super) fn check(findings: &mut Findings<'_>, config: &Talconfig, schema: &Sc
         if let Some(spec) = setting("machineSpec") {
             machine(findings, spec);
         }
-        if let Some(schematic) = setting("schematic") {
-            image(findings, schematic);
-        }
+        schematic::check(findings, config, node, schema);
         if let Some(firewall) = setting("ingressFirewall") {
             rules(findings, firewall);
         }
@@ -93,12 +91,16 @@ fn identity<'c>(
             "Talos selects no disk by `name`".to_owned()
         });
         let kind = selector.text("type");
-        let kinds = ["", "hdd", "ssd", "nvme", "sd", "unknown"];
-        findings.need(
-            kinds.contains(&kind.to_lowercase().as_str()),
-            selector.place("type"),
-            || format!("`{kind}` is no type of disk: hdd, ssd, nvme or sd"),
-        );
+        let kinds = ["", "hdd", "ssd", "nvme", "sd"];
+        if !kinds.contains(&kind) {
+            let message = format!("`{kind}` is no type of disk: hdd, ssd, nvme or sd");
+            let place = selector.place("type");
+            if kinds.contains(&kind.to_lowercase().as_str()) {
+                findings.hinted(place, message, "it is written in small letters");
+            } else {
+                findings.add(place, message);
+            }
+        }
     }
 }
 
@@ -177,22 +179,6 @@ fn machine(findings: &mut Findings<'_>, spec: View<'_>) {
             known => format!("`{suffix}` is no suffix of {method}: {}", known.join(", ")),
         },
     );
-}
-
-fn image(findings: &mut Findings<'_>, schematic: View<'_>) {
-    if let Some(overlay) = schematic.field("overlay") {
-        let (name, image) = (overlay.text("name"), overlay.text("image"));
-        findings.need(name.is_empty() == image.is_empty(), overlay.mark, || {
-            "an overlay needs both `name` and `image`".to_owned()
-        });
-    }
-    let customization = schematic.field("customization");
-    let extensions = customization.and_then(|part| part.field("systemExtensions"));
-    let mut known = BTreeSet::new();
-    for extension in extensions.map(|part| part.list("officialExtensions")).unwrap_or_default() {
-        let name = extension.as_text();
-        findings.need(known.insert(name), extension.mark, || format!("`{name}` is here twice"));
-    }
 }
 
 fn rules(findings: &mut Findings<'_>, firewall: View<'_>) {
