@@ -240,6 +240,12 @@ struct Sleeper<'a> {
     timer: TimerId,
 }
 
+impl Sleeper<'_> {
+    async fn wakes(self) {
+        self.world.wait(&self.world.timers, self.timer).await;
+    }
+}
+
 impl Drop for Sleeper<'_> {
     fn drop(&mut self) {
         self.world.timers.borrow_mut().remove(&self.timer);
@@ -358,7 +364,7 @@ impl World for Simulated {
             lab.set_timer(at)
         };
         let sleeper = Sleeper { world: self, timer };
-        Box::pin(async move { sleeper.world.wait(&sleeper.world.timers, sleeper.timer).await })
+        Box::pin(sleeper.wakes())
     }
 
     fn pass_time(&self) -> bool {
