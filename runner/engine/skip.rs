@@ -8,6 +8,8 @@ mod compare;
 mod complete;
 mod declared;
 mod follow;
+mod glance;
+mod words;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,7 +30,7 @@ use ops_core::value::{Digest, Map, Value, canonical};
 
 use crate::host::recorder::Recorder;
 use crate::recipe::{Catalog, Head};
-use crate::store::traces::Traces;
+use crate::store::traces::{Stored, Traces};
 use crate::sys::disk::Disk;
 use crate::sys::prints::Prints;
 
@@ -133,7 +135,8 @@ impl<'a> Skip<'a> {
         let Some(head) = self.catalog.get(asked.recipe) else {
             return Judging::Known(Verdict::run(Reason::of(Why::First, "")));
         };
-        let last = self.traces.last(&head.name, asked.args);
+        let last = self.traces.stored(&head.name, asked.args);
+        let small = last.as_ref().map(|last| &last.small);
         let verdict = self.at_once(head, last.as_ref(), asked);
         let patterns = head.sources.clone();
         if let (Some(verdict), true) = (&verdict, patterns.is_empty()) {
@@ -143,8 +146,8 @@ impl<'a> Skip<'a> {
         let check = compare::Check {
             prints: self.prints.clone(),
             disk: self.disk.clone(),
-            programs: self.programs(last.as_ref()),
-            variables: self.variables(last.as_ref()),
+            programs: self.programs(small),
+            variables: self.variables(small),
             facts,
             now: asked.now,
         };
@@ -168,7 +171,7 @@ impl<'a> Skip<'a> {
     }
 
     /// What needs no look at files.
-    fn at_once(&self, head: &Head, last: Option<&Trace>, asked: &Asked<'_>) -> Option<Verdict> {
+    fn at_once(&self, head: &Head, stored: Option<&Stored>, asked: &Asked<'_>) -> Option<Verdict> {
         let run = |why: Why| Some(Verdict::run(Reason::of(why, "")));
         if head.destructive {
             return run(Why::Destroys);
@@ -185,7 +188,7 @@ impl<'a> Skip<'a> {
         if alone {
             return None;
         }
-        let Some(last) = last else { return run(Why::First) };
+        let Some(last) = stored.map(|stored| &stored.small) else { return run(Why::First) };
         match last.end {
             TraceEnd::Begun => return run(Why::Unfinished),
             TraceEnd::Failed => return run(Why::Failed),
@@ -200,7 +203,10 @@ impl<'a> Skip<'a> {
         {
             return Some(Verdict::run(kept.clone()));
         }
-        let touched = compare::planned(last, &asked.planned);
+        if asked.planned.is_empty() {
+            return None;
+        }
+        let touched = compare::planned(&stored?.whole()?, &asked.planned);
         touched.map(|path| Verdict::run(Reason::of(Why::Planned, path)))
     }
 

@@ -18,5 +18,6 @@ pub mod process;
 pub mod random;
 pub mod redact;
 pub mod secrets;
+pub mod walk;
 pub mod watch;
 pub mod world;

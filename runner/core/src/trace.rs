@@ -64,6 +64,8 @@ pub struct Print {
     pub ctime: i64,
     /// Inode number.
     pub inode: u64,
+    /// Permission bits. Of them counts what Git keeps, and whether others may look in; see [`Print::runs`] and [`Print::private`].
+    pub mode: u16,
     /// Of the content.
     pub hash: Hash,
     /// It was modified so shortly before it was read that another edit could have left the same stat: the hash alone is believed.
@@ -75,6 +77,16 @@ impl Print {
     pub fn same_stat(&self, other: &Print) -> bool {
         (self.size, self.mtime, self.ctime, self.inode)
             == (other.size, other.mtime, other.ctime, other.inode)
+    }
+
+    /// Whether its owner may run it: a script without that is another script.
+    pub fn runs(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
+
+    /// Whether nobody but its owner may do anything with it: an output that was written so holds what others must not read.
+    pub fn private(&self) -> bool {
+        self.mode & 0o077 == 0
     }
 }
 
@@ -121,6 +133,9 @@ pub enum Input {
         pattern: String,
         /// Sorted.
         members: Vec<String>,
+        /// Looked up as a shell sees files: a pattern that ends with `/` is everything below a folder, and links may lead out of the
+        /// repository. What a recipe looks up itself ends there.
+        shell: bool,
     },
     /// A symbolic link on the way to something that was read.
     Link {
@@ -319,6 +334,8 @@ pub enum Why {
     Itself,
     /// An input moved while it ran.
     MovedMeanwhile,
+    /// Something among what it says to read or write cannot be followed: a folder outside of the repository, a name that is no text.
+    Unfollowed,
     /// Its `status` says no.
     Status,
     /// The `fresh` time is over.
