@@ -304,9 +304,10 @@ impl<'a> Recording<'a> {
     fn moved_below(&self, path: &str) {
         let mut names = Vec::new();
         match self.files.entries(path, &mut |name, kind| names.push((name.to_owned(), kind))) {
-            Ok(()) => names.iter().filter(|(_, kind)| *kind != Kind::Nameless).for_each(
-                |(name, _)| self.moved_below(&format!("{path}/{name}")),
-            ),
+            Ok(()) => names
+                .iter()
+                .filter(|(_, kind)| *kind != Kind::Nameless)
+                .for_each(|(name, _)| self.moved_below(&format!("{path}/{name}"))),
             Err(_) => self.recorder.wrote(path),
         }
     }

@@ -151,7 +151,8 @@ fn what_nobody_can_follow_lets_nothing_be_skipped_and_says_so() {
         }),
     ];
     for (what, odd) in ways {
-        let mut space = space(&[("way", &recipe(FOLDER))]);
+        let fields = r#"sources = { "in" }, generates = { "all" }, run = "ls in > all""#;
+        let mut space = space(&[("way", &recipe(fields))]);
         space.write("in/a", "one\n");
         assert_eq!(up_to_date(&space, &["t:way"]), NONE);
         assert_eq!(up_to_date(&space, &["t:way"]), ["t:way"]);
@@ -222,14 +223,19 @@ fn a_program_that_the_step_builds_itself_is_no_input_of_it() {
 #[test]
 fn a_variable_is_named_without_a_dollar_too() {
     let rows = [
-        "if [[ -v MODE ]]; then echo set; fi > all",
-        "{ printenv MODE || true; } > all",
-        "echo $((MODE + 1)) > all",
+        ("if [[ -v MODE ]]; then echo set; fi > all", None),
+        ("{ printenv MODE || true; } > all", None),
+        ("env | grep MODE > all", Some("3")),
+        ("echo $((MODE + 1)) > all", Some("3")),
     ];
-    for script in rows {
-        let fields = format!(r#"sources = {{ "in/*" }}, generates = {{ "all" }}, run = "{script}""#);
+    for (script, first) in rows {
+        let fields =
+            format!(r#"sources = {{ "in/*" }}, generates = {{ "all" }}, run = "{script}""#);
         let mut space = space(&[("way", &recipe(&fields))]);
         space.write("in/a", "one\n");
+        if let Some(first) = first {
+            space.env("MODE", first);
+        }
         assert_eq!(up_to_date(&space, &["t:way"]), NONE);
         assert_eq!(up_to_date(&space, &["t:way"]), ["t:way"], "{script}");
         space.env("MODE", "4");
@@ -241,7 +247,8 @@ fn a_variable_is_named_without_a_dollar_too() {
 
 #[test]
 fn of_permissions_it_counts_whether_a_file_runs_and_whether_a_private_output_still_is() {
-    let private = r#"run = function() fs.write { "o", content = fs.read { "in/a" }, mode = "0600" } end"#;
+    let private =
+        r#"run = function() fs.write { "o", content = fs.read { "in/a" }, mode = "0600" } end"#;
     all_run(&[
         Way {
             what: "an input that may be run now",

@@ -11,8 +11,8 @@ use ops_core::value::{Digest, canonical};
 use serde_json::json;
 
 use super::{Exceptions, glance, up_to_date};
-use crate::host::{Found, find_files, find_for_process};
 use crate::host::recorder::links_on;
+use crate::host::{Found, find_among, find_files};
 use crate::store::traces::Stored;
 use crate::sys::disk::Disk;
 use crate::sys::files::Files;
@@ -347,15 +347,18 @@ pub(super) fn look_at(
             };
             members(names, &found, |name| own.contains(path(name).as_str()), &moved)
         }
-        Input::Glob { pattern, members: old, shell } => match find(check, pattern, *shell) {
-            Ok(Found { files, blind }) => {
-                match (members(old, &files, |path| own.contains(path.as_str()), &moved), blind) {
-                    (Look::Same, Some(path)) => Look::Moved(Reason::of(Why::Unfollowed, path)),
-                    (look, _) => look,
+        Input::Glob { pattern, members: old, shell } => {
+            match find(check, pattern, *shell, usize::MAX) {
+                Ok(Found { files, blind }) => {
+                    match (members(old, &files, |path| own.contains(path.as_str()), &moved), blind)
+                    {
+                        (Look::Same, Some(path)) => Look::Moved(Reason::of(Why::Unfollowed, path)),
+                        (look, _) => look,
+                    }
                 }
+                Err(error) => moved(Why::Members, format!("{} files", old.len()), error.message),
             }
-            Err(error) => moved(Why::Members, format!("{} files", old.len()), error.message),
-        },
+        }
         Input::Link { path, to } => match check.disk.link(path) {
             Some(now) if now == *to => Look::Same,
             Some(now) => moved(Why::Link, to.clone(), now),
@@ -399,10 +402,15 @@ pub(super) fn look_at(
     }
 }
 
-/// What a pattern finds now, for whom it was looked up.
-pub(super) fn find(check: &Check, pattern: &str, shell: bool) -> Result<Found, CallError> {
+/// What a pattern finds now, for whom it was looked up; a process looks at no more names than that.
+pub(super) fn find(
+    check: &Check,
+    pattern: &str,
+    shell: bool,
+    most: usize,
+) -> Result<Found, CallError> {
     if shell {
-        return find_for_process(pattern, &check.prints);
+        return find_among(most, pattern, &check.prints);
     }
     let files = find_files(pattern, &check.disk)?;
     Ok(Found { files, blind: None })

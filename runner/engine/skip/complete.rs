@@ -118,7 +118,9 @@ fn moved_meanwhile(
         Input::Tool { path: Some(path), print: Some(print), .. } => other(path, print),
         // What is no file cannot be edited while a step runs.
         Input::Tool { .. } | Input::Variable { .. } => false,
-        input => matches!(compare::look_at(&check, input, 0, &known, &|| None), compare::Look::Moved(_)),
+        input => {
+            matches!(compare::look_at(&check, input, 0, &known, &|| None), compare::Look::Moved(_))
+        }
     });
     let input = &trace.inputs[looks.iter().position(|moved| *moved)?];
     // What cannot be followed is that also without any edit.

@@ -198,7 +198,7 @@ fn members(
         .iter()
         .find_map(|input| match input {
             Input::Glob { pattern, members, shell } if *pattern == reason.what => {
-                let now = compare::find(check, pattern, *shell).unwrap_or_default();
+                let now = compare::find(check, pattern, *shell, usize::MAX).unwrap_or_default();
                 Some((members.clone(), now.files))
             }
             Input::Listing { folder, names } if *folder == reason.what => {
@@ -309,8 +309,7 @@ mod tests {
     #[test]
     fn a_hint_concerns_the_inputs_that_lie_there_and_no_other() {
         let root = Path::new("/r");
-        let print =
-            Print {
+        let print = Print {
             size: 0,
             mtime: 0,
             ctime: 0,

@@ -18,9 +18,26 @@ use crate::sys::prints::processors;
 const ALONE: usize = 1000;
 /// Files of a folder below which it is not opened for them.
 const FEW: usize = 3;
+/// Files that are looked at while everything else waits, at most.
+const SMALL: usize = 256;
+/// Names that a pattern may look at meanwhile.
+const NAMES: usize = 4096;
+
+/// The verdict where nothing has moved, of a trace that is so small that a thread for it would cost more than the look.
+pub(super) fn at_once(check: &Check, stored: &Stored) -> Option<Verdict> {
+    let tables = stored.tables()?;
+    let files: usize = tables.files.iter().chain(&tables.left).map(|folder| folder.count).sum();
+    let small = files <= SMALL && tables.globs.iter().all(|glob| glob.shell);
+    small.then(|| judged(check, stored, NAMES)).flatten()
+}
 
 /// The verdict where nothing has moved.
 pub(super) fn stands(check: &Check, stored: &Stored) -> Option<Verdict> {
+    judged(check, stored, usize::MAX)
+}
+
+/// The same, given up where a pattern looks at more than so many names.
+fn judged(check: &Check, stored: &Stored, names: usize) -> Option<Verdict> {
     let small = &stored.small;
     let TraceEnd::Done { result } = &small.end else { return None };
     if !facts(&small.inputs, &check.facts).is_empty() {
@@ -40,7 +57,7 @@ pub(super) fn stands(check: &Check, stored: &Stored) -> Option<Verdict> {
     // Outputs that are no files are rare, and told by the long way.
     let rest = small.outputs.is_empty()
         && small.inputs.iter().chain(&lists(&tables)).all(|input| same(check, input, &known))
-        && all(check, &tables, &known.outputs);
+        && all(check, &tables, &known.outputs, names);
     rest.then(|| up_to_date(small.inputs.iter(), &tables, result))
 }
 
@@ -86,7 +103,7 @@ enum Unit<'t> {
 }
 
 /// Whether every pattern and every file is as it was.
-fn all(check: &Check, tables: &Tables<'_>, own: &BTreeSet<&str>) -> bool {
+fn all(check: &Check, tables: &Tables<'_>, own: &BTreeSet<&str>, names: usize) -> bool {
     // Patterns take longest: they begin first.
     let patterns = tables.globs.iter().map(Unit::Pattern);
     let folders = tables.files.iter().chain(&tables.left).map(Unit::Folder);
@@ -97,7 +114,7 @@ fn all(check: &Check, tables: &Tables<'_>, own: &BTreeSet<&str>) -> bool {
             && let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed))
         {
             let same = match unit {
-                Unit::Pattern(pattern) => finds_the_same(check, pattern, own),
+                Unit::Pattern(pattern) => finds_the_same(check, pattern, own, names),
                 Unit::Folder(folder) => as_it_was(check, folder),
             };
             if !same {
@@ -107,12 +124,16 @@ fn all(check: &Check, tables: &Tables<'_>, own: &BTreeSet<&str>) -> bool {
     };
     let files = tables.files.iter().map(|folder| folder.count).sum::<usize>();
     let threads = if files < ALONE { 1 } else { processors() };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
-        }
+    if threads == 1 {
         work();
-    });
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+    }
     stands.into_inner()
 }
 
@@ -140,12 +161,18 @@ fn as_it_was(check: &Check, folder: &Folder<'_>) -> bool {
 }
 
 /// Whether a pattern finds what it found; what the step wrote itself is none of it.
-fn finds_the_same(check: &Check, pattern: &Pattern<'_>, own: &BTreeSet<&str>) -> bool {
-    let Ok(found) = find(check, pattern.pattern, pattern.shell) else { return false };
+fn finds_the_same(
+    check: &Check,
+    pattern: &Pattern<'_>,
+    own: &BTreeSet<&str>,
+    names: usize,
+) -> bool {
+    let Ok(found) = find(check, pattern.pattern, pattern.shell, names) else { return false };
     let mut now = found.files.iter().filter(|path| !own.contains(path.as_str()));
-    let mut old = pattern.members.iter().flat_map(|(folder, names)| {
-        names.iter().map(move |name| (*folder, *name))
-    });
+    let mut old = pattern
+        .members
+        .iter()
+        .flat_map(|(folder, names)| names.iter().map(move |name| (*folder, *name)));
     let is = |path: &str, (folder, name): (Option<&str>, &str)| match folder {
         None => path == name,
         Some(folder) => path

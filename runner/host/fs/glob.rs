@@ -19,7 +19,7 @@ const PASSED_OVER: [&str; 2] = [".git", ".ops"];
 pub fn find(pattern: &str, files: &dyn Files) -> Result<Vec<String>, CallError> {
     // What was found is the input, not every folder on the way to it.
     let walked = files.unrecorded().unwrap_or(files);
-    let found = walk(pattern, By::Recipe(walked))?.files;
+    let found = walk(pattern, By::Recipe(walked), usize::MAX)?.files;
     files.matched(pattern, &found);
     Ok(found)
 }
@@ -39,11 +39,20 @@ pub struct Found {
 /// # Errors
 /// As for [`find`].
 pub fn find_for_process(pattern: &str, prints: &Prints) -> Result<Found, CallError> {
-    walk(pattern, By::Process(prints))
+    walk(pattern, By::Process(prints), usize::MAX)
 }
 
-fn walk(pattern: &str, by: By<'_>) -> Result<Found, CallError> {
-    let mut walk = Walk { by, found: Found::default(), folders: Vec::new(), home: None };
+/// The same, given up once so many names were looked at.
+///
+/// # Errors
+/// As for [`find`], and where there are more.
+pub fn find_among(most: usize, pattern: &str, prints: &Prints) -> Result<Found, CallError> {
+    walk(pattern, By::Process(prints), most)
+}
+
+fn walk(pattern: &str, by: By<'_>, most: usize) -> Result<Found, CallError> {
+    let mut walk =
+        Walk { by, found: Found::default(), folders: Vec::new(), home: None, left: most };
     for pattern in alternatives(pattern)? {
         walk.home = None;
         match pattern.strip_prefix('/') {
@@ -74,6 +83,8 @@ struct Walk<'a> {
     folders: Vec<u64>,
     /// What a process does not leave without being told to: the repository, or the folder outside of it that the pattern names.
     home: Option<PathBuf>,
+    /// Names that may still be looked at.
+    left: usize,
 }
 
 impl Walk<'_> {
@@ -116,15 +127,19 @@ impl Walk<'_> {
         let mut more: Vec<(String, Kind)> = Vec::new();
         let Found { files, blind } = &mut self.found;
         let first = files.len();
-        let mut told = |name: &str, kind: Kind| match kind {
-            _ if !fits(name) => {}
-            Kind::File if last => files.push(joined(folder, name)),
-            Kind::File => {}
-            Kind::Nameless if process => {
-                blind.get_or_insert_with(|| joined(folder, name));
+        let mut count = 0;
+        let mut told = |name: &str, kind: Kind| {
+            count += 1;
+            match kind {
+                _ if !fits(name) => {}
+                Kind::File if last => files.push(joined(folder, name)),
+                Kind::File => {}
+                Kind::Nameless if process => {
+                    blind.get_or_insert_with(|| joined(folder, name));
+                }
+                Kind::Nameless => {}
+                Kind::Folder(_) | Kind::Unknown => more.push((name.to_owned(), kind)),
             }
-            Kind::Nameless => {}
-            Kind::Folder(_) | Kind::Unknown => more.push((name.to_owned(), kind)),
         };
         let told = match self.by {
             By::Recipe(files) => files.entries(folder, &mut told),
@@ -135,6 +150,11 @@ impl Walk<'_> {
             Err(error) if error.kind() == Missing::NotFound => return Ok(()),
             Err(error) => return Err(denied(folder, &error)),
         }
+        let Some(left) = self.left.checked_sub(count) else {
+            let message = format!("there are too many names in `{folder}`");
+            return Err(CallError::new(ErrorKind::Invalid, message).before_effect());
+        };
+        self.left = left;
         self.found.files[first..].sort_unstable();
         more.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let far = matches!(parts, ["**", ..] | [""]);
@@ -150,13 +170,7 @@ impl Walk<'_> {
     }
 
     /// Goes to a path: it is found where it ends the pattern, and entered where it is a folder.
-    fn step(
-        &mut self,
-        path: &str,
-        kind: Kind,
-        rest: &[&str],
-        last: bool,
-    ) -> Result<(), CallError> {
+    fn step(&mut self, path: &str, kind: Kind, rest: &[&str], last: bool) -> Result<(), CallError> {
         let inode = match kind {
             Kind::File | Kind::Nameless => None,
             Kind::Folder(inode) => Some(inode),

@@ -135,9 +135,9 @@ impl Stored {
             }
         }
         for Pattern { pattern, shell, members } in &tables.globs {
-            let all = members.iter().flat_map(|(folder, names)| {
-                names.iter().map(move |name| joined(*folder, name))
-            });
+            let all = members
+                .iter()
+                .flat_map(|(folder, names)| names.iter().map(move |name| joined(*folder, name)));
             let pattern = (*pattern).to_owned();
             trace.inputs.push(Input::Glob { pattern, members: all.collect(), shell: *shell });
         }

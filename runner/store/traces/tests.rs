@@ -37,7 +37,11 @@ fn trace(recipe: &str, given: &Value, at: u64) -> Trace {
             Input::Absent { path: "none".into() },
             Input::Variable { name: "HOME".into(), digest: None },
             Input::File { path: "in/é".into(), print: print(3) },
-            Input::Glob { pattern: "in/*".into(), members: vec!["in/a".into(), "in/é".into()], shell: true },
+            Input::Glob {
+                pattern: "in/*".into(),
+                members: vec!["in/a".into(), "in/é".into()],
+                shell: true,
+            },
             Input::Listing { folder: "in".into(), names: vec!["a".into()] },
         ],
         outputs: vec![
