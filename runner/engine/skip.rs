@@ -9,6 +9,7 @@ mod complete;
 mod declared;
 mod follow;
 mod glance;
+mod shown;
 mod words;
 
 use std::cell::RefCell;

@@ -310,3 +310,24 @@ fn a_resumed_step_remembers_what_it_had_read_before() {
     assert_eq!(up_to_date(&space, &["t:way"]), NONE);
     assert_eq!(space.read("o"), "two\n");
 }
+
+#[test]
+fn among_many_files_one_counts() {
+    let edits: [(&str, Edit); 4] = [
+        ("one edited", |s| _ = s.write("in/d7/f307", "x")),
+        ("one more", |s| _ = s.write("in/d7/new", "")),
+        ("one gone", |s| fs::remove_file(s.path("in/d9/f309")).unwrap()),
+        ("an output gone", |s| fs::remove_file(s.path("out/d3/f103")).unwrap()),
+    ];
+    let mut space =
+        space(&[("way", &recipe(&FOLDER.replace("run = {", "run = { \"rm -rf out\",")))]);
+    for n in 0..400 {
+        space.write(&format!("in/d{}/f{n}", n % 10), "");
+    }
+    assert_eq!(up_to_date(&space, &["t:way"]), NONE);
+    for (what, edit) in edits {
+        assert_eq!(up_to_date(&space, &["t:way"]), ["t:way"], "before: {what}");
+        edit(&mut space);
+        assert_eq!(up_to_date(&space, &["t:way"]), NONE, "{what}");
+    }
+}

@@ -10,6 +10,7 @@ use ops_core::trace::{Input, Left, Print, Reason, Shown, Trace, Verdict, Why};
 use ops_core::value::{Digest, canonical};
 use serde_json::json;
 
+use super::shown::{apart, fact, present, print_shown};
 use super::{Exceptions, glance, up_to_date};
 use crate::host::recorder::links_on;
 use crate::host::{Found, find_among, find_files};
@@ -235,7 +236,7 @@ pub(super) fn facts(old: &[Input], new: &[Input]) -> Vec<Reason> {
         _ => None,
     };
     let by_name = |inputs: &[Input]| -> BTreeMap<(Why, String), String> {
-        inputs.iter().filter_map(|i| Some(((kind(i)?, i.name().to_owned()), shown(i)))).collect()
+        inputs.iter().filter_map(|i| Some(((kind(i)?, i.name().to_owned()), fact(i)))).collect()
     };
     let (old, new) = (by_name(old), by_name(new));
     let keys: BTreeSet<&(Why, String)> = old.keys().chain(new.keys()).collect();
@@ -247,23 +248,6 @@ pub(super) fn facts(old: &[Input], new: &[Input]) -> Vec<Reason> {
             ..Reason::of(key.0, &key.1)
         })
         .collect()
-}
-
-/// What a fact is, in few words.
-fn shown(input: &Input) -> String {
-    match input {
-        Input::Source { digest, .. } | Input::Need { digest, .. } | Input::Identity { digest } => {
-            digest.0.chars().take(8).collect()
-        }
-        Input::Inventory { value, .. } => value.clone(),
-        Input::Ops { version } => version.clone(),
-        _ => String::new(),
-    }
-}
-
-/// A fingerprint as people see it.
-pub(super) fn print_shown(print: &Print) -> String {
-    format!("{}, {} bytes", print.hash, print.size)
 }
 
 /// Compares a file; `output` where the step wrote it. Nothing where it is the same, its new fingerprint where that tells more, or the kind of
@@ -333,8 +317,8 @@ pub(super) fn look_at(
         },
         Input::Details { path, answer } => match details(check, path) {
             Some(new) if new == *answer => Look::Same,
-            Some(new) => moved(Why::Details, answer.clone(), new),
-            None => moved(Why::Gone, answer.clone(), "gone".into()),
+            Some(new) => moved(Why::Details, apart(answer, &new), apart(&new, answer)),
+            None => moved(Why::Gone, apart(answer, "{}"), "gone".into()),
         },
         Input::Listing { folder, names } => {
             // An empty folder is another answer than none.
@@ -391,7 +375,7 @@ pub(super) fn look_at(
             }
         }
         Input::Until { at: end, .. } if check.now >= *end => {
-            moved(Why::Expired, end.0.to_string(), check.now.0.to_string())
+            moved(Why::Expired, "valid".into(), format!("over since {}", check.now.since(*end)))
         }
         Input::Until { .. }
         | Input::Source { .. }
@@ -475,10 +459,6 @@ fn look_at_output(
             Some(what) => moved("removed".into(), what),
         },
     }
-}
-
-fn present(folder: bool) -> String {
-    if folder { "a folder".into() } else { "a file".into() }
 }
 
 /// What `fs.stat` would answer.
