@@ -167,7 +167,7 @@ impl<'a> Skip<'a> {
         Judging::Compare(Box::new(move || {
             let mut compared = match verdict {
                 Some(verdict) => Compared { verdict, ..Compared::default() },
-                None => compare::judge(&check, last, &exceptions),
+                None => compare::judge(&check, last.as_ref(), &exceptions),
             };
             if (!compared.verdict.up_to_date() || compared.ask_status) && !patterns.is_empty() {
                 let found = declared::sources(&patterns, &check, plan);

@@ -86,7 +86,8 @@ impl Print {
 
     /// Whether nobody but its owner may do anything with it: an output that was written so holds what others must not read.
     pub fn private(&self) -> bool {
-        self.mode & 0o077 == 0
+        const OTHERS: u16 = 0o077;
+        self.mode & OTHERS == 0
     }
 }
 

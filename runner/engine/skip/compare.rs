@@ -55,18 +55,17 @@ impl Default for Compared {
 }
 
 /// Judges a step by its last trace.
-pub(super) fn judge(check: &Check, last: Option<Stored>, exceptions: &Exceptions) -> Compared {
-    let whole = |last: &Option<Stored>| last.as_ref().and_then(Stored::whole);
+pub(super) fn judge(check: &Check, last: Option<&Stored>, exceptions: &Exceptions) -> Compared {
     if exceptions.status && !exceptions.sources {
-        let verdict = up_to_date(Shown::Status, whole(&last).as_ref());
+        let verdict = up_to_date(Shown::Status, last.and_then(Stored::whole).as_ref());
         return Compared { verdict, ask_status: true, ..Compared::default() };
     }
     // Mostly nothing has changed at all, and that is seen without taking the trace to pieces.
-    let plain = last.as_ref().filter(|last| last.small.kept.is_none() && !exceptions.status);
+    let plain = last.filter(|last| last.small.kept.is_none() && !exceptions.status);
     if let Some(verdict) = plain.and_then(|last| glance::stands(check, last)) {
         return Compared { verdict, ..Compared::default() };
     }
-    let Some(mut last) = whole(&last) else { return Compared::default() };
+    let Some(mut last) = last.and_then(Stored::whole) else { return Compared::default() };
     let (reasons, renewed) = moved(check, &last);
     if !reasons.is_empty() {
         return Compared { verdict: Verdict::Run { because: reasons }, ..Compared::default() };

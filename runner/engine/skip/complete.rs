@@ -68,12 +68,12 @@ pub(super) fn complete(
 
 /// A file that somebody else wrote after the step had: what it is now is not what the step made of its inputs.
 fn overwritten(found: &Recorded, made: &BTreeSet<String>, prints: &Prints) -> Option<Reason> {
-    let typed = found.written.iter().filter(|(path, _)| !made.contains(*path));
+    let mut typed = found.written.iter().filter(|(path, _)| !made.contains(*path));
     let other = |(path, then): (&String, &Option<Stat>)| {
         let now = prints.stat(path).ok().flatten().filter(|stat| !stat.dir);
         (now != *then).then(|| Reason::of(Why::MovedMeanwhile, path))
     };
-    typed.filter_map(other).next()
+    typed.find_map(other)
 }
 
 fn outputs(found: &Recorded, made: &BTreeSet<String>, place: &Place) -> Vec<Output> {

@@ -154,16 +154,12 @@ impl Words {
             At::Wrapped if matches!(word, "-v" | "-V") => At::Programs,
             At::Wrapped if option || word.starts_with(|c: char| c.is_ascii_digit()) => at,
             At::Command | At::Wrapped => self.command(word, plain),
-            At::Script => {
-                self.script(word, plain);
-                At::Argument
-            }
             At::Interpreter { shell: true } if option && !word.starts_with("--") => {
                 if word.contains('c') { At::Lines } else { at }
             }
             At::Interpreter { .. } if matches!(word, "-c" | "-m" | "-e" | "--eval") => At::Argument,
             At::Interpreter { .. } if option => at,
-            At::Interpreter { .. } => {
+            At::Script | At::Interpreter { .. } => {
                 self.script(word, plain);
                 At::Argument
             }

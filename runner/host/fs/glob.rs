@@ -133,11 +133,10 @@ impl Walk<'_> {
             match kind {
                 _ if !fits(name) => {}
                 Kind::File if last => files.push(joined(folder, name)),
-                Kind::File => {}
                 Kind::Nameless if process => {
                     blind.get_or_insert_with(|| joined(folder, name));
                 }
-                Kind::Nameless => {}
+                Kind::File | Kind::Nameless => {}
                 Kind::Folder(_) | Kind::Unknown => more.push((name.to_owned(), kind)),
             }
         };
@@ -423,7 +422,9 @@ mod tests {
         }
         std::fs::create_dir(&outside).unwrap();
         let files = ["in/a", "in/.b", "in/.deep/c", "in/.git/d", "in/.ops/e", ".git/f"];
-        files.iter().for_each(|file| std::fs::write(root.join(file), "").unwrap());
+        for file in files {
+            std::fs::write(root.join(file), "").unwrap();
+        }
         std::fs::write(outside.join("g"), "").unwrap();
         std::os::unix::fs::symlink(outside.join("g"), root.join("in/link")).unwrap();
         let disk = Disk::new(&root).unwrap();

@@ -106,7 +106,8 @@ impl Stored {
             let (pattern, shell) = (take_text(rest)?, take::<1>(rest)? != [0]);
             let mut members = Vec::new();
             for _ in 0..take_number(rest)? {
-                members.push((take_folder(rest)?, take_texts(rest)?));
+                let (there, folder) = take_folder(rest)?;
+                members.push((there.then_some(folder), take_texts(rest)?));
             }
             tables.globs.push(Pattern { pattern, shell, members });
         }
@@ -230,14 +231,18 @@ pub(super) fn encode(trace: &Trace) -> Vec<u8> {
         for group in groups {
             folder(&mut bytes, split(&group[0]).0);
             number(&mut bytes, group.len());
-            group.iter().for_each(|path| text(&mut bytes, split(path).1.as_bytes()));
+            for path in group {
+                text(&mut bytes, split(path).1.as_bytes());
+            }
         }
     }
     number(&mut bytes, lists.len());
     for (name, members) in lists {
         text(&mut bytes, name.as_bytes());
         number(&mut bytes, members.len());
-        members.iter().for_each(|member| text(&mut bytes, member.as_bytes()));
+        for member in members {
+            text(&mut bytes, member.as_bytes());
+        }
     }
     let hash = blake3::hash(&bytes);
     bytes.extend_from_slice(hash.as_bytes());
@@ -312,15 +317,17 @@ fn take_texts<'a>(rest: &mut &'a [u8]) -> Option<Vec<&'a str>> {
     (0..take_number(rest)?).map(|_| take_text(rest)).collect()
 }
 
-fn take_folder<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a str>> {
+/// A folder, and whether it is one: a name alone has none, and `/` has an empty one.
+fn take_folder<'a>(rest: &mut &'a [u8]) -> Option<(bool, &'a str)> {
     let there = take::<1>(rest)? != [0];
-    let name = take_text(rest)?;
-    Some(there.then_some(name))
+    Some((there, take_text(rest)?))
 }
 
 fn take_folders<'a>(rest: &mut &'a [u8]) -> Option<Vec<Folder<'a>>> {
     let folder = |rest: &mut &'a [u8]| {
-        let (name, count, rows) = (take_folder(rest)?, take_number(rest)?, take_bytes(rest)?);
+        let (there, name) = take_folder(rest)?;
+        let (count, rows) = (take_number(rest)?, take_bytes(rest)?);
+        let name = there.then_some(name);
         (count <= rows.len() / ROW).then_some(Folder { name, count, rows })
     };
     (0..take_number(rest)?).map(|_| folder(rest)).collect()
