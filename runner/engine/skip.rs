@@ -8,6 +8,9 @@ mod compare;
 mod complete;
 mod declared;
 mod follow;
+mod glance;
+mod shown;
+mod words;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -28,7 +31,7 @@ use ops_core::value::{Digest, Map, Value, canonical};
 
 use crate::host::recorder::Recorder;
 use crate::recipe::{Catalog, Head};
-use crate::store::traces::Traces;
+use crate::store::traces::{Stored, Traces};
 use crate::sys::disk::Disk;
 use crate::sys::prints::Prints;
 
@@ -128,12 +131,13 @@ impl<'a> Skip<'a> {
         self.catalog.get(recipe).is_some_and(|h| h.functions.status || !h.status.is_empty())
     }
 
-    /// Judges a step, as far as that goes without looking at files.
+    /// Judges a step, as far as that goes without looking at many files.
     pub(super) fn judge(&self, asked: &Asked<'_>) -> Judging {
         let Some(head) = self.catalog.get(asked.recipe) else {
             return Judging::Known(Verdict::run(Reason::of(Why::First, "")));
         };
-        let last = self.traces.last(&head.name, asked.args);
+        let last = self.traces.stored(&head.name, asked.args);
+        let small = last.as_ref().map(|last| &last.small);
         let verdict = self.at_once(head, last.as_ref(), asked);
         let patterns = head.sources.clone();
         if let (Some(verdict), true) = (&verdict, patterns.is_empty()) {
@@ -143,8 +147,8 @@ impl<'a> Skip<'a> {
         let check = compare::Check {
             prints: self.prints.clone(),
             disk: self.disk.clone(),
-            programs: self.programs(last.as_ref()),
-            variables: self.variables(last.as_ref()),
+            programs: self.programs(small),
+            variables: self.variables(small),
             facts,
             now: asked.now,
         };
@@ -153,11 +157,17 @@ impl<'a> Skip<'a> {
             sources: !head.sources.is_empty() || !head.generates.is_empty(),
             fresh: head.fresh,
         };
+        if let (None, false, Some(last)) = (&verdict, exceptions.status, &last)
+            && last.small.kept.is_none()
+            && let Some(verdict) = glance::at_once(&check, last)
+        {
+            return Judging::Known(verdict);
+        }
         let plan = asked.plan;
         Judging::Compare(Box::new(move || {
             let mut compared = match verdict {
                 Some(verdict) => Compared { verdict, ..Compared::default() },
-                None => compare::judge(&check, last, &exceptions),
+                None => compare::judge(&check, last.as_ref(), &exceptions),
             };
             if (!compared.verdict.up_to_date() || compared.ask_status) && !patterns.is_empty() {
                 let found = declared::sources(&patterns, &check, plan);
@@ -168,7 +178,7 @@ impl<'a> Skip<'a> {
     }
 
     /// What needs no look at files.
-    fn at_once(&self, head: &Head, last: Option<&Trace>, asked: &Asked<'_>) -> Option<Verdict> {
+    fn at_once(&self, head: &Head, stored: Option<&Stored>, asked: &Asked<'_>) -> Option<Verdict> {
         let run = |why: Why| Some(Verdict::run(Reason::of(why, "")));
         if head.destructive {
             return run(Why::Destroys);
@@ -185,7 +195,7 @@ impl<'a> Skip<'a> {
         if alone {
             return None;
         }
-        let Some(last) = last else { return run(Why::First) };
+        let Some(last) = stored.map(|stored| &stored.small) else { return run(Why::First) };
         match last.end {
             TraceEnd::Begun => return run(Why::Unfinished),
             TraceEnd::Failed => return run(Why::Failed),
@@ -200,7 +210,10 @@ impl<'a> Skip<'a> {
         {
             return Some(Verdict::run(kept.clone()));
         }
-        let touched = compare::planned(last, &asked.planned);
+        if asked.planned.is_empty() {
+            return None;
+        }
+        let touched = compare::planned(&stored?.whole()?, &asked.planned);
         touched.map(|path| Verdict::run(Reason::of(Why::Planned, path)))
     }
 

@@ -40,7 +40,7 @@ use crate::sys::files::Files;
 use crate::sys::secrets::Secrets;
 use crate::sys::world::{Local, Watcher, World};
 
-pub use fs::glob::find as find_files;
+pub use fs::glob::{Found, find as find_files, find_among, find_for_process};
 pub use predict::{Prediction, predict};
 pub use tool::Memo;
 pub(crate) use tool::unfinished;

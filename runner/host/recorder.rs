@@ -41,10 +41,12 @@ pub struct Recorded {
     pub paths: BTreeMap<String, Input>,
     /// All other inputs, by kind and name.
     pub others: BTreeMap<(u8, String), Input>,
-    /// Paths that typed calls wrote, or left as they should be.
-    pub written: BTreeSet<String>,
+    /// Paths that typed calls wrote, or left as they should be; what was there right after, where that was a file.
+    pub written: BTreeMap<String, Option<Stat>>,
     /// Patterns that processes said to write.
     pub patterns: BTreeSet<String>,
+    /// Paths that were only taken for inputs, by the words of a script.
+    pub taken: BTreeSet<String>,
     /// Why the step will not be skipped, if something spoke against it.
     pub kept: Option<Reason>,
     /// Paths on which no link lies.
@@ -146,10 +148,21 @@ impl Recorder {
         self.found.borrow().others.contains_key(&(TOOL, name.to_owned()))
     }
 
+    /// Whether something about a path has been recorded.
+    pub fn has_path(&self, path: &str) -> bool {
+        let found = self.found.borrow();
+        found.paths.contains_key(path) || found.written.contains_key(path)
+    }
+
+    /// Paths that are taken for inputs.
+    pub fn taken(&self, paths: &BTreeSet<String>) {
+        self.found.borrow_mut().taken.extend(paths.iter().cloned());
+    }
+
     /// The first answer about a path stands; only that something was there gives way to what it was.
     fn path(&self, path: String, input: Input) {
         let mut found = self.found.borrow_mut();
-        if path.starts_with(CACHE) || found.written.contains(&path) {
+        if path.starts_with(CACHE) || found.written.contains_key(&path) {
             return;
         }
         match found.paths.get(&path) {
@@ -160,7 +173,8 @@ impl Recorder {
 
     fn wrote(&self, path: &str) {
         if !path.starts_with(CACHE) {
-            self.found.borrow_mut().written.insert(path.to_owned());
+            let there = self.prints.stat(path).ok().flatten().filter(|stat| !stat.dir);
+            self.found.borrow_mut().written.insert(path.to_owned(), there);
         }
     }
 
@@ -289,10 +303,12 @@ impl<'a> Recording<'a> {
     }
 
     fn moved_below(&self, path: &str) {
-        match self.files.entries(path) {
-            Ok(entries) => entries.iter().for_each(|(name, _)| {
-                self.moved_below(&format!("{path}/{name}"));
-            }),
+        let mut names = Vec::new();
+        match self.files.entries(path, &mut |name, kind| names.push((name.to_owned(), kind))) {
+            Ok(()) => names
+                .iter()
+                .filter(|(_, kind)| *kind != Kind::Nameless)
+                .for_each(|(name, _)| self.moved_below(&format!("{path}/{name}"))),
             Err(_) => self.recorder.wrote(path),
         }
     }
@@ -345,9 +361,9 @@ impl Files for Recording<'_> {
         listed
     }
 
-    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
+    fn entries(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
         self.list(path)?;
-        self.files.entries(path)
+        self.files.entries(path, each)
     }
 
     fn write(&self, path: &str, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -393,7 +409,7 @@ impl Files for Recording<'_> {
 
     fn matched(&self, pattern: &str, found: &[String]) {
         let members = found.to_vec();
-        self.recorder.input(Input::Glob { pattern: pattern.to_owned(), members });
+        self.recorder.input(Input::Glob { pattern: pattern.to_owned(), members, shell: false });
     }
 
     fn overlaid(&self) -> Vec<String> {

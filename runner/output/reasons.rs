@@ -47,6 +47,9 @@ pub fn reason(reason: &Reason) -> String {
         Why::Recovered => "a call failed, and the recipe went on".into(),
         Why::Itself => "it skipped itself".into(),
         Why::MovedMeanwhile => format!("{what} changed while it ran"),
+        Why::Unfollowed => {
+            format!("nobody can follow {what}: it leads out of the repository, or is no text")
+        }
         Why::Status => "its `status` says that it is not up to date".into(),
         Why::Fresh => "it ran too long ago".into(),
         Why::File | Why::Source => format!("{what} has changed"),

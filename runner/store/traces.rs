@@ -6,6 +6,8 @@
 
 mod codec;
 
+pub use codec::{Folder, Pattern, Row, Stored, Tables};
+
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -35,19 +37,24 @@ impl Traces {
     ///
     /// A clone that has none of its own finds that of another one: there every inode differs, so everything is compared by content.
     pub fn last(&self, recipe: &str, args: &Map<String, Value>) -> Option<Trace> {
+        self.stored(recipe, args)?.whole()
+    }
+
+    /// The same as it is stored: for a look that mostly finds that nothing has changed.
+    pub fn stored(&self, recipe: &str, args: &Map<String, Value>) -> Option<Stored> {
         let folder = self.of(recipe);
         let stem = stem(args);
         if let Ok(bytes) = fs::read(folder.join(format!("{stem}.{}", self.clone))) {
-            return fitting(&bytes, recipe, args);
+            return fitting(bytes, recipe, args);
         }
         let others = newest(&folder, |name| name.starts_with(&format!("{stem}."))).ok()?;
-        others.iter().find_map(|(path, _)| fitting(&fs::read(path).ok()?, recipe, args))
+        others.iter().find_map(|(path, _)| fitting(fs::read(path).ok()?, recipe, args))
     }
 
     /// Every trace of a recipe in this clone, the newest first.
     pub fn of_recipe(&self, recipe: &str) -> Vec<Trace> {
         let own = newest(&self.of(recipe), |name| name.ends_with(&format!(".{}", self.clone)));
-        let read = |(path, _): &(PathBuf, _)| codec::decode(&fs::read(path).ok()?);
+        let read = |(path, _): &(PathBuf, _)| codec::decode(fs::read(path).ok()?);
         let mut traces: Vec<Trace> = own.unwrap_or_default().iter().filter_map(read).collect();
         traces.retain(|trace| trace.recipe == recipe);
         traces.sort_by_key(|trace| std::cmp::Reverse(trace.at));
@@ -98,8 +105,8 @@ fn stem(args: &Map<String, Value>) -> String {
 }
 
 /// A trace that is whole and of this very step: names are digests cut short.
-fn fitting(bytes: &[u8], recipe: &str, args: &Map<String, Value>) -> Option<Trace> {
-    codec::decode(bytes).filter(|trace| trace.recipe == recipe && trace.args == *args)
+fn fitting(bytes: Vec<u8>, recipe: &str, args: &Map<String, Value>) -> Option<Stored> {
+    Stored::read(bytes).filter(|trace| trace.small.recipe == recipe && trace.small.args == *args)
 }
 
 /// Writes a file in place; true where it is new.

@@ -2,13 +2,14 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
 use super::files::{Escapes, Files, Kind, Stat, normal};
+use super::walk;
 
 /// Files of a folder. Relative paths stay inside it, links included; absolute ones are taken as they are.
 #[derive(Clone, Debug)]
@@ -183,20 +184,9 @@ impl Files for Disk {
         Ok((bytes, stat(&metadata)))
     }
 
-    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(self.resolve(path)?)? {
-            let entry = entry?;
-            let kind = match entry.file_type() {
-                Ok(kind) if kind.is_dir() => Kind::Folder(entry.ino()),
-                Ok(kind) if kind.is_symlink() => Kind::Unknown,
-                Ok(_) => Kind::File,
-                Err(_) => Kind::Unknown,
-            };
-            entries.extend(entry.file_name().into_string().ok().map(|name| (name, kind)));
-        }
-        entries.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Ok(entries)
+    fn entries(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
+        let folder = File::open(self.resolve(path)?)?;
+        walk::names(folder.into(), each)
     }
 
     fn link(&self, path: &str) -> Option<String> {

@@ -28,6 +28,8 @@ pub enum Kind {
     Folder(u64),
     /// A link, or nobody knows: `stat` tells.
     Unknown,
+    /// Its name is no text: no path can say where it is.
+    Nameless,
 }
 
 /// Files by path, relative to the repository's root unless absolute.
@@ -85,12 +87,14 @@ pub trait Files {
         Ok((self.read(path)?, stat))
     }
 
-    /// The names in a folder with their kinds, sorted by bytes: a walk asks for no stat of its own.
+    /// Tells the names in a folder with their kinds, in any order: a walk asks for no stat of its own. Only here are names told that are no
+    /// text, so that a walk can say what it had to leave out.
     ///
     /// # Errors
     /// As for `list`.
-    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
-        Ok(self.list(path)?.into_iter().map(|name| (name, Kind::Unknown)).collect())
+    fn entries(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
+        self.list(path)?.iter().for_each(|name| each(name, Kind::Unknown));
+        Ok(())
     }
 
     /// What the symbolic link at a path says; nothing where there is none.

@@ -19,5 +19,6 @@ pub mod provided;
 pub mod random;
 pub mod redact;
 pub mod secrets;
+pub mod walk;
 pub mod watch;
 pub mod world;

@@ -3,18 +3,20 @@
 //! A stat says little about a file that was modified just before: file systems stamp in ticks, and a second edit in one tick leaves the same
 //! stat. Such a fingerprint is *racy*, and its hash alone is believed. "Just before" is told by the file system's own clock.
 
+use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ops_core::trace::{Hash, Print};
-use rustix::fs::{AtFlags, FileType, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
 
-use super::disk;
-use super::files::Stat;
+use super::files::{Kind, Stat};
+use super::{disk, walk};
 
 /// How long before a read a modification makes it racy, in nanoseconds: HFS+ and FAT stamp in seconds.
 const RACY: i64 = 2_000_000_000;
@@ -99,6 +101,20 @@ impl Prints {
         }
     }
 
+    /// Tells the names in a folder with their kinds, wherever links lead.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn names(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
+        let folder = self.folder.as_deref().ok_or(ErrorKind::NotFound)?;
+        walk::names(walk::open(folder, path)?, each)
+    }
+
+    /// A folder, open for looks at what is in it. Nothing where there is none.
+    pub fn folder(&self, path: &str) -> Option<OwnedFd> {
+        walk::place(self.folder.as_deref()?, path).ok()
+    }
+
     /// The fingerprint of a file as it is now: from the open descriptor, before its bytes. The hash of `known` is taken over where its stat
     /// proves that nothing has changed. Nothing where there is no file.
     ///
@@ -126,10 +142,15 @@ impl Prints {
 
     /// Opens, stats, hashes. Nothing for a folder.
     fn read(&self, path: &str, now: Option<i64>) -> io::Result<Option<Print>> {
-        let mut file = File::open(self.root.join(path))?;
+        // A pipe without a writer would be waited for.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file: File = rustix::fs::open(self.root.join(path), flags, Mode::empty())?.into();
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Ok(None);
+        }
+        if !metadata.is_file() {
+            return Err(ErrorKind::Unsupported.into());
         }
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         let mut buffer = vec![0; (metadata.len() as usize).clamp(1, 256 << 10)];
@@ -169,6 +190,11 @@ impl Prints {
         }
     }
 
+    /// Whether a name in an open folder has the stat of a fingerprint, links followed.
+    pub fn stands_in(&self, folder: &OwnedFd, name: &CStr, old: &Print) -> bool {
+        statat(folder, name, AtFlags::empty()).is_ok_and(|stat| same(&stat_of(&stat), old))
+    }
+
     /// Whether a file still has the stat of its fingerprint: for the end of a step, where anything that moved is enough.
     pub fn stands(&self, path: &str, old: &Print) -> bool {
         self.stat(path).is_ok_and(|stat| stat.is_some_and(|stat| same(&stat, old)))
@@ -177,8 +203,10 @@ impl Prints {
 
 /// Does something for every item, on all processors where there are many; the results stand in the order of the items.
 pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let processors = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    if items.len() < ALONE || processors == 1 {
+    // How many processors there are is a question to a dozen files: not for a few items.
+    let few = items.len() < ALONE;
+    let processors = if few { 1 } else { processors() };
+    if processors == 1 {
         return items.iter().map(work).collect();
     }
     let next = AtomicUsize::new(0);
@@ -208,6 +236,11 @@ pub fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec
     blocks.into_iter().flat_map(|(_, block)| block).collect()
 }
 
+/// How many threads a look is worth.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
+}
+
 /// What the system says of a file. The fields have other widths on other systems.
 fn stat_of(found: &rustix::fs::Stat) -> Stat {
     fn wide<N: TryInto<i64>>(number: N) -> i64 {
@@ -227,7 +260,8 @@ fn stat_of(found: &rustix::fs::Stat) -> Stat {
 fn print(stat: &Stat, hash: Hash, now: Option<i64>) -> Print {
     let mtime = nanos(stat.mtime);
     let racy = now.is_none_or(|now| mtime >= now.saturating_sub(RACY));
-    Print { size: stat.size, mtime, ctime: nanos(stat.ctime), inode: stat.inode, hash, racy }
+    let (ctime, mode) = (nanos(stat.ctime), (stat.mode & 0o7777) as u16);
+    Print { size: stat.size, mtime, ctime, inode: stat.inode, mode, hash, racy }
 }
 
 /// Whether a stat is that of a fingerprint in every field.

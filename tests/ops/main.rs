@@ -32,6 +32,7 @@ mod shim_tools;
 mod shim_ways_around;
 #[allow(dead_code, reason = "a builder offers more than each build of the tests uses")]
 mod skip;
+mod skip_attacks;
 mod skip_runs;
 mod skip_ways;
 mod space;

@@ -64,6 +64,8 @@ pub struct Print {
     pub ctime: i64,
     /// Inode number.
     pub inode: u64,
+    /// Permission bits. Of them counts what Git keeps, and whether others may look in; see [`Print::runs`] and [`Print::private`].
+    pub mode: u16,
     /// Of the content.
     pub hash: Hash,
     /// It was modified so shortly before it was read that another edit could have left the same stat: the hash alone is believed.
@@ -75,6 +77,17 @@ impl Print {
     pub fn same_stat(&self, other: &Print) -> bool {
         (self.size, self.mtime, self.ctime, self.inode)
             == (other.size, other.mtime, other.ctime, other.inode)
+    }
+
+    /// Whether its owner may run it: a script without that is another script.
+    pub fn runs(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
+
+    /// Whether nobody but its owner may do anything with it: an output that was written so holds what others must not read.
+    pub fn private(&self) -> bool {
+        const OTHERS: u16 = 0o077;
+        self.mode & OTHERS == 0
     }
 }
 
@@ -121,6 +134,9 @@ pub enum Input {
         pattern: String,
         /// Sorted.
         members: Vec<String>,
+        /// Looked up as a shell sees files: a pattern that ends with `/` is everything below a folder, and links may lead out of the
+        /// repository. What a recipe looks up itself ends there.
+        shell: bool,
     },
     /// A symbolic link on the way to something that was read.
     Link {
@@ -319,6 +335,8 @@ pub enum Why {
     Itself,
     /// An input moved while it ran.
     MovedMeanwhile,
+    /// Something among what it says to read or write cannot be followed: a folder outside of the repository, a name that is no text.
+    Unfollowed,
     /// Its `status` says no.
     Status,
     /// The `fresh` time is over.
@@ -435,53 +453,4 @@ impl Verdict {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fixed_part_of_a_pattern_is_a_folder() {
-        let rows = [
-            ("apps/*/namespace.yaml", "apps"),
-            ("apps/a/x-*.yaml", "apps/a"),
-            ("*.yaml", "."),
-            ("**/x", "."),
-            ("a/b.yaml", "a"),
-        ];
-        for (pattern, folder) in rows {
-            assert_eq!(fixed(pattern), folder, "{pattern}");
-        }
-    }
-
-    #[test]
-    fn a_hash_is_read_as_it_is_written() {
-        let hash = Hash([0xa7; 32]);
-        let text = serde_json::to_string(&hash).unwrap();
-        assert_eq!(serde_json::from_str::<Hash>(&text).unwrap(), hash);
-        assert_eq!(hash.to_string(), "a7a7a7a7");
-        for wrong in ["\"a7\"", "\"\"", "1"] {
-            assert!(serde_json::from_str::<Hash>(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_trace_is_read_as_it_is_written() {
-        let inputs = vec![
-            Input::Absent { path: "none".into() },
-            Input::Variable { name: "HOME".into(), digest: None },
-            Input::Until { what: "talosconfig".into(), at: Time(7) },
-        ];
-        let trace = Trace {
-            recipe: "a:x".into(),
-            args: Map::new(),
-            run: RunId("7k2m".into()),
-            at: Time(1),
-            end: TraceEnd::Done { result: Value::Null },
-            kept: Some(Reason::of(Why::NotLocal, "sh")),
-            because: vec![Reason::of(Why::File, "in").moved("1a", "2b")],
-            inputs,
-            outputs: vec![Output { path: "gone".into(), left: Left::Nothing }],
-        };
-        let text = serde_json::to_string(&trace).unwrap();
-        assert_eq!(serde_json::from_str::<Trace>(&text).unwrap(), trace, "{text}");
-    }
-}
+mod tests;

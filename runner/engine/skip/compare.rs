@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ops_core::error::CallError;
 use ops_core::time::Time;
-use ops_core::trace::{Input, Left, Print, Reason, Shown, Trace, TraceEnd, Verdict, Why};
+use ops_core::trace::{Input, Left, Print, Reason, Shown, Trace, Verdict, Why};
 use ops_core::value::{Digest, canonical};
 use serde_json::json;
 
-use super::{Exceptions, up_to_date};
-use crate::host::find_files;
+use super::shown::{apart, fact, present, print_shown};
+use super::{Exceptions, glance, up_to_date};
 use crate::host::recorder::links_on;
+use crate::host::{Found, find_among, find_files};
+use crate::store::traces::Stored;
 use crate::sys::disk::Disk;
 use crate::sys::files::Files;
 use crate::sys::prints::{Prints, Seen, each};
@@ -52,12 +55,17 @@ impl Default for Compared {
 }
 
 /// Judges a step by its last trace.
-pub(super) fn judge(check: &Check, last: Option<Trace>, exceptions: &Exceptions) -> Compared {
+pub(super) fn judge(check: &Check, last: Option<&Stored>, exceptions: &Exceptions) -> Compared {
     if exceptions.status && !exceptions.sources {
-        let verdict = up_to_date(Shown::Status, last.as_ref());
+        let verdict = up_to_date(Shown::Status, last.and_then(Stored::whole).as_ref());
         return Compared { verdict, ask_status: true, ..Compared::default() };
     }
-    let Some(mut last) = last else { return Compared::default() };
+    // Mostly nothing has changed at all, and that is seen without taking the trace to pieces.
+    let plain = last.filter(|last| last.small.kept.is_none() && !exceptions.status);
+    if let Some(verdict) = plain.and_then(|last| glance::stands(check, last)) {
+        return Compared { verdict, ..Compared::default() };
+    }
+    let Some(mut last) = last.and_then(Stored::whole) else { return Compared::default() };
     let (reasons, renewed) = moved(check, &last);
     if !reasons.is_empty() {
         return Compared { verdict: Verdict::Run { because: reasons }, ..Compared::default() };
@@ -122,22 +130,22 @@ enum Item<'t> {
 }
 
 /// What a look gave.
-enum Look {
+pub(super) enum Look {
     Same,
     Moved(Reason),
     Renewed(Renewal),
 }
 
 /// What of a trace others of its inputs are held against.
-struct Known<'t> {
+pub(super) struct Known<'t> {
     /// Its outputs: no members of the folders that it lists.
-    outputs: BTreeSet<&'t str>,
+    pub(super) outputs: BTreeSet<&'t str>,
     /// Links that it met.
-    links: BTreeSet<&'t str>,
+    pub(super) links: BTreeSet<&'t str>,
 }
 
 impl<'t> Known<'t> {
-    fn of(trace: &'t Trace) -> Known<'t> {
+    pub(super) fn of(trace: &'t Trace) -> Known<'t> {
         let link = |input: &'t Input| match input {
             Input::Link { path, .. } => Some(path.as_str()),
             _ => None,
@@ -157,7 +165,7 @@ impl<'t> Known<'t> {
 }
 
 /// A fingerprint that tells more than the stored one, and its place in the trace.
-struct Renewal {
+pub(super) struct Renewal {
     output: bool,
     at: usize,
     print: Print,
@@ -217,7 +225,7 @@ fn moved(check: &Check, trace: &Trace) -> (Vec<Reason>, Vec<Renewal>) {
 }
 
 /// Compares what a step is a function of beside its reads.
-fn facts(old: &[Input], new: &[Input]) -> Vec<Reason> {
+pub(super) fn facts(old: &[Input], new: &[Input]) -> Vec<Reason> {
     let kind = |input: &Input| match input {
         Input::Source { .. } => Some(Why::Source),
         Input::Inventory { .. } => Some(Why::Inventory),
@@ -227,7 +235,7 @@ fn facts(old: &[Input], new: &[Input]) -> Vec<Reason> {
         _ => None,
     };
     let by_name = |inputs: &[Input]| -> BTreeMap<(Why, String), String> {
-        inputs.iter().filter_map(|i| Some(((kind(i)?, i.name().to_owned()), shown(i)))).collect()
+        inputs.iter().filter_map(|i| Some(((kind(i)?, i.name().to_owned()), fact(i)))).collect()
     };
     let (old, new) = (by_name(old), by_name(new));
     let keys: BTreeSet<&(Why, String)> = old.keys().chain(new.keys()).collect();
@@ -241,45 +249,38 @@ fn facts(old: &[Input], new: &[Input]) -> Vec<Reason> {
         .collect()
 }
 
-/// What a fact is, in few words.
-fn shown(input: &Input) -> String {
-    match input {
-        Input::Source { digest, .. } | Input::Need { digest, .. } | Input::Identity { digest } => {
-            digest.0.chars().take(8).collect()
-        }
-        Input::Inventory { value, .. } => value.clone(),
-        Input::Ops { version } => version.clone(),
-        _ => String::new(),
-    }
-}
-
-/// A fingerprint as people see it.
-pub(super) fn print_shown(print: &Print) -> String {
-    format!("{}, {} bytes", print.hash, print.size)
-}
-
+/// Compares a file; `output` where the step wrote it. Nothing where it is the same, its new fingerprint where that tells more, or the kind of
+/// change with how it was and is.
 fn compare_file(
     check: &Check,
     path: &str,
-    print: &Print,
+    (print, output): (&Print, bool),
     now: &dyn Fn() -> Option<i64>,
-) -> Result<Option<Print>, (Why, String)> {
+) -> Result<Option<Print>, (Why, String, String)> {
     // The clock is asked for only where the stat alone does not decide.
     let plain = !print.racy && check.prints.stands(path, print);
     if plain {
         return Ok(None);
     }
+    let mode = |print: &Print| format!("mode {:04o}", print.mode);
+    let other = |why: Why, new: String| Err((why, print_shown(print), new));
     match check.prints.compare(path, print, now()) {
         Seen::Same => Ok(None),
-        Seen::Renewed(print) => Ok(Some(print)),
-        Seen::Other(size, Some(hash)) => Err((Why::File, format!("{hash}, {size} bytes"))),
-        Seen::Other(size, None) => Err((Why::File, format!("{size} bytes"))),
-        Seen::Gone => Err((Why::Gone, "gone".into())),
-        Seen::Unreadable(why) => Err((Why::File, why)),
+        Seen::Renewed(new) if new.runs() != print.runs() => {
+            Err((Why::File, mode(print), mode(&new)))
+        }
+        Seen::Renewed(new) if output && print.private() && !new.private() => {
+            Err((Why::Output, mode(print), mode(&new)))
+        }
+        Seen::Renewed(new) => Ok(Some(new)),
+        Seen::Other(size, Some(hash)) => other(Why::File, format!("{hash}, {size} bytes")),
+        Seen::Other(size, None) => other(Why::File, format!("{size} bytes")),
+        Seen::Gone => other(Why::Gone, "gone".into()),
+        Seen::Unreadable(why) => other(Why::File, why),
     }
 }
 
-fn look_at(
+pub(super) fn look_at(
     check: &Check,
     input: &Input,
     at: usize,
@@ -291,10 +292,10 @@ fn look_at(
         Look::Moved(Reason::of(why, input.name()).moved(old, new))
     };
     match input {
-        Input::File { path, print } => match compare_file(check, path, print, now) {
+        Input::File { path, print } => match compare_file(check, path, (print, false), now) {
             Ok(None) => Look::Same,
             Ok(Some(print)) => Look::Renewed(Renewal { output: false, at, print }),
-            Err((why, new)) => moved(why, print_shown(print), new),
+            Err((why, old, new)) => moved(why, old, new),
         },
         Input::Absent { path } => match check.prints.stat(path) {
             // A link to nothing is another answer than nothing.
@@ -315,8 +316,8 @@ fn look_at(
         },
         Input::Details { path, answer } => match details(check, path) {
             Some(new) if new == *answer => Look::Same,
-            Some(new) => moved(Why::Details, answer.clone(), new),
-            None => moved(Why::Gone, answer.clone(), "gone".into()),
+            Some(new) => moved(Why::Details, apart(answer, &new), apart(&new, answer)),
+            None => moved(Why::Gone, apart(answer, "{}"), "gone".into()),
         },
         Input::Listing { folder, names } => {
             // An empty folder is another answer than none.
@@ -329,10 +330,18 @@ fn look_at(
             };
             members(names, &found, |name| own.contains(path(name).as_str()), &moved)
         }
-        Input::Glob { pattern, members: old } => match find_files(pattern, &check.disk) {
-            Ok(found) => members(old, &found, |path| own.contains(path.as_str()), &moved),
-            Err(error) => moved(Why::Members, format!("{} files", old.len()), error.message),
-        },
+        Input::Glob { pattern, members: old, shell } => {
+            match find(check, pattern, *shell, usize::MAX) {
+                Ok(Found { files, blind }) => {
+                    match (members(old, &files, |path| own.contains(path.as_str()), &moved), blind)
+                    {
+                        (Look::Same, Some(path)) => Look::Moved(Reason::of(Why::Unfollowed, path)),
+                        (look, _) => look,
+                    }
+                }
+                Err(error) => moved(Why::Members, format!("{} files", old.len()), error.message),
+            }
+        }
         Input::Link { path, to } => match check.disk.link(path) {
             Some(now) if now == *to => Look::Same,
             Some(now) => moved(Why::Link, to.clone(), now),
@@ -356,16 +365,16 @@ fn look_at(
             let text = |path: &Option<String>| path.clone().unwrap_or_else(|| "not found".into());
             match (path, print) {
                 _ if new != *path => moved(Why::Tool, text(path), text(&new)),
-                (Some(path), Some(print)) => match compare_file(check, path, print, now) {
+                (Some(path), Some(print)) => match compare_file(check, path, (print, false), now) {
                     Ok(None) => Look::Same,
                     Ok(Some(print)) => Look::Renewed(Renewal { output: false, at, print }),
-                    Err((_, new)) => moved(Why::Tool, print_shown(print), new),
+                    Err((_, old, new)) => moved(Why::Tool, old, new),
                 },
                 _ => Look::Same,
             }
         }
         Input::Until { at: end, .. } if check.now >= *end => {
-            moved(Why::Expired, end.0.to_string(), check.now.0.to_string())
+            moved(Why::Expired, "valid".into(), format!("over since {}", check.now.since(*end)))
         }
         Input::Until { .. }
         | Input::Source { .. }
@@ -374,6 +383,20 @@ fn look_at(
         | Input::Need { .. }
         | Input::Ops { .. } => Look::Same,
     }
+}
+
+/// What a pattern finds now, for whom it was looked up; a process looks at no more names than that.
+pub(super) fn find(
+    check: &Check,
+    pattern: &str,
+    shell: bool,
+    most: usize,
+) -> Result<Found, CallError> {
+    if shell {
+        return find_among(most, pattern, &check.prints);
+    }
+    let files = find_files(pattern, &check.disk)?;
+    Ok(Found { files, blind: None })
 }
 
 /// Names that were there and are, without the step's own outputs.
@@ -421,10 +444,10 @@ fn look_at_output(
         Err(error) => Some(error.to_string()),
     };
     match &output.left {
-        Left::File(print) => match compare_file(check, path, print, now) {
+        Left::File(print) => match compare_file(check, path, (print, true), now) {
             Ok(None) => Look::Same,
             Ok(Some(print)) => Look::Renewed(Renewal { output: true, at, print }),
-            Err((_, new)) => moved(print_shown(print), new),
+            Err((_, old, new)) => moved(old, new),
         },
         Left::Folder => match is() {
             Some(what) if what == present(true) => Look::Same,
@@ -437,10 +460,6 @@ fn look_at_output(
     }
 }
 
-fn present(folder: bool) -> String {
-    if folder { "a folder".into() } else { "a file".into() }
-}
-
 /// What `fs.stat` would answer.
 fn details(check: &Check, path: &str) -> Option<String> {
     let stat = check.prints.stat(path).ok()??;
@@ -450,28 +469,4 @@ fn details(check: &Check, path: &str) -> Option<String> {
         "mtime": (stat.mtime / 1_000_000) as i64,
         "dir": stat.dir,
     })))
-}
-
-/// The inputs of a trace that have moved since they were first read: by their stats alone, as the step has only just ended.
-pub(super) fn moved_meanwhile(trace: &Trace, prints: &Prints, disk: &Disk) -> Option<Reason> {
-    debug_assert!(matches!(trace.end, TraceEnd::Done { .. }));
-    let known = Known::of(trace);
-    let check = Check {
-        prints: prints.clone(),
-        disk: disk.clone(),
-        programs: BTreeMap::new(),
-        variables: BTreeMap::new(),
-        facts: Vec::new(),
-        now: Time(0),
-    };
-    let moved = each(&trace.inputs, |input| match input {
-        Input::File { path, print } | Input::Tool { path: Some(path), print: Some(print), .. } => {
-            !prints.stands(path, print)
-        }
-        // What is no file cannot be edited while a step runs.
-        Input::Tool { .. } | Input::Variable { .. } => false,
-        other => matches!(look_at(&check, other, 0, &known, &|| None), Look::Moved(_)),
-    });
-    let at = moved.iter().position(|moved| *moved)?;
-    Some(Reason::of(Why::MovedMeanwhile, trace.inputs[at].name()))
 }

@@ -1,6 +1,7 @@
 //! What processes read and write by their own or their recipe's word, and the programs and variables that they start with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 
 use ops_core::call::Request;
 use ops_core::call::manifests::Kustomize;
@@ -8,11 +9,13 @@ use ops_core::call::table::Call;
 use ops_core::trace::{Input, Print};
 
 use super::compare::Check;
+use super::words::{self, Words};
 use super::{Blocking, Skip};
-use crate::host::find_files;
 use crate::host::recorder::{Recorder, links_on};
+use crate::host::{Found, find_for_process};
 use crate::recipe::Head;
 use crate::sys::disk::Disk;
+use crate::sys::files::normal;
 use crate::sys::prints::{Prints, each};
 
 /// Where tools are chosen for a folder by name: what a program called `shims/TOOL` reads.
@@ -41,7 +44,8 @@ pub(super) fn sources(
     match inputs.iter().find(empty) {
         Some(input) => {
             let name = input.name();
-            let pattern = patterns.iter().find(|p| p.trim_end_matches("/**") == name);
+            let named = |p: &&String| p.trim_matches(['.', '/']) == name.trim_matches(['.', '/']);
+            let pattern = patterns.iter().find(named);
             Err(pattern.map_or(name, String::as_str).to_owned())
         }
         None => Ok(inputs),
@@ -64,10 +68,11 @@ fn look(
         let folder =
             !is_pattern(word) && prints.stat(plain).is_ok_and(|s| s.is_some_and(|s| s.dir));
         if is_pattern(word) || folder {
-            let pattern = if folder { format!("{plain}/**") } else { word.to_owned() };
-            let members = find_files(&pattern, disk).unwrap_or_default();
+            let pattern = if folder { format!("{plain}/") } else { word.to_owned() };
+            // What cannot be followed is found again by the next look, which then lets the step run.
+            let members = find_for_process(&pattern, prints).unwrap_or_default().files;
             files.extend(members.iter().cloned());
-            inputs.push(Input::Glob { pattern, members });
+            inputs.push(Input::Glob { pattern, members, shell: true });
         } else if prints.stat(plain).is_ok_and(|stat| stat.is_some()) {
             files.insert(plain.to_owned());
         } else {
@@ -87,6 +92,10 @@ fn look(
     for (path, print) in files.into_iter().zip(found) {
         inputs.push(match print {
             Ok(Some(print)) => Input::File { path, print },
+            // A pipe, a socket, a device: it is there, and has no content of its own.
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                Input::Present { path, folder: false }
+            }
             _ => Input::Absent { path },
         });
     }
@@ -103,25 +112,35 @@ pub(super) fn before(
     call: &Call,
 ) -> Option<Blocking<Vec<Input>>> {
     let spec = call.spec();
-    let (script, program, reads, writes) = match call {
-        Call::Sh(sh) => (Some(sh.script.0.as_str()), Some("bash"), &sh.reads, &sh.writes),
-        Call::ShExec(exec) => {
-            (None, exec.argv.0.first().map(String::as_str), &exec.reads, &exec.writes)
+    let (named, program, reads, writes, cwd) = match call {
+        Call::Sh(sh) => {
+            let named = words::of_script(&sh.script.0);
+            (Some(named), Some("bash"), &sh.reads, &sh.writes, &sh.cwd)
         }
-        _ => (None, spec.tool().map(|tool| tool.name), &None, &None),
+        Call::ShExec(exec) => {
+            let program = exec.argv.0.first().map(String::as_str);
+            let named = words::of_command(&exec.argv.0);
+            (Some(named), program, &exec.reads, &exec.writes, &exec.cwd)
+        }
+        _ => (None, spec.tool().map(|tool| tool.name), &None, &None, &None),
     };
-    let shell = matches!(call, Call::Sh(_) | Call::ShExec(_));
     let mut tools: BTreeSet<String> = program.map(str::to_owned).into_iter().collect();
     if let Call::KubeKustomize(call) = call {
         // The first that is there builds; that one is missing is an input as well.
         tools.extend(Kustomize::commands(&call.path).map(|command| command.tool));
     }
-    if shell {
+    let mut scripts = BTreeSet::new();
+    if let Some(Words { programs, asked, scripts: started, variables, capitals }) = named {
         tools.extend(head.tools.keys().cloned());
+        tools.extend(asked);
+        let there = |program: &String| skip.around.program(program).is_some();
+        tools.extend(programs.into_iter().filter(there));
+        scripts.extend(started.iter().filter_map(|script| below(cwd.as_deref(), script)));
         // Those of the head stand for every shell of the recipe.
         recorder.writes(&head.generates);
         recorder.writes(writes.as_deref().unwrap_or_default());
-        for name in script.map(variables).unwrap_or_default() {
+        let set = |name: &String| skip.around.variable(name).is_some();
+        for name in variables.into_iter().chain(capitals.into_iter().filter(set)) {
             let given = request.args.get("env").is_some_and(|env| env.get(&name).is_some());
             if !given {
                 let digest = skip.around.variable(&name);
@@ -142,9 +161,16 @@ pub(super) fn before(
             (tool, found)
         })
         .collect();
-    if words.is_empty() && programs.is_empty() {
+    // Those that are missing, or no files, say nothing: the script may make them before it starts them.
+    scripts.retain(|path| {
+        let stat = skip.prints.stat(path).ok().flatten();
+        stat.is_some_and(|stat| !stat.dir) && !recorder.has_path(path)
+    });
+    recorder.taken(&scripts);
+    if words.is_empty() && programs.is_empty() && scripts.is_empty() {
         return None;
     }
+    words.extend(scripts);
     let (prints, disk, known) = (skip.prints.clone(), skip.disk.clone(), recorder.known_prints());
     Some(Box::new(move || {
         let mut inputs = look(&words, &prints, &disk, &known, false);
@@ -165,57 +191,44 @@ pub(super) fn before(
     }))
 }
 
-/// The variables that a script names: `$NAME` and `${NAME…}`. One in single quotes or set by the script itself is one too many, never one too
-/// few.
-fn variables(script: &str) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for (at, _) in script.match_indices('$') {
-        let rest = &script[at + 1..];
-        let rest = rest.strip_prefix('{').unwrap_or(rest);
-        let rest = rest.strip_prefix(['#', '!']).unwrap_or(rest);
-        let name: String =
-            rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-        if name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-            names.insert(name);
-        }
-    }
-    names
+/// A path of a script as it is seen from the root.
+fn below(cwd: Option<&str>, path: &str) -> Option<String> {
+    let path = match cwd {
+        Some(cwd) if !path.starts_with('/') => format!("{cwd}/{path}"),
+        _ => path.to_owned(),
+    };
+    normal(&path).ok()
 }
 
-/// What patterns of outputs stand for: files, and folders of them. The pattern without a match comes first.
-pub(super) fn outputs(
-    patterns: &[String],
-    prints: &Prints,
-    disk: &Disk,
-) -> (Vec<String>, BTreeSet<String>) {
-    let (mut empty, mut found) = (Vec::new(), BTreeSet::new());
+/// What patterns of outputs stand for.
+#[derive(Default)]
+pub(super) struct Made {
+    /// Patterns without a match.
+    pub(super) empty: Vec<String>,
+    /// Files, those in folders too.
+    pub(super) files: BTreeSet<String>,
+    /// Something among them that cannot be followed.
+    pub(super) blind: Option<String>,
+}
+
+/// Looks up patterns of outputs.
+pub(super) fn outputs(patterns: &[String], prints: &Prints) -> Made {
+    let mut made = Made::default();
     for word in patterns {
         let plain = word.strip_prefix("./").unwrap_or(word).trim_end_matches('/');
         let stat = prints.stat(plain).ok().flatten();
-        let members = match (is_pattern(plain), stat) {
-            (false, Some(stat)) if stat.dir => {
-                find_files(&format!("{plain}/**"), disk).unwrap_or_default()
-            }
-            (false, Some(_)) => vec![plain.to_owned()],
-            (false, None) => Vec::new(),
-            (true, _) => find_files(plain, disk).unwrap_or_default(),
+        let found = match (is_pattern(plain), stat) {
+            (false, Some(stat)) if stat.dir => find_for_process(&format!("{plain}/"), prints),
+            (false, Some(_)) => Ok(Found { files: vec![plain.to_owned()], blind: None }),
+            (false, None) => Ok(Found::default()),
+            (true, _) => find_for_process(plain, prints),
         };
-        if members.is_empty() {
-            empty.push(word.clone());
+        let Found { files, blind } = found.unwrap_or_default();
+        if files.is_empty() {
+            made.empty.push(word.clone());
         }
-        found.extend(members);
+        made.files.extend(files);
+        made.blind = made.blind.or(blind);
     }
-    (empty, found)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_variables_of_a_script_are_found() {
-        let script = "echo $HOME ${CC:-gcc} $1 $? \"$MODE\" ${#LIST} '$x' $$ ${!ref}";
-        let names: Vec<String> = variables(script).into_iter().collect();
-        assert_eq!(names, ["CC", "HOME", "LIST", "MODE", "ref", "x"]);
-    }
+    made
 }

@@ -46,6 +46,12 @@ impl Stood {
         for input in &self.inputs {
             match input {
                 Input::Listing { folder, .. } => _ = all.insert(Follow::Names(at(folder))),
+                Input::Glob { pattern, .. } if pattern.ends_with('/') => {
+                    // All below a folder, hidden or not.
+                    for below in ["**", "**/.*", "**/.*/**"] {
+                        all.extend(walked(&format!("{pattern}{below}"), disk));
+                    }
+                }
                 Input::Glob { pattern, .. } => all.extend(walked(pattern, disk)),
                 Input::Source { path, .. } => {
                     // The repository may have a file of its own in the place of a shipped one.
@@ -84,9 +90,9 @@ impl Skip<'_> {
         for step in open.values() {
             let found = step.recorder.found();
             let patterns: Vec<String> = found.patterns.iter().cloned().collect();
-            let (_, made) = declared::outputs(&patterns, &self.prints, &self.disk);
+            let made = declared::outputs(&patterns, &self.prints).files;
             stood.inputs.extend(step.facts.iter().cloned().chain(found.inputs()));
-            stood.outputs.extend(found.written.into_iter().chain(made));
+            stood.outputs.extend(found.written.into_keys().chain(made));
         }
         stood
     }
@@ -131,8 +137,8 @@ impl Skip<'_> {
             trace.inputs.iter().filter_map(|input| source(input, &self.disk)).collect();
         for reason in compare::reasons(&check, &trace) {
             match reason.why {
-                Why::Variable | Why::Expired => {}
-                Why::Members => reasons.extend(members(&reason, &trace, &own, &self.disk)),
+                Why::Variable | Why::Expired | Why::Unfollowed => {}
+                Why::Members => reasons.extend(members(&reason, &trace, &own, &check)),
                 _ if own.contains(reason.what.as_str()) => {}
                 _ => reasons.push(reason),
             }
@@ -180,21 +186,27 @@ fn source(input: &Input, disk: &Disk) -> Option<Reason> {
 }
 
 /// The names that came to a folder or pattern, and those that went.
-fn members(reason: &Reason, trace: &Trace, own: &BTreeSet<&str>, disk: &Disk) -> Vec<Reason> {
+fn members(
+    reason: &Reason,
+    trace: &Trace,
+    own: &BTreeSet<&str>,
+    check: &compare::Check,
+) -> Vec<Reason> {
     use crate::sys::files::Files as _;
     let (old, new): (Vec<String>, Vec<String>) = trace
         .inputs
         .iter()
         .find_map(|input| match input {
-            Input::Glob { pattern, members } if *pattern == reason.what => {
-                Some((members.clone(), find_files(pattern, disk).unwrap_or_default()))
+            Input::Glob { pattern, members, shell } if *pattern == reason.what => {
+                let now = compare::find(check, pattern, *shell, usize::MAX).unwrap_or_default();
+                Some((members.clone(), now.files))
             }
             Input::Listing { folder, names } if *folder == reason.what => {
                 let path = |name: &String| match folder.as_str() {
                     "." => name.clone(),
                     folder => format!("{folder}/{name}"),
                 };
-                let now = disk.list(folder).unwrap_or_default();
+                let now = check.disk.list(folder).unwrap_or_default();
                 Some((names.iter().map(path).collect(), now.iter().map(path).collect()))
             }
             _ => None,
@@ -244,7 +256,7 @@ mod tests {
     }
 
     fn glob(pattern: &str) -> Input {
-        Input::Glob { pattern: pattern.into(), members: Vec::new() }
+        Input::Glob { pattern: pattern.into(), members: Vec::new(), shell: false }
     }
 
     #[test]
@@ -297,8 +309,15 @@ mod tests {
     #[test]
     fn a_hint_concerns_the_inputs_that_lie_there_and_no_other() {
         let root = Path::new("/r");
-        let print =
-            Print { size: 0, mtime: 0, ctime: 0, inode: 0, hash: Hash([0; 32]), racy: false };
+        let print = Print {
+            size: 0,
+            mtime: 0,
+            ctime: 0,
+            inode: 0,
+            mode: 0,
+            hash: Hash([0; 32]),
+            racy: false,
+        };
         let file = Input::File { path: "apps/a/x.yaml".into(), print };
         let listing = Input::Listing { folder: "apps".into(), names: Vec::new() };
         let hits = |input: &Input, hint: Follow| concerns(input, &BTreeSet::from([hint]), root);
@@ -316,7 +335,7 @@ mod tests {
     fn members_that_came_and_went_are_named_but_not_what_the_step_wrote_itself() {
         let (_dir, disk) = place();
         let members = vec!["apps/a/gone.yaml".to_owned()];
-        let input = Input::Glob { pattern: "apps/*/*.yaml".into(), members };
+        let input = Input::Glob { pattern: "apps/*/*.yaml".into(), members, shell: false };
         fs::write(disk.root().join("apps/a/own.yaml"), "").unwrap();
         let trace = Trace {
             recipe: String::new(),
@@ -331,7 +350,15 @@ mod tests {
         };
         let reason = Reason::of(Why::Members, "apps/*/*.yaml");
         let own = BTreeSet::from(["apps/a/own.yaml"]);
-        let found = super::members(&reason, &trace, &own, &disk);
+        let check = compare::Check {
+            prints: crate::sys::prints::Prints::new(disk.root(), [0; 32]),
+            disk,
+            programs: BTreeMap::new(),
+            variables: BTreeMap::new(),
+            facts: Vec::new(),
+            now: Time(0),
+        };
+        let found = super::members(&reason, &trace, &own, &check);
         let found: Vec<(Why, &str)> = found.iter().map(|r| (r.why, r.what.as_str())).collect();
         assert_eq!(found, [(Why::Appeared, "apps/a/x.yaml"), (Why::Gone, "apps/a/gone.yaml")]);
     }

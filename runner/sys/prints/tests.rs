@@ -180,3 +180,12 @@ fn two_keys_give_two_hashes() {
     let other = Prints::new(dir.path(), [8; 32]);
     assert_ne!(prints.hash(b"x"), other.hash(b"x"));
 }
+
+#[test]
+fn a_pipe_is_no_file_and_is_not_waited_for() {
+    let (dir, prints) = place();
+    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("pipe"), FileType::Fifo, Mode::RWXU, 0)
+        .unwrap();
+    let error = prints.of("pipe", None, None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported);
+}

@@ -178,11 +178,11 @@ impl Files for Noted {
         self.base.list(path)
     }
 
-    fn entries(&self, path: &str) -> io::Result<Vec<(String, Kind)>> {
+    fn entries(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
         if let Some(at) = self.at(path) {
             self.notes.note(Follow::Names(at), None);
         }
-        self.base.entries(path)
+        self.base.entries(path, each)
     }
 
     fn link(&self, path: &str) -> Option<String> {
