@@ -120,10 +120,10 @@ fn unsettled(ground: &Ground) -> (Place<'_>, CallId) {
     let place = Place::new(ground);
     assert_eq!(way_exit(&place.process(&loses(1))), Exit::Failed);
     place.lab.borrow_mut().heal(&ops_lab::Fault::LoseRequest).unwrap();
-    let resets = place.records().into_iter().filter_map(|record| match record {
+    let mut resets = place.records().into_iter().rev().filter_map(|record| match record {
         Record::Intent(intent) if intent.call == "talos.reset" => Some(intent.id),
         _ => None,
     });
-    let id = resets.last().unwrap();
+    let id = resets.next().unwrap();
     (place, id)
 }

@@ -63,14 +63,17 @@ impl Run<'_> {
         self.changing.iter().filter(|id| signals(id)).cloned().collect()
     }
 
-    /// Nobody waits for what only reads any more, but cleanups: they run to their end.
+    /// Nobody waits any more for what only reads, or works on files and lets itself be ended; but cleanups run to their end.
     fn drop_reads(&mut self) {
         let reads = |id: &CallId| {
             let waiting = self.steps.iter().find_map(|step| step.waits.get(id));
             let call = waiting.and_then(|waiting| Call::decode(&waiting.request).ok());
             // What has no type is the engine's own, and changes nothing.
-            let effect = call.map_or(Effect::Reads, |(call, _)| call.spec().effect());
-            !is_cleanup(&id.path) && !self.changing.contains(id) && effect == Effect::Reads
+            let ends = call.is_none_or(|(call, _)| {
+                let spec = call.spec();
+                spec.effect() == Effect::Reads || spec.interrupt() == Interrupt::Signal
+            });
+            ends && !is_cleanup(&id.path) && !self.changing.contains(id)
         };
         let reads: Vec<CallId> = self.owner.keys().filter(|id| reads(id)).cloned().collect();
         for id in reads {

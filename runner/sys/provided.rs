@@ -45,7 +45,7 @@ impl Provided {
         let found = match provider {
             "file" => {
                 let file = std::fs::File::open(self.root.join(reference)).ok();
-                file.and_then(|file| limited(file))
+                file.and_then(limited)
             }
             "stdin" => self.input.get_or_init(|| (self.read)()).clone(),
             other => return Err(SecretFailure::Provider(other.to_owned())),
