@@ -185,8 +185,7 @@ impl Files for Disk {
     }
 
     fn entries(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
-        let folder = File::open(self.resolve(path)?)?;
-        walk::names(folder.into(), each)
+        walk::names(self.open(path)?.into(), each)
     }
 
     fn link(&self, path: &str) -> Option<String> {

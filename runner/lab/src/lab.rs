@@ -1,6 +1,9 @@
 //! The lab as its caller sees it: a world, the texts that belong to it, and the tool processes in it.
 //! The caller owns the clock: time moves only by [`Lab::step`] and [`Lab::advance_to`].
 
+mod client_files;
+mod mark;
+
 use crate::config::{self, Base, ConfigError, Secrets};
 use crate::face::{Finished, HttpCall, Process, ReadFiles, ToolCall, ToolOutput};
 use crate::faults::{Fault, FaultError};
@@ -14,6 +17,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+
+pub use client_files::ClientFiles;
+pub use mark::Mark;
 
 /// Version of the stored form.
 pub const SCHEMA: u32 = 1;
@@ -444,22 +450,6 @@ impl Lab {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Where the lab stands now. Two equal marks: between them no time passed, nothing was asked or
-    /// copied, and nothing was drawn at random, so what would be stored is the same. Numbers of
-    /// clients and timers do not count: they mean nothing beyond a process.
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        Mark {
-            now: self.world.now,
-            due: self.world.queue.len(),
-            asked: self.world.next_ticket,
-            reached: self.world.reached.len(),
-            texts: self.texts.len(),
-            ledger: self.world.ledger.clone(),
-            random: self.random.clone(),
-        }
-    }
-
     /// Reads a stored lab. One of a newer build is refused.
     pub fn load(text: &str) -> Result<Self, LoadError> {
         #[derive(Deserialize)]
@@ -472,60 +462,5 @@ impl Lab {
             return Err(LoadError::Newer { found: head.schema });
         }
         serde_json::from_str(text).map_err(unreadable)
-    }
-}
-
-/// A moment of a lab: see [`Lab::mark`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mark {
-    now: Ms,
-    due: usize,
-    asked: u32,
-    reached: usize,
-    texts: usize,
-    ledger: Ledger,
-    random: Stream,
-}
-
-/// The files that a person with access to a healthy lab would hold.
-#[derive(Clone, Debug)]
-pub struct ClientFiles {
-    /// `secrets.yaml`.
-    pub secrets: String,
-    /// A talosconfig with one admin context, named after the cluster, without nodes.
-    pub talosconfig: String,
-    /// An admin kubeconfig with the context `admin@CLUSTER`.
-    pub kubeconfig: String,
-}
-
-impl Lab {
-    /// Client files of the lab's own secrets, valid from now.
-    pub fn client_files(&mut self) -> ClientFiles {
-        let from = config::encode::EPOCH + self.world.now / 1_000;
-        let endpoints: Vec<String> = self
-            .spec
-            .nodes
-            .iter()
-            .filter(|node| node.role == crate::spec::Role::ControlPlane)
-            .map(|node| node.address.clone())
-            .collect();
-        let talos = Secrets::client("talos", "os:admin", from, &mut self.random);
-        let kube = Secrets::client("kubernetes", "system:masters", from, &mut self.random);
-        let certs = &self.secrets.certs;
-        ClientFiles {
-            secrets: self.secrets.yaml(),
-            talosconfig: config::client::talosconfig(
-                &self.spec.cluster,
-                &endpoints,
-                &certs.os.crt,
-                &talos,
-            ),
-            kubeconfig: config::client::kubeconfig(
-                &self.spec.cluster,
-                &self.spec.endpoint,
-                &certs.k8s.crt,
-                &kube,
-            ),
-        }
     }
 }
