@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub struct Processes {
     running: RefCell<BTreeMap<i32, Rc<Running>>>,
     /// Made for the first process that only reads.
     confined: OnceCell<Confined>,
+    /// `/dev/null`.
+    nothing: OnceCell<File>,
 }
 
 /// How patient and how roomy.
@@ -102,6 +105,7 @@ impl Processes {
             limits,
             running: RefCell::default(),
             confined: OnceCell::new(),
+            nothing: OnceCell::new(),
         }
     }
 
@@ -262,7 +266,7 @@ impl Processes {
         let stdin = match (&argv.stdin, on_terminal) {
             (Some(_), _) => Stdio::piped(),
             (None, true) => Stdio::inherit(),
-            (None, false) => Stdio::null(),
+            (None, false) => self.nothing().map_err(|error| refused(error.to_string()))?,
         };
         let output = || if on_terminal { Stdio::inherit() } else { Stdio::piped() };
         let mut command = Command::new(program);
@@ -287,6 +291,18 @@ impl Processes {
             _ => command.spawn(),
         };
         started.map_err(|error| refused(error.to_string()))
+    }
+
+    /// An empty stdin, opened once in a run.
+    fn nothing(&self) -> io::Result<Stdio> {
+        let file = match self.nothing.get() {
+            Some(file) => file,
+            None => {
+                let file = File::open("/dev/null")?;
+                self.nothing.get_or_init(|| file)
+            }
+        };
+        Ok(file.try_clone()?.into())
     }
 
     fn confined(&self, scratch: &Path) -> io::Result<&Confined> {
@@ -441,13 +457,19 @@ async fn pump(
     watcher: &dyn Watcher,
     kept: &RefCell<Kept>,
 ) {
+    // Most print little; who fills this is read in larger pieces.
+    const FIRST: usize = 4 << 10;
     const CHUNK: usize = 64 << 10;
     let Some(mut stream) = stream else { return };
-    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut chunk = Vec::with_capacity(FIRST);
     while let Ok(1..) = stream.read_buf(&mut chunk).await {
         watcher.output(stderr, &chunk);
         kept.borrow_mut().take(stderr, &chunk);
+        let filled = chunk.len() == chunk.capacity();
         chunk.clear();
+        if filled {
+            chunk.reserve_exact(CHUNK);
+        }
     }
 }
 
