@@ -404,8 +404,10 @@ pub(crate) fn parse(words: &[String]) -> Result<Parsed, Fault> {
 
 /// The flags of `ops` that may stand behind a recipe.
 pub(crate) fn outside() -> Vec<Outside> {
-    let top = Top::command();
-    top.get_arguments()
+    // Without the subcommands: to build them all takes longer than all else that is done with the words.
+    let globals = Globals::augment_args(clap::Command::new("ops"));
+    globals
+        .get_arguments()
         .filter(|arg| arg.is_global_set())
         .map(|arg| Outside {
             long: arg.get_long().unwrap_or_default().to_owned(),
