@@ -405,7 +405,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Parsed, Fault> {
 /// The flags of `ops` that may stand behind a recipe.
 pub(crate) fn outside() -> Vec<Outside> {
     // Without the subcommands: to build them all takes longer than all else that is done with the words.
-    let globals = Globals::augment_args(clap::Command::new("ops"));
+    let globals = Globals::augment_args(clap::Command::default());
     globals
         .get_arguments()
         .filter(|arg| arg.is_global_set())

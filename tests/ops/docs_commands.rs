@@ -122,7 +122,7 @@ fn space(place: &str) -> (Space, bool) {
 
 /// A watch goes on until somebody ends it: here that is once it says that it waits.
 const WATCHED: &str = r#"watched() {
-  "$@" > "$CODES.watch" 2>&1 & local it=$!
+  : > "$CODES.watch"; "$@" >> "$CODES.watch" 2>&1 & local it=$!
   tail -f -n +1 --pid=$it "$CODES.watch" | grep -q -m 1 '^watch watching'
   kill -TERM $it; wait $it; local code=$?; cat "$CODES.watch"; return $code
 }
