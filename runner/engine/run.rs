@@ -23,7 +23,7 @@ use super::refusals::poll_stray;
 use super::replay::Replay;
 use super::signal::Signal;
 use super::skip::{Compared, Completed, Skip};
-use super::step::{StepRun, StepState};
+use super::step::{StepRun, StepState, turned};
 use crate::recipe::Catalog;
 use crate::sys::world::{Local, World};
 
@@ -414,7 +414,7 @@ impl<'a> Run<'a> {
             if !self.steps[at].can_turn() {
                 continue;
             }
-            let (Some(mut machine), Some(delivery)) =
+            let (Some(machine), Some(delivery)) =
                 (self.steps[at].machine.take(), self.steps[at].mail.pop_front())
             else {
                 continue;
@@ -422,14 +422,11 @@ impl<'a> Run<'a> {
             self.steps[at].turning = true;
             self.turning += 1;
             self.cx.world.hold();
-            let turn = tokio::task::spawn_blocking(move || {
-                let turn = machine.turn(delivery);
-                (machine, turn)
-            });
+            let turn = turned(machine, delivery);
             self.flying.push(Box::pin(async move {
                 match turn.await {
                     Ok((machine, turn)) => Arrival::Turned { step: at, machine, turn },
-                    Err(error) => Arrival::Lost { step: at, message: error.to_string() },
+                    Err(message) => Arrival::Lost { step: at, message },
                 }
             }));
         }

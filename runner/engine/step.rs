@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use futures_util::future::Either;
 use futures_util::stream::AbortHandle;
 use ops_core::call::Request;
 use ops_core::error::CallError;
 use ops_core::ident::{Branch, CallId};
-use ops_core::machine::{Delivery, Entry, Machine};
+use ops_core::machine::{Delivery, Entry, Machine, Turn};
 use ops_core::record::StepEnd;
 use ops_core::trace::{Input, Verdict};
 use ops_core::value::{Map, Value};
@@ -152,5 +153,31 @@ impl StepRun {
     /// Whether it can take a delivery now.
     pub(super) fn can_turn(&self) -> bool {
         self.state == StepState::Running && !self.turning && !self.mail.is_empty()
+    }
+}
+
+/// Hands a body its delivery, and waits for its turn off the loop's thread: on the body's own, where it has one.
+pub(super) fn turned(
+    mut machine: Box<dyn Machine>,
+    delivery: Delivery,
+) -> impl Future<Output = Result<(Box<dyn Machine>, Turn), String>> {
+    // At once, so that bodies work side by side.
+    match machine.deliver(delivery) {
+        Err(delivery) => {
+            let turn = tokio::task::spawn_blocking(move || {
+                let turn = machine.turn(delivery);
+                (machine, turn)
+            });
+            Either::Left(async move { turn.await.map_err(|error| error.to_string()) })
+        }
+        Ok(()) => Either::Right(async move {
+            loop {
+                let patience = machine.patience();
+                let turn = std::future::poll_fn(|task| machine.poll_turn(task));
+                if let Ok(turn) = tokio::time::timeout(patience, turn).await {
+                    return Ok((machine, turn));
+                }
+            }
+        }),
     }
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use ops_core::error::{Code, Fault};
 use ops_core::machine::{Delivery, Failure, Machine, StepSpec, Turn};
 
@@ -99,8 +102,10 @@ impl Host {
     /// A body that has not begun. A recipe that does not exist is a failure of its first turn.
     pub fn spawn(&self, spec: StepSpec) -> Box<dyn Machine> {
         let deadline = Arc::new(Deadline::new(spec.limits.turn));
-        let (deliver, deliveries) = sync_channel::<Delivery>(0);
+        let (deliver, deliveries) = sync_channel::<Delivery>(1);
         let (answer, turns) = sync_channel::<Turn>(1);
+        let bell = Arc::<AtomicWaker>::default();
+        let answer = Answer { turns: Some(answer), bell: bell.clone() };
         let (host, watched) = (self.clone(), deadline.clone());
         #[cfg(test)]
         let mutant = crate::sys::fault::mutants::current();
@@ -112,7 +117,7 @@ impl Host {
         let fault = started
             .err()
             .map(|error| Fault::new(Code::BUG, format!("no thread for a recipe's body: {error}")));
-        Box::new(Supervisor { deadline, deliver, turns, over: fault })
+        Box::new(Supervisor { deadline, deliver, turns, bell, over: fault })
     }
 }
 
@@ -121,6 +126,8 @@ struct Supervisor {
     deadline: Arc<Deadline>,
     deliver: SyncSender<Delivery>,
     turns: Receiver<Turn>,
+    /// Rung when a turn is there.
+    bell: Arc<AtomicWaker>,
     /// Why nothing more will come.
     over: Option<Fault>,
 }
@@ -130,31 +137,33 @@ impl Supervisor {
         self.over = Some(fault.clone());
         Turn { acts: Vec::new(), end: Some(Err(Failure::Fault(Box::new(fault)))) }
     }
+
+    /// C code cannot be interrupted: the thread is left to itself, the run ends.
+    fn give_up(&mut self) -> Turn {
+        self.deadline.abandon();
+        let title = format!(
+            "the recipe did not stop within {}s past its deadline; it is abandoned",
+            GRACE.as_secs()
+        );
+        self.end(
+            Fault::new(Code::RUNAWAY, title)
+                .help("a pattern such as \"a?a?a?…\" on a long text runs for hours"),
+        )
+    }
+}
+
+fn died() -> Fault {
+    Fault::new(Code::BUG, "the thread of a recipe's body has ended")
 }
 
 impl Machine for Supervisor {
     fn turn(&mut self, delivery: Delivery) -> Turn {
-        if let Some(fault) = self.over.clone() {
-            return self.end(fault);
-        }
-        self.deadline.renew();
-        let died = || Fault::new(Code::BUG, "the thread of a recipe's body has ended");
-        if self.deliver.send(delivery).is_err() {
-            return self.end(died());
-        }
+        let _ = self.deliver(delivery);
         loop {
-            let Some(patience) = self.deadline.patience() else {
-                // C code cannot be interrupted: the thread is left to itself, the run ends.
-                self.deadline.abandon();
-                let title = format!(
-                    "the recipe did not stop within {}s past its deadline; it is abandoned",
-                    GRACE.as_secs()
-                );
-                return self.end(
-                    Fault::new(Code::RUNAWAY, title)
-                        .help("a pattern such as \"a?a?a?…\" on a long text runs for hours"),
-                );
-            };
+            if let Some(fault) = self.over.clone() {
+                return self.end(fault);
+            }
+            let Some(patience) = self.deadline.patience() else { return self.give_up() };
             match self.turns.recv_timeout(patience) {
                 Ok(turn) => return turn,
                 Err(RecvTimeoutError::Disconnected) => return self.end(died()),
@@ -162,6 +171,58 @@ impl Machine for Supervisor {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) -> Result<(), Delivery> {
+        if self.over.is_none() {
+            self.deadline.renew();
+            if self.deliver.send(delivery).is_err() {
+                self.over = Some(died());
+            }
+        }
+        Ok(())
+    }
+
+    fn poll_turn(&mut self, task: &mut Context<'_>) -> Poll<Turn> {
+        if let Some(fault) = self.over.clone() {
+            return Poll::Ready(self.end(fault));
+        }
+        // Before the look, so that a turn that comes behind it rings.
+        self.bell.register(task.waker());
+        match self.turns.try_recv() {
+            Ok(turn) => Poll::Ready(turn),
+            Err(TryRecvError::Disconnected) => Poll::Ready(self.end(died())),
+            Err(TryRecvError::Empty) if self.deadline.patience().is_none() => {
+                Poll::Ready(self.give_up())
+            }
+            Err(TryRecvError::Empty) => Poll::Pending,
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.deadline.patience().unwrap_or_default()
+    }
+}
+
+/// The side of the VM: gives turns, and rings; also when its thread ends without one.
+struct Answer {
+    turns: Option<SyncSender<Turn>>,
+    bell: Arc<AtomicWaker>,
+}
+
+impl Answer {
+    /// False where nobody listens any more.
+    fn send(&self, turn: Turn) -> bool {
+        let sent = self.turns.as_ref().is_some_and(|turns| turns.send(turn).is_ok());
+        self.bell.wake();
+        sent
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.turns = None;
+        self.bell.wake();
     }
 }
 
@@ -177,7 +238,7 @@ fn run(
     spec: &StepSpec,
     deadline: &Arc<Deadline>,
     deliveries: &Receiver<Delivery>,
-    answer: &SyncSender<Turn>,
+    answer: &Answer,
 ) {
     let Ok(first) = deliveries.recv() else { return };
     let body = Body::new(host.calls, deadline.clone(), &spec.run.0);
@@ -185,7 +246,7 @@ fn run(
     let (vm, head, done) = match started {
         Ok(started) => started,
         Err(failure) => {
-            let _ = answer.send(Turn { acts: body.take_acts(), end: Some(Err(failure)) });
+            answer.send(Turn { acts: body.take_acts(), end: Some(Err(failure)) });
             return;
         }
     };
@@ -193,7 +254,7 @@ fn run(
     loop {
         let turn = turn(&vm, spec, &head, &done, delivery);
         let ended = turn.end.is_some();
-        if answer.send(turn).is_err() || ended {
+        if !answer.send(turn) || ended {
             return;
         }
         match deliveries.recv() {

@@ -295,12 +295,11 @@ impl Processes {
 
     /// An empty stdin, opened once in a run.
     fn nothing(&self) -> io::Result<Stdio> {
-        let file = match self.nothing.get() {
-            Some(file) => file,
-            None => {
-                let file = File::open("/dev/null")?;
-                self.nothing.get_or_init(|| file)
-            }
+        let file = if let Some(file) = self.nothing.get() {
+            file
+        } else {
+            let file = File::open("/dev/null")?;
+            self.nothing.get_or_init(|| file)
         };
         Ok(file.try_clone()?.into())
     }

@@ -4,6 +4,9 @@
 //! the order of deliveries is the only input of a body beside its arguments, and a journal of them replays it.
 //! Knows neither Lua nor the journal.
 
+use std::task::{Context, Poll};
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::call::Request;
@@ -185,7 +188,23 @@ pub enum Delivery {
 /// A running body. Implemented by the Lua layer, and by scripts in tests.
 ///
 /// `turn` blocks its caller until the turn is over; the engine calls it off its own thread. `stop_flag` ends a turn that does not end.
+/// A machine with a thread of its own needs no other to wait for it: `deliver`, then `poll_turn`.
 pub trait Machine: Send {
     /// Delivers one thing and runs until every branch waits or has ended.
     fn turn(&mut self, delivery: Delivery) -> Turn;
+
+    /// Delivers one thing and returns at once; `poll_turn` gives the turn. The delivery comes back where the machine knows only `turn`.
+    fn deliver(&mut self, delivery: Delivery) -> Result<(), Delivery> {
+        Err(delivery)
+    }
+
+    /// The turn of what was delivered, once it is over. Asked again when `patience` has passed, at the latest.
+    fn poll_turn(&mut self, _task: &mut Context<'_>) -> Poll<Turn> {
+        Poll::Pending
+    }
+
+    /// How long to wait before asking again whether or not anything happened.
+    fn patience(&self) -> Duration {
+        Duration::MAX
+    }
 }
