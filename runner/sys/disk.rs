@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirEntryExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::files::{Escapes, Files, Kind, Stat, normal};
+use super::regular;
 
 /// Files of a folder. Relative paths stay inside it, links included; absolute ones are taken as they are.
 #[derive(Clone, Debug)]
@@ -79,7 +80,7 @@ impl Disk {
 
 impl Files for Disk {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        fs::read(self.resolve(path)?)
+        self.read_with_stat(path).map(|(bytes, _)| bytes)
     }
 
     fn stat(&self, path: &str) -> io::Result<Option<Stat>> {
@@ -135,8 +136,15 @@ impl Files for Disk {
     }
 
     fn read_with_stat(&self, path: &str) -> io::Result<(Vec<u8>, Stat)> {
-        let mut file = File::open(self.resolve(path)?)?;
-        let metadata = file.metadata()?;
+        let real = self.resolve(path)?;
+        // An absolute path outside is somebody's own choice: it may be a pipe.
+        let (mut file, metadata) = if real.starts_with(&self.root) {
+            regular::open(&real)?
+        } else {
+            let file = File::open(&real)?;
+            let metadata = file.metadata()?;
+            (file, metadata)
+        };
         let mut bytes = Vec::with_capacity(metadata.len() as usize);
         file.read_to_end(&mut bytes)?;
         Ok((bytes, stat(&metadata)))

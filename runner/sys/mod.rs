@@ -17,6 +17,7 @@ pub mod prints;
 pub mod process;
 pub mod random;
 pub mod redact;
+pub mod regular;
 pub mod secrets;
 pub mod watch;
 pub mod world;

@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, FileType, statat};
 
 use super::disk;
 use super::files::Stat;
+use super::regular;
 
 /// How long before a read a modification makes it racy, in nanoseconds: HFS+ and FAT stamp in seconds.
 const RACY: i64 = 2_000_000_000;
@@ -126,8 +127,7 @@ impl Prints {
 
     /// Opens, stats, hashes. Nothing for a folder.
     fn read(&self, path: &str, now: Option<i64>) -> io::Result<Option<Print>> {
-        let mut file = File::open(self.root.join(path))?;
-        let metadata = file.metadata()?;
+        let (mut file, metadata) = regular::open(&self.root.join(path))?;
         if metadata.is_dir() {
             return Ok(None);
         }
