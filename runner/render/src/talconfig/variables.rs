@@ -148,13 +148,12 @@ impl fmt::Debug for Variables {
 
 /// Replaces what stands for a variable that the file has set before; one that
 /// it has not is nothing. A backslash before the dollar sign goes, and so does
-/// the dollar sign before a parenthesis. Facts: `joho/godotenv` v1.5.1.
+/// a parenthesis behind it. Facts: `joho/godotenv` v1.5.1, and run.
 fn expanded(text: &str, set: &BTreeMap<String, String>) -> String {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         let (before, behind) = (&rest[..at], &rest[at + 1..]);
-        let parenthesis = behind.starts_with('(');
         let inside = behind.strip_prefix('(').unwrap_or(behind);
         let inside = inside.strip_prefix('{').unwrap_or(inside);
         let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
@@ -165,9 +164,6 @@ fn expanded(text: &str, set: &BTreeMap<String, String>) -> String {
         if let Some(before) = before.strip_suffix('\\') {
             out += before;
             out.push('$');
-            out += whole;
-        } else if parenthesis {
-            out += before;
             out += whole;
         } else if name.is_empty() {
             out += before;
