@@ -143,11 +143,10 @@ fn translated(pattern: &str) -> String {
                     }
                 }
             }
-            '[' if in_class && rest.starts_with(':') => {
-                let end = rest.find(":]").map_or(0, |at| at + 2);
-                out.push('[');
-                out += &rest[..end];
-                rest = &rest[end..];
+            '[' if in_class && rest.starts_with(':') && rest.contains(":]") => {
+                let (name, behind) = rest.split_once(":]").unwrap_or((rest, ""));
+                out += &format!("[{name}:]");
+                rest = behind;
             }
             '[' if in_class => out += r"\[",
             '[' => {
