@@ -29,7 +29,9 @@ impl Decrypt for Sops {
             let children = ChildEnvironment::new(vars, None, own.as_deref());
             let processes = Processes::new(root.to_owned(), children, ProcessLimits::default());
             let limit = Some(ops_core::time::Span::secs(30));
-            block_on(async { Ok(processes.run(&sops::command(bytes), limit, &Unwatched).await) })
+            block_on(async {
+                Ok(processes.run(&sops::command(path, bytes), limit, &Unwatched).await)
+            })
         };
         // On a thread of its own: a watch reads its inventory again while its loop is at work on this one, and one thread has one loop.
         let output = std::thread::scope(|scope| scope.spawn(work).join())

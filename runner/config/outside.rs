@@ -3,12 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 
 use ops_core::error::{Code, Fault, Place};
-use ops_render::{Diagnostic, Mark, Tree};
+use ops_render::{Diagnostic, MAX_BYTES, Mark, Tree};
 
 use super::env::Environment;
+use crate::sys::regular;
 
 /// Decrypts files of SOPS.
 pub trait Decrypt {
@@ -35,12 +37,15 @@ impl Decrypt for Sealed {
     }
 }
 
-/// Whether a text is a file of SOPS: a mapping with its own `sops` key, in YAML or JSON.
+/// Whether a text is a file of SOPS: a mapping with its own `sops` key, in YAML or JSON, or what it writes into dotenv and INI files.
 pub fn is_sops(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes);
     let key = text.lines().any(|line| {
         let line = line.trim_start_matches('\u{feff}');
-        line.starts_with("sops:") || line.trim_start().starts_with("\"sops\":")
+        line.starts_with("sops:")
+            || line.trim_start().starts_with("\"sops\":")
+            || line.starts_with("sops_mac=ENC[")
+            || line == "[sops]"
     });
     key && text.contains("ENC[")
 }
@@ -87,7 +92,15 @@ impl<'a> Outside<'a> {
             return Err(Fault::new(Code::CONFIG_READ, title)
                 .help("links that lead out of the repository are not followed"));
         }
-        std::fs::read(&real).map(Some).map_err(|error| unreadable(&error))
+        let (file, metadata) = regular::open(&real).map_err(|error| unreadable(&error))?;
+        if metadata.len() > MAX_BYTES as u64 {
+            let size = metadata.len();
+            let title = format!("`{path}` has {size} bytes, at most {MAX_BYTES} are read");
+            return Err(Fault::new(Code::CONFIG_READ, title));
+        }
+        let mut bytes = Vec::new();
+        let read = file.take(MAX_BYTES as u64).read_to_end(&mut bytes);
+        read.map(|_| Some(bytes)).map_err(|error| unreadable(&error))
     }
 
     /// A file in the clear; nothing where there is none.
@@ -261,6 +274,8 @@ mod tests {
         let yaml = b"a: ENC[AES256_GCM,data:x]\nsops:\n  mac: ENC[x]\n";
         let json = b"{\n\t\"a\": \"ENC[AES256_GCM,data:x]\",\n\t\"sops\": {}\n}";
         assert!(is_sops(yaml) && is_sops(json));
+        assert!(is_sops(b"A=ENC[AES256_GCM,data:x]\nsops_mac=ENC[x]\n"));
+        assert!(is_sops(b"[a]\nb = ENC[AES256_GCM,data:x]\n\n[sops]\nmac = ENC[x]\n"));
         assert!(!is_sops(b"sops: a tool\n") && !is_sops(b"# sops: ENC[\na: b\n"));
     }
 }

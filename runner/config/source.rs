@@ -1,10 +1,13 @@
 //! One TOML file with its text at hand, so that every mistake in it is shown at its line and column. Knows no keys.
 
+use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
 use ops_core::error::{Code, Fault, Place};
 use serde::de::DeserializeOwned;
+
+use crate::sys::regular;
 
 /// A configuration file as it was read.
 #[derive(Clone, Debug)]
@@ -18,7 +21,11 @@ pub(crate) struct Source {
 impl Source {
     /// Reads a file; nothing where there is none.
     pub(crate) fn read(root: &Path, name: &str) -> Result<Option<Source>, Fault> {
-        match std::fs::read(root.join(name)) {
+        let read = regular::open(&root.join(name)).and_then(|(mut file, _)| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map(|_| bytes)
+        });
+        match read {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Some(Source { name: name.to_owned(), text })),
                 Err(error) => {

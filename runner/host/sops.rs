@@ -45,10 +45,10 @@ impl HostCx<'_> {
         if let Some(clear) = self.memo.opened.borrow().get(&digest) {
             return Ok(Opened { bytes: clear.clone(), sealed: true });
         }
-        let output = self.world.run(&command(&bytes), Some(QUESTION), &Unwatched).await;
+        let output = self.world.run(&command(&path, &bytes), Some(QUESTION), &Unwatched).await;
         let clear =
             decrypted(&path, output.map_err(|failure| missing(&path, unfinished(&failure)))?)?;
-        self.learn(&bytes, &clear);
+        self.learn(&path, &bytes, &clear);
         self.memo.opened.borrow_mut().insert(digest, clear.clone());
         Ok(Opened { bytes: clear, sealed: true })
     }
@@ -73,10 +73,25 @@ impl HostCx<'_> {
     }
 
     /// Masks what was encrypted in a file, but not what the inventory says in the open anyhow.
-    fn learn(&self, cipher: &[u8], clear: &[u8]) {
-        let read = |bytes| Tree::read(Source { name: "", bytes }).unwrap_or_default();
-        for (cipher, clear) in read(cipher).iter().zip(&read(clear)) {
-            self.learn_tree(cipher, clear);
+    fn learn(&self, path: &str, cipher: &[u8], clear: &[u8]) {
+        match Format::of(path, cipher) {
+            Format::Yaml | Format::Json => {
+                let read = |bytes| Tree::read(Source { name: "", bytes }).unwrap_or_default();
+                for (cipher, clear) in read(cipher).iter().zip(&read(clear)) {
+                    self.learn_tree(cipher, clear);
+                }
+            }
+            Format::Dotenv | Format::Ini => {
+                for line in String::from_utf8_lossy(clear).lines() {
+                    let value = line.split_once('=').map_or(line, |(_, value)| value);
+                    self.mask_value(value.trim().trim_matches(['"', '\'']));
+                }
+            }
+            Format::Binary => {
+                String::from_utf8_lossy(clear)
+                    .lines()
+                    .for_each(|line| self.mask_value(line.trim()));
+            }
         }
     }
 
@@ -119,13 +134,49 @@ impl HostCx<'_> {
     }
 }
 
-/// The command that decrypts what it gets on stdin.
-pub fn command(bytes: &[u8]) -> Argv {
-    let kind = if bytes.trim_ascii_start().starts_with(b"{") { "json" } else { "yaml" };
+/// The forms of files that sops knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Yaml,
+    Json,
+    Dotenv,
+    Ini,
+    /// Anything, encrypted as a whole.
+    Binary,
+}
+
+impl Format {
+    /// The form of a file by its name, as sops and talhelper decide it. What has no name that they know and is no mapping of YAML is encrypted as a
+    /// whole: one value of JSON.
+    fn of(path: &str, bytes: &[u8]) -> Format {
+        match path.rsplit_once('.').map(|(_, end)| end) {
+            Some("yaml" | "yml") => Format::Yaml,
+            Some("json") => Format::Json,
+            Some("env") => Format::Dotenv,
+            Some("ini") => Format::Ini,
+            _ if bytes.trim_ascii_start().starts_with(b"{") => Format::Binary,
+            _ => Format::Yaml,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Format::Yaml => "yaml",
+            Format::Json => "json",
+            Format::Dotenv => "dotenv",
+            Format::Ini => "ini",
+            Format::Binary => "binary",
+        }
+    }
+}
+
+/// The command that decrypts what it gets on stdin, in the form that the file has.
+pub fn command(path: &str, bytes: &[u8]) -> Argv {
+    let format = Format::of(path, bytes).word();
     Argv::new("sops")
         .arg("--decrypt")
-        .pair("--input-type", kind)
-        .pair("--output-type", "yaml")
+        .pair("--input-type", format)
+        .pair("--output-type", format)
         .arg("/dev/stdin")
         .stdin(bytes.to_vec())
 }
@@ -156,4 +207,27 @@ pub fn decrypted(path: &str, output: ToolOutput) -> Result<Vec<u8>, CallError> {
 pub fn missing(path: &str, error: CallError) -> CallError {
     let message = format!("`{path}` is encrypted: {}", error.message);
     CallError { message, tool: Some("sops".into()), ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_opened_in_the_form_that_its_name_says() {
+        let table = [
+            ("talos/secret.sops.yaml", "a: b", "yaml"),
+            ("a.yml", "{}", "yaml"),
+            ("docker.json", "{}", "json"),
+            ("nut.sops.env", "A=b", "dotenv"),
+            ("smb.ini", "[a]", "ini"),
+            ("tls.key", "{\"data\": 1}", "binary"),
+            ("key", "{\"data\": 1}", "binary"),
+            ("patch.tmpl", "a: b", "yaml"),
+        ];
+        for (path, text, word) in table {
+            let argv = format!("{:?}", command(path, text.as_bytes()));
+            assert_eq!(argv.matches(word).count(), 2, "{path}: {argv}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::OFlags;
 
 use super::files::{Escapes, Files, Kind, Stat, normal};
-use super::walk;
+use super::{regular, walk};
 
 /// Files of a folder. Relative paths stay inside it, links included; absolute ones are taken as they are.
 #[derive(Clone, Debug)]
@@ -62,12 +62,19 @@ impl Disk {
         None
     }
 
-    /// Opens a file for reading.
-    fn open(&self, path: &str) -> io::Result<File> {
-        match self.beneath(path, OFlags::RDONLY) {
-            Some(file) => Ok(file),
-            None => File::open(self.resolve(path)?),
+    /// Opens a file or a folder for reading.
+    fn open(&self, path: &str) -> io::Result<(File, Metadata)> {
+        if let Some(file) = self.beneath(path, OFlags::RDONLY | OFlags::NONBLOCK) {
+            return regular::only(file);
         }
+        let real = self.resolve(path)?;
+        if real.starts_with(&self.root) {
+            return regular::open(&real);
+        }
+        // An absolute path outside is somebody's own choice: it may be a pipe.
+        let file = File::open(&real)?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
     }
 
     /// Where a path really is: links followed as far as it exists.
@@ -176,8 +183,7 @@ impl Files for Disk {
     }
 
     fn read_with_stat(&self, path: &str) -> io::Result<(Vec<u8>, Stat)> {
-        let mut file = self.open(path)?;
-        let metadata = file.metadata()?;
+        let (mut file, metadata) = self.open(path)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(metadata.len() as usize)?;
         file.read_to_end(&mut bytes)?;
@@ -185,7 +191,7 @@ impl Files for Disk {
     }
 
     fn entries(&self, path: &str, each: &mut dyn FnMut(&str, Kind)) -> io::Result<()> {
-        walk::names(self.open(path)?.into(), each)
+        walk::names(self.open(path)?.0.into(), each)
     }
 
     fn link(&self, path: &str) -> Option<String> {

@@ -18,6 +18,7 @@ pub mod process;
 pub mod provided;
 pub mod random;
 pub mod redact;
+pub mod regular;
 pub mod secrets;
 pub mod walk;
 pub mod watch;

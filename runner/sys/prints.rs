@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ops_core::trace::{Hash, Print};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, statat};
+use rustix::fs::{AtFlags, FileType, statat};
 
 use super::files::{Kind, Stat};
-use super::{disk, walk};
+use super::{disk, regular, walk};
 
 /// How long before a read a modification makes it racy, in nanoseconds: HFS+ and FAT stamp in seconds.
 const RACY: i64 = 2_000_000_000;
@@ -142,15 +142,9 @@ impl Prints {
 
     /// Opens, stats, hashes. Nothing for a folder.
     fn read(&self, path: &str, now: Option<i64>) -> io::Result<Option<Print>> {
-        // A pipe without a writer would be waited for.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let mut file: File = rustix::fs::open(self.root.join(path), flags, Mode::empty())?.into();
-        let metadata = file.metadata()?;
+        let (mut file, metadata) = regular::open(&self.root.join(path))?;
         if metadata.is_dir() {
             return Ok(None);
-        }
-        if !metadata.is_file() {
-            return Err(ErrorKind::Unsupported.into());
         }
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
         let mut buffer = vec![0; (metadata.len() as usize).clamp(1, 256 << 10)];

@@ -7,9 +7,9 @@ use ops_core::error::Fault;
 use ops_core::inventory::{InstallDisk, Node, Role};
 use ops_core::machines::Origin;
 use ops_render::talconfig::{SECRET_FILES, VARIABLE_FILES, Variables, expand};
-use ops_render::{Tree, go_template};
+use ops_render::{Source, Tree, go_template};
 
-use super::super::outside::{Outside, Yaml, folder_of, is_sops};
+use super::super::outside::{Outside, Yaml, folder_of, is_sops, told};
 use super::foreign::{Foreign, node};
 use super::{node_name, version};
 use crate::config::net;
@@ -122,16 +122,24 @@ impl Reader<'_> {
     fn variable(&self, name: &str) -> Result<Option<String>, Fault> {
         for file in VARIABLE_FILES.iter().rev() {
             let path = self.beside(file);
-            let Some(bytes) = self.outside.bytes(&path)? else { continue };
+            let Some(mut bytes) = self.outside.bytes(&path)? else { continue };
             let sealed = is_sops(&bytes);
-            let found = Yaml::parse(&path, &bytes, sealed)?;
-            let Some(value) = found.tree.get(name) else { continue };
-            if sealed && value.text().is_some_and(|text| text.starts_with("ENC[")) {
-                let clear = self.outside.open(&path)?.unwrap_or_default();
-                let clear = Yaml::parse(&path, &clear, true)?;
-                return Ok(clear.text(&clear.tree, name)?.map(|(text, _)| text));
+            if sealed {
+                let found = Yaml::parse(&path, &bytes, true)?;
+                let Some(value) = found.tree.get(name) else { continue };
+                if !value.text().is_some_and(|text| text.starts_with("ENC[")) {
+                    return Ok(found.text(&found.tree, name)?.map(|(text, _)| text));
+                }
+                bytes = self.outside.open(&path)?.unwrap_or_default();
             }
-            return Ok(found.text(&found.tree, name)?.map(|(text, _)| text));
+            let mut variables = Variables::new();
+            let text = if sealed { "".into() } else { String::from_utf8_lossy(&bytes) };
+            variables
+                .load(Source { name: &path, bytes: &bytes })
+                .map_err(|found| told(&found, &text))?;
+            if let Some(value) = variables.value(name) {
+                return Ok(Some(value.to_owned()));
+            }
         }
         Ok(self.outside.env.named(name).map(str::to_owned))
     }

@@ -96,17 +96,26 @@ fn finished(node: &Node, text: &str) -> Result<(), CallError> {
         let why = format!("the rendered config calls the node `{hostname}`, not `{}`", node.name);
         return refuse(why, "leave the host name to the inventory: a node's name is its host name");
     }
-    for (sign, what) in [
-        (CIPHER, "a value that is still encrypted"),
-        ("op://", "a reference to 1Password that nothing resolves"),
-        ("ref+", "a reference of vals that nothing resolves"),
+    for (sign, what, first) in [
+        (CIPHER, "a value that is still encrypted", ""),
+        (
+            "op://",
+            "a reference to 1Password that nothing resolves",
+            "resolve it first (`op inject`, `op run -- ops …`), or ",
+        ),
+        (
+            "ref+",
+            "a reference of vals that nothing resolves",
+            "resolve it first (`vals eval`), or ",
+        ),
     ] {
         if !text.contains(sign) {
             continue;
         }
         if let Some(path) = documents.iter().find_map(|d| holding(d, sign, String::new())) {
-            let hint = "give it by a variable, or in a file that SOPS encrypts as a whole";
-            return refuse(format!("`{path}` of the rendered config holds {what}"), hint);
+            let hint =
+                format!("{first}give it by a variable, or in a file that SOPS encrypts as a whole");
+            return refuse(format!("`{path}` of the rendered config holds {what}"), &hint);
         }
     }
     Ok(())

@@ -54,9 +54,11 @@ impl Tree {
         matches!(self.node().data, Data::Mapping(_))
     }
 
-    /// The value of a key; nothing where there is none or it is null.
+    /// The value of a key, else what a `<<` brings; nothing where there is none
+    /// or it is null.
     pub fn get(&self, key: &str) -> Option<Tree> {
-        self.node().get(key).cloned().map(Tree).filter(|value| !value.is_null())
+        let found = found(self.node(), key, 0)?;
+        Some(Tree(Rc::clone(found))).filter(|value| !value.is_null())
     }
 
     /// The items of a list; nothing for anything else.
@@ -78,6 +80,24 @@ impl Tree {
     }
 }
 
+/// How deep mappings may bring mappings; what is read bounds it too.
+const MAX_MERGES: usize = 20;
+
+fn found<'n>(node: &'n Node, key: &str, depth: usize) -> Option<&'n Rc<Node>> {
+    if let Some(own) = node.get(key) {
+        return Some(own);
+    }
+    let is_merge =
+        |key: &Node| matches!(&key.data, Data::Scalar { text, plain: true } if text == "<<");
+    let brought = node.pairs().iter().filter(|(key, _)| is_merge(key)).map(|(_, value)| value);
+    let mut sources = brought.flat_map(|value| match &value.resolved().data {
+        Data::Sequence(items) => &items[..],
+        _ => std::slice::from_ref(value),
+    });
+    (depth < MAX_MERGES)
+        .then(|| sources.find_map(|source| found(source.resolved(), key, depth + 1)))?
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -97,6 +117,21 @@ mod tests {
         assert_eq!(items.iter().filter_map(Tree::text).collect::<Vec<_>>(), ["1", "2"]);
         assert!(tree.get("d").is_none() && tree.get("e").is_none());
         assert_eq!(tree.pairs().len(), 4);
+    }
+
+    #[test]
+    fn what_a_mapping_lacks_is_brought_by_its_merges() {
+        let tree = tree(
+            "base: &base {a: 1, b: 2, c: 3}\nmore: &more {<<: *base, b: 4}\none: {<<: *more, a: 5}\ntwo:\n  <<: [{c: 6}, *base]\nquoted: {'<<': *base}\n",
+        );
+        let text = |of: &str, key: &str| {
+            let value = tree.get(of).unwrap().get(key)?;
+            value.text().map(str::to_owned)
+        };
+        let three = |of: &str| ["a", "b", "c"].map(|key| text(of, key).unwrap_or_default());
+        assert_eq!(three("one"), ["5", "4", "3"]);
+        assert_eq!(three("two"), ["1", "2", "6"]);
+        assert_eq!(text("quoted", "a"), None);
     }
 
     #[test]

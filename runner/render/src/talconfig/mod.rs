@@ -17,6 +17,7 @@
 
 mod build;
 mod check;
+mod contents;
 mod documents;
 mod extensions;
 mod image;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::node::Node;
 use super::patches::{Inline, extra_documents, opened, patch_of};
 use super::view::View;
-use super::{PatchText, Schema, Talconfig, Variables, build, check};
+use super::{PatchText, Schema, Talconfig, Variables, build, check, contents};
 use crate::diagnostic::{Diagnostic, Mark};
 use crate::machinery::profile::{Profile, TypeId};
 use crate::machinery::translate::translate;
@@ -218,6 +218,7 @@ impl<'j> Job<'j> {
                     .map_err(|problem| vec![problem])?
                     .to_owned();
                 opened(name, &text)?;
+                contents::check(name, &text).map_err(|problem| vec![problem])?;
                 let text = if *skips == Value::Bool(true) {
                     text
                 } else {

@@ -38,7 +38,7 @@ pub(super) fn explain(problems: &mut Vec<Diagnostic>, root: &Node, schema: &Sche
             problem.hint = Some(format!("this is {new}"));
         } else if problem.hint.is_none() {
             let keys = keys.get_or_insert_with(|| schema.keys());
-            problem.hint = elsewhere(&key, &holder, keys);
+            problem.hint = Some(elsewhere(&key, &holder, keys));
         }
     }
 }
@@ -52,11 +52,11 @@ fn place(message: &str) -> Option<(String, String)> {
 }
 
 /// Where the key does stand, if that is one place.
-fn elsewhere(key: &str, holder: &str, keys: &BTreeSet<String>) -> Option<String> {
+fn elsewhere(key: &str, holder: &str, keys: &BTreeSet<String>) -> String {
     let holder = if holder.is_empty() { String::new() } else { format!("{holder}.") };
     let family = HOLDERS.iter().find(|known| holder.starts_with(**known)).copied();
     if family == Some(holder.as_str()) && ["machine", "cluster"].contains(&key) {
-        return Some("parts of the machine config itself are written in `patches`".to_owned());
+        return "parts of the machine config itself are written in `patches`".to_owned();
     }
     // What one node may say its group may say too: that is the same place.
     let at_home = |path: &String| {
@@ -76,11 +76,11 @@ fn elsewhere(key: &str, holder: &str, keys: &BTreeSet<String>) -> Option<String>
             }
             _ => "",
         };
-        return Some(format!("did you mean `{one}`{groups}?"));
+        return format!("did you mean `{one}`{groups}?");
     }
     let anchors = "a key that only holds anchors begins with `x-`, `.` or `_`";
     let ignored = "talhelper ignores it: leave it out";
-    Some(if holder.is_empty() { anchors } else { ignored }.to_owned())
+    if holder.is_empty() { anchors } else { ignored }.to_owned()
 }
 
 /// Whether a finding is about a key of the whole file that begins with `x-`, `.`

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::check;
-use crate::diagnostic::{Diagnostic, Mark};
-use crate::machinery::decode::is_null;
+use crate::diagnostic::{Code, Diagnostic, Mark};
 use crate::yaml::node::Data;
 use crate::yaml::read::{Source, read, text};
 
@@ -37,30 +36,45 @@ impl Variables {
 
     /// Adds what an environment file such as `talenv.yaml` sets, decrypted by
     /// the caller: `NAME: value` or `NAME=value` a line. What it sets wins.
+    /// Like talhelper, whose reader knows no YAML, it takes values as they are
+    /// written (`null` is a word), and outside of single quotes `$NAME` and
+    /// `${NAME}` in capitals stand for what the same file sets above.
     ///
     /// # Errors
     /// A file that is still encrypted, or a line that sets nothing.
     pub fn load(&mut self, source: Source<'_>) -> Result<(), Vec<Diagnostic>> {
         let refused = |mark, message: &str| vec![check::problem(source.name, mark, message)];
         let content = text(source).map_err(|problem| vec![problem])?;
-        if let Ok(documents) = read(source)
+        let documents = read(source);
+        if let Ok(documents) = &documents
             && documents.iter().all(|root| matches!(root.data, Data::Mapping(_)))
         {
-            for root in &documents {
+            let mut set = BTreeMap::new();
+            for root in documents {
+                let mut seen = BTreeMap::new();
                 if let Some(node) = root.get("sops") {
                     let message = "this file is still encrypted: what reads it must decrypt it";
                     return Err(refused(node.mark, message));
                 }
                 for (key, value) in root.pairs() {
+                    if let Some(line) = seen.insert(key.text(), key.mark.line) {
+                        let name = key.text();
+                        let message = format!("the key `{name}` is set already in line {line}");
+                        let code = Code::DUPLICATE;
+                        return Err(vec![Diagnostic::new(code, source.name, key.mark, message)]);
+                    }
                     let value = value.resolved();
                     if !value.is_scalar() || !key.is_scalar() {
                         let message = "a variable is a name with a text";
                         return Err(refused(key.mark, message));
                     }
-                    let value = if is_null(value) { "" } else { value.text() };
-                    self.insert(key.text(), value);
+                    let quoted = content.chars().nth(value.span.0) == Some('\'');
+                    let text = value.text();
+                    let text = if quoted { text.to_owned() } else { expanded(text, &set) };
+                    set.insert(key.text().to_owned(), text);
                 }
             }
+            self.values.extend(set);
             return Ok(());
         }
         for (at, line) in content.lines().enumerate() {
@@ -70,6 +84,10 @@ impl Variables {
             }
             let assigned = line.strip_prefix("export ").unwrap_or(line).split_once('=');
             let Some((name, value)) = assigned.filter(|(name, _)| is_name(name.trim())) else {
+                // Broken YAML is more likely meant than lines without a `=`.
+                if let (Err(problem), true) = (documents, line.contains(':')) {
+                    return Err(vec![problem]);
+                }
                 let mark = Mark { line: at + 1, column: 1 };
                 return Err(refused(mark, "this line sets no variable; write `NAME: value`"));
             };
@@ -126,6 +144,38 @@ impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.values.keys()).finish()
     }
+}
+
+/// Replaces what stands for a variable that the file has set before; one that
+/// it has not is nothing. A backslash before the dollar sign goes, and so does
+/// a parenthesis behind it. Facts: `joho/godotenv` v1.5.1, and run.
+fn expanded(text: &str, set: &BTreeMap<String, String>) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        let (before, behind) = (&rest[..at], &rest[at + 1..]);
+        let inside = behind.strip_prefix('(').unwrap_or(behind);
+        let inside = inside.strip_prefix('{').unwrap_or(inside);
+        let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+        let name = &inside[..inside.find(|c| !is_name(c)).unwrap_or(inside.len())];
+        let after = &inside[name.len()..];
+        let after = after.strip_prefix('}').unwrap_or(after);
+        let whole = &behind[..behind.len() - after.len()];
+        if let Some(before) = before.strip_suffix('\\') {
+            out += before;
+            out.push('$');
+            out += whole;
+        } else if name.is_empty() {
+            out += before;
+            out.push('$');
+            out += whole;
+        } else {
+            out += before;
+            out += set.get(name).map_or("", String::as_str);
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 fn is_name(text: &str) -> bool {

@@ -6,8 +6,10 @@ mod functions;
 mod item;
 mod lex;
 mod parse;
+mod patterns;
 mod print;
 mod run;
+mod shapes;
 mod sprig;
 #[cfg(test)]
 mod tests;

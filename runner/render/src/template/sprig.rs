@@ -9,8 +9,8 @@ use std::rc::Rc;
 use sha2::{Digest as _, Sha256};
 
 use super::item::Item;
-use super::print;
 use super::run::MAX_BYTES;
+use super::{patterns, print, shapes};
 use crate::machinery::codec::{decode_base64, encode_base64};
 
 const UNSTEADY: &[&str] = &[
@@ -49,6 +49,11 @@ const UNSTEADY: &[&str] = &[
 ];
 
 pub(super) fn call<'d>(name: &str, arguments: &[Item<'d>]) -> Result<Item<'d>, String> {
+    if let ("env" | "expandenv", [Item::Text(_)]) = (name, arguments) {
+        return Err(format!(
+            "`{name}` is refused: write `${{NAME}}`, which is known to be a part of the input"
+        ));
+    }
     if UNSTEADY.contains(&name) {
         return Err(format!("`{name}` is refused: the same input would not give the same config"));
     }
@@ -59,6 +64,10 @@ pub(super) fn call<'d>(name: &str, arguments: &[Item<'d>]) -> Result<Item<'d>, S
     } else if let Some(item) = lists(name, arguments) {
         item?
     } else if let Some(item) = values(name, arguments) {
+        item?
+    } else if let Some(item) = patterns::call(name, arguments) {
+        item?
+    } else if let Some(item) = shapes::call(name, arguments) {
         item?
     } else {
         let kinds: Vec<&str> = arguments.iter().map(Item::kind).collect();
@@ -330,7 +339,7 @@ fn quoted<'d>(items: &[Item<'d>], quote: fn(String) -> String) -> Result<Item<'d
     parts.map(|parts| Item::text(parts.join(" ")))
 }
 
-fn bounded(bytes: usize) -> Result<(), String> {
+pub(super) fn bounded(bytes: usize) -> Result<(), String> {
     if bytes > MAX_BYTES { Err(format!("this makes more than {MAX_BYTES} bytes")) } else { Ok(()) }
 }
 

@@ -97,6 +97,21 @@ pub(super) const CLUSTER: &[&str] = &[
     "imageFactory:\n  installerURLTmpl: '{{ .RegistryURL }}/{{ .Mode }}{{ if .Secureboot }}-sb{{ end }}/{{ .ID | trunc 8 }}:{{ .Version | trimPrefix \"v\" }}'\n",
 ];
 
+/// Whole files, by what stands behind their versions: what spans several parts
+/// of a file.
+const WHOLE: &[&str] = &[
+    // Merge keys bring a node what its neighbours have; its own keys win.
+    "x-base: &base {installDisk: /dev/sda, nodeLabels: {a: b}}\nx-control: &control {<<: *base, controlPlane: true}\nendpoint: https://10.0.0.10:6443\nnodes:\n  - {<<: *control, hostname: a, ipAddress: 10.0.0.1}\n  - <<: [{controlPlane: false}, *base]\n    hostname: b\n    ipAddress: 10.0.0.2\n    installDisk: /dev/sdb\n",
+    // Networks of their own where the endpoint is an IPv6 address.
+    "endpoint: https://[fd00::10]:6443\nnodes:\n  - hostname: a\n    ipAddress: fd00::11, 10.0.0.11\n    controlPlane: true\n    installDisk: /dev/sda\n    networkInterfaces:\n      - interface: eth0\n        addresses: [fd00::11/64]\n        routes: [{network: '::/0', gateway: 'fd00::1'}]\n        vip: {ip: 'fd00::10'}\n",
+    // Several extensions in a group, others in a node, none in a third.
+    "endpoint: https://10.0.0.10:6443\nworker:\n  schematic:\n    customization:\n      systemExtensions:\n        officialExtensions:\n          - siderolabs/qemu-guest-agent\n          - siderolabs/iscsi-tools\n      extraKernelArgs: [-selinux, net.ifnames=0]\nnodes:\n  - {hostname: a, ipAddress: 10.0.0.1, controlPlane: true, installDisk: /dev/sda}\n  - {hostname: b, ipAddress: 10.0.0.2, controlPlane: false, installDisk: /dev/sda}\n  - hostname: c\n    ipAddress: 10.0.0.3\n    controlPlane: false\n    installDiskSelector: {size: '<= 1TB', type: nvme}\n    schematic: {customization: {systemExtensions: {officialExtensions: [siderolabs/util-linux-tools]}}}\n",
+    // What a patch takes away again, the dollar sign written twice.
+    "endpoint: https://10.0.0.10:6443\ncontrolPlane:\n  patches:\n    - |-\n      cluster:\n        apiServer:\n          admissionControl:\n            $$patch: delete\nnodes:\n  - {hostname: a, ipAddress: 10.0.0.1, controlPlane: true, installDisk: /dev/sda}\n",
+    // One name for many values, in lists and in texts.
+    "endpoint: https://${VIP:-10.0.0.10}:6443\nadditionalApiServerCertSans: &sans [&vip '10.0.0.10', api.example]\nadditionalMachineCertSans: *sans\nnodes:\n  - hostname: a\n    ipAddress: 10.0.0.1\n    controlPlane: true\n    installDisk: &disk /dev/sda\n    networkInterfaces:\n      - {deviceSelector: &nic {hardwareAddr: 'aa:bb:*'}, dhcp: false, addresses: [10.0.0.1/24], vip: {ip: *vip}, mtu: 1500}\n  - hostname: b\n    ipAddress: 10.0.0.2\n    controlPlane: true\n    installDisk: *disk\n    networkInterfaces: [{deviceSelector: *nic, dhcp: true, vip: {ip: *vip}}]\n",
+];
+
 /// Which disk, and what a node alone may say.
 pub(super) const DISKS: &[&str] = &[
     "installDisk: /dev/sda\n",
@@ -176,6 +191,15 @@ pub(super) fn each_alone() -> Vec<String> {
             let text = format!("{}{part}{node}    installDisk: /dev/sda\n", head(version));
             out.push(text.replace('\n', "\r\n"));
             out.push(format!("---\n{text}"));
+        }
+    }
+    for text in WHOLE {
+        for version in ["v1.13.0", "v1.11.0"] {
+            let (head, _) = head(version)
+                .split_once("endpoint")
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                .unwrap();
+            out.push(format!("{head}{text}"));
         }
     }
     for disk in DISKS.iter().chain(&["installDiskSelector: {name: sda}\n"]) {

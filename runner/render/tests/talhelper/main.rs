@@ -11,6 +11,7 @@
 
 mod generate;
 mod real;
+mod templates;
 mod tools;
 
 use std::collections::BTreeSet;

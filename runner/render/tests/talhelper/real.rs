@@ -57,7 +57,7 @@ fn real_talconfigs_are_rendered_like_talhelper() {
 /// The text without the keys that findings name, and without what stands under them.
 fn without(text: &str, findings: &str) -> String {
     let place = |line: &str| {
-        let mut parts = line.split(':').skip(1).map(|part| part.parse::<usize>());
+        let mut parts = line.split(':').skip(1).map(str::parse::<usize>);
         Some((parts.next()?.ok()?, parts.next()?.ok()?))
     };
     let mut lines: Vec<Option<&str>> = text.lines().map(Some).collect();
