@@ -7,6 +7,7 @@ mod layout;
 pub(crate) mod node;
 pub(crate) mod order;
 pub(crate) mod read;
+mod refuse;
 pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;
