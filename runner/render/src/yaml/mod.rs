@@ -3,6 +3,7 @@
 
 pub(crate) mod again;
 pub(crate) mod emit;
+mod facts;
 mod layout;
 pub(crate) mod node;
 pub(crate) mod order;
