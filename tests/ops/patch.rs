@@ -37,3 +37,60 @@ fn a_refused_patch_writes_nothing_and_says_where() {
     assert!(ran.stderr().contains("patch.yaml:"), "{}", ran.all());
     assert!(!space.path("out.yaml").exists());
 }
+
+/// A folder with a config, for patches that are given inline.
+fn config() -> Space {
+    let space = Space::new();
+    space.write("config.yaml", "version: v1alpha1\nmachine:\n  type: worker\n");
+    space
+}
+
+#[test]
+fn a_finding_in_an_inline_patch_is_shown_with_its_line() {
+    let space = config();
+    let patches = ["-p", "machine: {token: a}", "-p", "machine:\n  token: b\n  nope: 1"];
+    let ran = space.run(["patch", "config.yaml"].into_iter().chain(patches)).exit(2);
+    for part in ["inline patch 2:3:3", "nope: 1", "unknown key `nope` in `machine`"] {
+        assert!(ran.stderr().contains(part), "{part}: {}", ran.all());
+    }
+    let ran = space.run(["patch", "config.yaml", "-p", "machine: {nope: 1}"]).exit(2);
+    assert!(ran.stderr().contains("inline patch:1:11"), "{}", ran.all());
+}
+
+#[test]
+fn a_patch_file_that_is_not_there_is_named() {
+    let ran = config().run(["patch", "config.yaml", "-p", "@missing.yaml"]).exit(2);
+    assert!(ran.stderr().contains("missing.yaml: the patch file"), "{}", ran.all());
+}
+
+#[test]
+fn a_pipe_is_written_into_and_stays_one() {
+    let space = config();
+    let pipe = space.path("pipe");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &pipe,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let reader = std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap());
+    let _ = space.run(["patch", "config.yaml", "-p", "machine: {token: a}", "-o", "pipe"]).exit(0);
+    assert!(reader.join().unwrap().contains("token: a"));
+}
+
+#[test]
+fn links_are_written_through_and_folders_are_made() {
+    let space = config();
+    std::os::unix::fs::symlink("config.yaml", space.path("link.yaml")).unwrap();
+    let patch = ["-p", "machine: {token: a}"];
+    for out in ["link.yaml", "new/folder/out.yaml"] {
+        let words = ["patch", "link.yaml"].into_iter().chain(patch).chain(["-o", out]);
+        let _ = space.run(words).exit(0);
+    }
+    assert!(space.path("link.yaml").is_symlink());
+    for file in ["config.yaml", "new/folder/out.yaml"] {
+        assert!(std::fs::read_to_string(space.path(file)).unwrap().contains("token: a"), "{file}");
+    }
+}

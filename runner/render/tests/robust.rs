@@ -105,3 +105,14 @@ proptest! {
         }
     }
 }
+
+/// What is looked up around each value must not be counted from the start each time.
+#[test]
+fn large_texts_on_one_line_are_read_in_time_that_grows_with_them() {
+    let profile = Profile::load("1.13.0").unwrap();
+    let item = "{\"ä\\\\/\": &a [x, ~], b: *a, d: \"\\\\\\\\\", c: !!str 1}, ";
+    let text = format!("{{machine: {{certSANs: [{}a]}}}}", item.repeat(5_000));
+    let began = std::time::Instant::now();
+    let _ = Patch::from_source(Source { name: "p.yaml", bytes: text.as_bytes() }, &profile);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}

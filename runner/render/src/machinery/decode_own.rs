@@ -4,7 +4,7 @@
 
 use super::codec::decode_base64;
 use super::decode::{Decoder, is_null, meaning, slot};
-use super::profile::{Codec, Profile, Shape, TypeId};
+use super::profile::{Codec, GoYaml, Profile, Shape, TypeId};
 use super::quantity;
 use super::url::Url;
 use super::value::Value;
@@ -34,6 +34,9 @@ impl Decoder<'_> {
                 if !item.resolved().is_scalar() {
                     return self.mismatch(item, type_id);
                 }
+                if self.is_refused_time(item.resolved()) {
+                    return self.mismatch(item, type_id);
+                }
                 let Some(text) = self.text(item.resolved()) else { return false };
                 list.push(Value::Text(text));
             }
@@ -46,6 +49,9 @@ impl Decoder<'_> {
         if let Err(message) = meaning(node) {
             return self.problem(node.mark, message);
         }
+        if *codec == Codec::Argument && self.is_refused_time(node) {
+            return self.mismatch(node, type_id);
+        }
         let Some(text) = self.text(node) else { return false };
         match own_scalar(codec, node, &text) {
             Ok(Some(value)) => {
@@ -55,6 +61,11 @@ impl Decoder<'_> {
             Ok(None) => true,
             Err(message) => self.problem(node.mark, message),
         }
+    }
+
+    /// Whether a scalar is a timestamp, and the library takes none as text.
+    fn is_refused_time(&self, node: &Node) -> bool {
+        self.profile.go_yaml == GoYaml::Rc5 && matches!(meaning(node), Ok(Meaning::Time(_)))
     }
 
     /// Certificates and keys: base64 in `crt` and `key`. What is missing is

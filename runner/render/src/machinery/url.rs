@@ -182,6 +182,9 @@ fn parse_host(host: &str) -> Result<String, String> {
             let address = unescape(&host[..zone], Part::Host).ok_or_else(bad)?;
             let inside = unescape(&host[zone..end], Part::Zone).ok_or_else(bad)?;
             let rest = unescape(&host[end..], Part::Host).ok_or_else(bad)?;
+            if host[1..zone].parse::<std::net::Ipv6Addr>().is_err() {
+                return Err("the brackets hold no IPv6 address".to_owned());
+            }
             return Ok(format!("{address}{inside}{rest}"));
         }
         let inside = &host[1..end];

@@ -168,7 +168,8 @@ fn strategic(
     // legacy document moves to the front.
     documents.sort_by_key(|document| document.ghost.as_ref().is_none_or(|g| g.kind != LEGACY));
     // What is deleted or added by this patch is no target for its later parts,
-    // and what it renames by a deletion is one under its old name.
+    // and what it renames by a deletion is one under its old name. The last
+    // one counts: beside an empty document that a deletion left there may be a real one.
     let before = documents.len();
     let mut together = true;
     let deletes = parts.iter().any(|part| matches!(part, Part::Delete(_)));
@@ -187,9 +188,9 @@ fn strategic(
                 let known = match &targets {
                     Some(targets) => {
                         let identity = document.identity(profile);
-                        targets.iter().position(|target| *target == identity)
+                        targets.iter().rposition(|target| *target == identity)
                     }
-                    None => documents[..before].iter().position(|d| d.is(document, profile)),
+                    None => documents[..before].iter().rposition(|d| d.is(document, profile)),
                 };
                 let Some(at) = known else {
                     documents.push(document.clone());
@@ -293,7 +294,7 @@ fn remove(
         kind: deletion.kind.clone(),
         name: deletion.name.clone(),
     };
-    let Some(at) = targets.iter().position(|target| *target == wanted) else {
+    let Some(at) = targets.iter().rposition(|target| *target == wanted) else {
         let problem = refused(format!("nothing to delete: {wanted} is not in the config"));
         if profile.skips_missing {
             return Ok(Some(problem));

@@ -57,8 +57,7 @@ impl Patch {
         read: impl FnOnce(&str) -> Result<Vec<u8>, String>,
     ) -> Result<Patch, Vec<Diagnostic>> {
         let named = argument.strip_prefix('@');
-        let bare = !argument.contains([' ', '\n']) && !argument.starts_with(['[', '{']);
-        let Some(file) = named.or(bare.then_some(argument)) else {
+        let Some(file) = named.or((!Patch::is_inline(argument)).then_some(argument)) else {
             return Patch::from_source(
                 Source { name: INLINE, bytes: argument.as_bytes() },
                 profile,
@@ -75,6 +74,12 @@ impl Patch {
             }]
         })?;
         Patch::from_source(Source { name: file, bytes: &bytes }, profile)
+    }
+
+    /// Whether an argument is the patch itself, not the name of a file.
+    pub fn is_inline(argument: &str) -> bool {
+        let text = argument.contains([' ', '\n']) || argument.starts_with(['[', '{']);
+        text && !argument.starts_with('@')
     }
 
     /// Takes the text of a patch: strategic merge if it reads as such, else

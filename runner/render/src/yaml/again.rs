@@ -6,7 +6,8 @@ use std::borrow::Cow;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
-use super::emit::{Facts, is_break, quoted};
+use super::emit::{is_break, quoted};
+use super::facts::Facts;
 
 /// How deep a text may nest; deeper ones are refused before they come here.
 const MAX_DEPTH: usize = 200;

@@ -54,6 +54,9 @@ impl<'t> Layout<'t> {
                 let tabs = characters[..at].iter().rev().take_while(|c| **c != ':').count();
                 characters[at - tabs..at].fill(' ');
             }
+            "tabs disallowed within this context (block indentation)" => {
+                spread_tabs(&mut characters, at);
+            }
             "invalid indentation in quoted scalar" => {
                 lines.extend(lines_in_quotes(&characters, at));
             }
@@ -79,6 +82,23 @@ impl<'t> Layout<'t> {
     }
 }
 
+/// Spaces in place of the tabs that the line of a character begins with. In
+/// one text of brackets, as programs write JSON, those of every line: none of
+/// them is content there.
+fn spread_tabs(characters: &mut [char], at: usize) {
+    let text = characters.iter().collect::<String>();
+    let brackets = text.trim_start().starts_with(['[', '{']) && !text.contains("\n---");
+    let line = characters[..at].iter().rposition(|c| *c == '\n').map_or(0, |end| end + 1);
+    let (mut start, end) = if brackets { (0, characters.len()) } else { (line, at) };
+    while start < end {
+        let rest = &mut characters[start..];
+        let blanks = rest.iter().take_while(|c| matches!(c, ' ' | '\t')).count();
+        rest[..blanks].fill(' ');
+        let line = rest.iter().position(|c| *c == '\n').unwrap_or(rest.len());
+        start += line + 1;
+    }
+}
+
 /// The most spaces that a line begins with.
 fn deepest(characters: &[char]) -> usize {
     let lines = characters.split(|c| *c == '\n');
@@ -99,6 +119,22 @@ fn lines_in_quotes(characters: &[char], start: usize) -> Vec<usize> {
         escaped = c == '\\' && quote == '"' && !escaped;
     }
     lines
+}
+
+/// What is wrong with the anchor or the tag that a text begins with. go-yaml
+/// takes fewer characters in their names.
+pub(super) fn property(text: &str) -> Option<&'static str> {
+    let end = text.find(|c: char| c.is_whitespace()).unwrap_or(text.len());
+    let word = &text[..end];
+    if let Some(name) = word.strip_prefix(['&', '*']) {
+        let end = name.find([',', '[', ']', '{', '}']).unwrap_or(name.len());
+        let named = !name[..end].trim_end_matches(':').is_empty();
+        return (!named).then_some("an anchor has a name");
+    }
+    let odd = word.starts_with('!')
+        && !word.starts_with("!<")
+        && word.contains(['{', '}', '[', ']', '#', '"', '|', '>', '`', ',']);
+    odd.then_some("a tag is followed by a space")
 }
 
 /// A character that ends a line in YAML 1.1, and in no other reader.

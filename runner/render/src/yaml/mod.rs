@@ -3,10 +3,12 @@
 
 pub(crate) mod again;
 pub(crate) mod emit;
+mod facts;
 mod layout;
 pub(crate) mod node;
 pub(crate) mod order;
 pub(crate) mod read;
+mod refuse;
 pub(crate) mod scalar;
 #[cfg(test)]
 mod tests;

@@ -88,11 +88,11 @@ pub(crate) fn mark_at(before: &[u8]) -> Mark {
     Mark { line, column }
 }
 
-struct Reader<'a, 't> {
+pub(super) struct Reader<'a, 't> {
     name: &'a str,
     /// The text as it was given.
-    given: &'t str,
-    layout: &'a Layout<'t>,
+    pub(super) given: &'t str,
+    pub(super) layout: &'a Layout<'t>,
     /// The layout to try next where this one cannot be read.
     mended: Option<Layout<'t>>,
     /// The lines of the text, kept only where it has tabs.
@@ -100,12 +100,14 @@ struct Reader<'a, 't> {
     /// How many characters were counted, and the bytes that they take.
     counted: (usize, usize),
     /// Whether a tab stands on a blank line, and what lies around such lines.
-    blank_tabs: bool,
-    stretches: Vec<(usize, usize, Stretch)>,
+    pub(super) blank_tabs: bool,
+    /// Whether a slash is escaped anywhere.
+    pub(super) slashes: bool,
+    pub(super) stretches: Vec<(usize, usize, Stretch)>,
     /// The column of the block around the next node.
-    block: usize,
+    pub(super) block: usize,
     /// Depth of the brackets and braces around the next node.
-    flow: usize,
+    pub(super) flow: usize,
     /// Characters of a text that ends in no line break, else `usize::MAX`.
     unbroken: usize,
     parser: Parser<'a, saphyr_parser::StrInput<'a>>,
@@ -143,6 +145,7 @@ impl<'a, 't> Reader<'a, 't> {
             mended: None,
             counted: (0, 0),
             blank_tabs: lines.iter().any(blank),
+            slashes: text.contains("\\/"),
             stretches: Vec::new(),
             block: 0,
             lines,
@@ -207,6 +210,7 @@ impl<'a, 't> Reader<'a, 't> {
             Event::SequenceStart(..) | Event::MappingStart(..) => self.shape(&event, &span),
             _ => Shape::Flow,
         };
+        self.refuse_property(&event, &span, mark)?;
         let before = (self.nodes, self.bytes);
         self.count(1, 0, mark)?;
         self.refuse_tab_indentation(mark)?;
@@ -217,7 +221,7 @@ impl<'a, 't> Reader<'a, 't> {
                 if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
                     self.refuse_leading_tab(&text, mark)?;
                 }
-                self.refuse_style(&text, style, characters, mark)?;
+                self.refuse_style(&text, style, &span, mark)?;
                 let mut text = text.into_owned();
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 if block && characters.1 >= self.unbroken && text.ends_with('\n') {
@@ -264,16 +268,17 @@ impl<'a, 't> Reader<'a, 't> {
         }
     }
 
-    /// The text before and from a character on. Asked for from front to back, it counts
-    /// every character once.
-    fn around(&mut self, index: usize) -> (&str, &str) {
+    /// The text before and from a character on. It counts from the place that
+    /// was asked for before.
+    pub(super) fn around(&mut self, index: usize) -> (&str, &str) {
         let text = &*self.layout.text;
-        if index < self.counted.0 {
-            self.counted = (0, 0);
-        }
         let (from, start) = self.counted;
-        let rest = text[start..].char_indices().nth(index - from);
-        let end = rest.map_or(text.len(), |(at, _)| start + at);
+        let end = if index < from {
+            text[..start].char_indices().nth_back(from - index - 1).map_or(0, |(at, _)| at)
+        } else {
+            let rest = text[start..].char_indices().nth(index - from);
+            rest.map_or(text.len(), |(at, _)| start + at)
+        };
         self.counted = (index, end);
         text.split_at(end)
     }
@@ -292,42 +297,6 @@ impl<'a, 't> Reader<'a, 't> {
     fn tab(&self, mark: Mark) -> Diagnostic {
         let message = "a tab stands where indentation is expected";
         self.broken(mark, message).hint("indent with spaces")
-    }
-
-    /// Scalars that go-yaml does not take, and what matters to tabs around them.
-    fn refuse_style(
-        &mut self,
-        text: &str,
-        style: ScalarStyle,
-        (start, end): (usize, usize),
-        mark: Mark,
-    ) -> Result<(), Diagnostic> {
-        if style == ScalarStyle::Plain
-            && (text.starts_with(['|', '>']) || (self.flow > 0 && text.starts_with(':')))
-        {
-            let message = "a value without quotes cannot begin with this character here";
-            return Err(self.broken(mark, message).hint("put it in quotes"));
-        }
-        if style == ScalarStyle::DoubleQuoted && self.given.contains("\\/") {
-            let mut escaped = false;
-            for c in self.given.chars().skip(start).take(end - start) {
-                if c == '/' && escaped {
-                    let message = "`\\/` is no escape that go-yaml knows";
-                    return Err(self.broken(mark, message).hint("write the slash alone"));
-                }
-                escaped = c == '\\' && !escaped;
-            }
-        }
-        if self.blank_tabs {
-            let stretch = match style {
-                ScalarStyle::Plain if self.flow > 0 => return Ok(()),
-                ScalarStyle::Plain => Stretch::Plain(self.block),
-                ScalarStyle::Literal | ScalarStyle::Folded => Stretch::Block,
-                _ => Stretch::Closed,
-            };
-            self.stretches.push((start, end, stretch));
-        }
-        Ok(())
     }
 
     /// go-yaml finds the indentation of a block scalar by its first line and
@@ -383,7 +352,10 @@ impl<'a, 't> Reader<'a, 't> {
                     self.leave((start, &span), shape, block);
                     return Ok(Data::Mapping(pairs));
                 }
-                (event, span) => self.node(event, span)?,
+                (event, span) => {
+                    self.refuse_key(&event, &span)?;
+                    self.node(event, span)?
+                }
             };
             let (event, span) = self.expect(mark)?;
             pairs.push((key, self.node(event, span)?));
@@ -441,7 +413,7 @@ impl<'a, 't> Reader<'a, 't> {
         Ok(())
     }
 
-    fn broken(&self, mark: Mark, message: impl Into<String>) -> Diagnostic {
+    pub(super) fn broken(&self, mark: Mark, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(Code::UNREADABLE, self.name, mark, message)
     }
 }

@@ -161,4 +161,9 @@ pub(crate) const CASES: &[Case] = &[
     ("delete/ingress-by-subnet", CONFIG, &["apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: r\ningress: [{subnet: 10.0.0.0/8, $patch: delete}]\n" ]),
     ("delete/ingress-by-except", CONFIG, &["apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: r\ningress: [{except: 192.168.1.0/24, $patch: delete}]\n" ]),
     ("delete/ingress-by-except-unset", CONFIG, &["apiVersion: v1alpha1\nkind: NetworkRuleConfig\nname: r\ningress: [{except: \"\", $patch: delete}]\n" ]),
+    ("delete/key-in-unnamed-document-not-there-then-set", CONFIG, &["apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: {$patch: delete}\n", "apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: 1s\n"]),
+    ("delete/key-in-unnamed-document-not-there-twice", CONFIG, &["apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: {$patch: delete}\n", "apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: {$patch: delete}\n"]),
+    ("delete/key-in-unnamed-document-not-there-then-the-document", CONFIG, &["apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: {$patch: delete}\n", "apiVersion: v1alpha1\nkind: OOMConfig\n$patch: delete\n"]),
+    ("delete/key-in-unnamed-document-not-there-set-and-again", CONFIG, &["apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: {$patch: delete}\n", "apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: 1s\n", "apiVersion: v1alpha1\nkind: OOMConfig\nsampleInterval: {$patch: delete}\n"]),
+    ("delete/machine-not-there-then-set", "apiVersion: v1alpha1\nkind: OOMConfig\n", &["machine: {$patch: delete}", "machine: {type: a}"]),
 ];

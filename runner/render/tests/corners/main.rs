@@ -173,3 +173,63 @@ fn the_records_are_what_talos_answers() {
     }
     assert_eq!(records(), found);
 }
+
+/// One character of a case changed, put in or taken out, `OPS_CORNERS_CHANGED`
+/// times: whatever comes of it, both read it alike or we refuse it.
+#[test]
+fn cases_with_a_changed_character_are_never_read_as_something_else() {
+    const CHARACTERS: &[char] = &[
+        ' ', '\t', '\n', '\r', ':', '-', '?', ',', '[', ']', '{', '}', '#', '&', '*', '!', '|',
+        '>', '\'', '"', '%', '@', '`', '\\', '~', '<', '=', '0', '1', 'x', 'e', '.', '_', '+', '/',
+        '$',
+    ];
+    let count: u64 = env::var("OPS_CORNERS_CHANGED").map_or(300, |count| count.parse().unwrap());
+    let mut state: u64 = env::var("OPS_CORNERS_SEED").map_or(1, |seed| seed.parse().unwrap());
+    let mut random = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let cases: Vec<&Case> = cases().filter(|case| !case.2.is_empty()).collect();
+    let (mut wrong, mut stricter) = (String::new(), String::new());
+    for version in VERSIONS {
+        let Some(mut oracle) = oracle(version) else { return };
+        let profile = Profile::load(version).unwrap();
+        for _ in 0..count {
+            let case = cases[random(cases.len())];
+            let at = random(case.2.len());
+            let mut text: Vec<char> = case.2[at].chars().collect();
+            let place = random(text.len() + 1);
+            match random(3) {
+                0 if place < text.len() => text[place] = CHARACTERS[random(CHARACTERS.len())],
+                1 if place < text.len() => drop(text.remove(place)),
+                _ => text.insert(place, CHARACTERS[random(CHARACTERS.len())]),
+            }
+            let changed: &'static str =
+                Box::leak(text.into_iter().collect::<String>().into_boxed_str());
+            let mut patches = case.2.to_vec();
+            patches[at] = changed;
+            let changed_case: Case = (case.0, case.1, Box::leak(patches.into_boxed_slice()));
+            let note = match (ours(&changed_case, &profile), theirs(&mut oracle, &changed_case)) {
+                (Ok(ours), theirs) if theirs.as_deref() != Some(&ours) => {
+                    let theirs = theirs.unwrap_or_else(|| "refused\n".to_owned());
+                    let _ = writeln!(
+                        wrong,
+                        "== {} ({version})\n{changed:?}\n-- ours\n{ours}-- theirs\n{theirs}",
+                        case.0
+                    );
+                    continue;
+                }
+                (Err(why), Some(_)) => why,
+                _ => continue,
+            };
+            let _ = writeln!(
+                stricter,
+                "== only ours refuses {} ({version})\n{changed:?}\n{note}",
+                case.0
+            );
+        }
+    }
+    eprint!("{stricter}");
+    assert!(wrong.is_empty(), "{wrong}");
+}

@@ -126,4 +126,7 @@ pub(crate) const CASES: &[Case] = &[
     ("merge/two-patches-lists-append-twice", CONFIG, &["machine: {certSANs: [z]}", "machine: {certSANs: [z]}"]),
     ("merge/patch-with-null-documents", CONFIG, &["---\n---\nmachine: {type: a}\n---\n~\n---\n"]),
     ("merge/old-resources-of-1-13", CONFIG, &["machine: {features: {imageCache: {localEnabled: true}, nodeAddressSortAlgorithm: v2, diskQuotaSupport: true, apidCheckExtKeyUsage: true}}" ]),
+    ("merge/extra-args-time", CONFIG, &["cluster: {apiServer: {extraArgs: {x: 2024-01-01}}}"]),
+    ("merge/extra-args-list-with-time", CONFIG, &["cluster: {apiServer: {extraArgs: {x: [2024-01-01]}}}"]),
+    ("merge/extra-args-tagged", CONFIG, &["cluster: {apiServer: {extraArgs: {x: !local a, y: !!binary aGk=, z: <<, t: !!str 2024-01-01}}}"]),
 ];
