@@ -53,7 +53,7 @@ pub fn list(listing: &Listing<'_>, look: Look) -> String {
     }
     out.push('\n');
     let destroys = heads.iter().any(|h| h.destructive);
-    for line in table::lines(&rows, 3) {
+    for line in table::lines(&rows, 3, look.room()) {
         out.push_str(&line);
         out.push('\n');
     }
@@ -63,8 +63,9 @@ pub fn list(listing: &Listing<'_>, look: Look) -> String {
         foot.push("D destroys and needs `ops verify`.");
     }
     foot.push("`ops show NAME` explains, `ops run NAME` runs.");
-    out.push_str(&paint.dim(foot.join(" ")));
-    out.push('\n');
+    for line in table::fold(&foot.join(" "), look.room().unwrap_or(usize::MAX), 0) {
+        out.push_str(&format!("{}\n", paint.dim(line)));
+    }
     out
 }
 
