@@ -133,7 +133,7 @@ impl Opened {
         let runs = Runs::in_state(&state)
             .map_err(|error| unreadable(&state.display().to_string(), &error))?;
         let asker: Box<dyn Asker> =
-            if globals.json { Box::new(Nobody) } else { Box::new(Terminal) };
+            if globals.json { Box::new(Nobody) } else { Box::new(Terminal::default()) };
         Ok(Opened {
             settings,
             host,
