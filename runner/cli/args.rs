@@ -8,8 +8,12 @@ use ops_core::error::{Code, Fault};
 
 use super::patch::PatchArgs;
 use crate::config::{ChildOutput, Typed};
-use crate::output::{Colour, Mode};
+use crate::output::{Colour, Mode, Target};
 use crate::recipe::words::Outside;
+
+mod help;
+
+pub(crate) use help::or_own_flag;
 
 const EXITS: &str = "\
 Exit codes:
@@ -328,6 +332,12 @@ impl Globals {
         Typed { cluster: self.cluster.clone(), lab: self.lab, jobs: self.jobs, output }
     }
 
+    /// What they say about the target.
+    pub(crate) fn target(&self) -> Target {
+        let directory = self.directory.as_ref().map(|dir| dir.display().to_string());
+        Target { directory, cluster: self.cluster.clone(), lab: self.lab }
+    }
+
     pub(crate) fn colour(&self) -> Colour {
         match self.color {
             ColorArg::Auto => Colour::Auto,
@@ -396,7 +406,8 @@ pub(crate) fn parse(words: &[String]) -> Result<Parsed, Fault> {
                     | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
             ) =>
         {
-            Ok(Parsed::Help(error.render().to_string()))
+            let own = (error.kind() != ErrorKind::DisplayVersion).then(|| help::of(words));
+            Ok(Parsed::Help(own.flatten().unwrap_or_else(|| error.render().to_string())))
         }
         Err(error) => Err(explain(&error)),
     }
@@ -413,6 +424,10 @@ pub(crate) fn outside() -> Vec<Outside> {
             value: arg.get_action().takes_values(),
         })
         .collect()
+}
+
+fn top() -> clap::Command {
+    Top::command()
 }
 
 /// Every subcommand's word, for suggestions.
