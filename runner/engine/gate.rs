@@ -178,7 +178,10 @@ impl<'a> Gate<'a> {
                 let Some(question) = question else { return Err(Box::new(refusal.fault)) };
                 let typed = self.cx.asker.typed(&question.lines, &question.words);
                 let confirmed = question.answer(typed.as_deref());
-                let confirmed = confirmed.map_err(|refusal| no_answer(self.cx.asker, *refusal))?;
+                let confirmed = confirmed.map_err(|refusal| match typed {
+                    Some(_) => refusal,
+                    None => Box::new(no_answer(self.cx.asker, *refusal)),
+                })?;
                 self.decided(&ready.id, true)?;
                 *self.confirmed.borrow_mut() = Some(confirmed);
                 match self.judge(ready, &facts)? {

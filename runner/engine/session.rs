@@ -233,7 +233,10 @@ impl Session<'_> {
             Some(question) => {
                 let typed = self.asker.typed(&question.lines, &question.words);
                 let confirmed = question.answer(typed.as_deref());
-                Some(confirmed.map_err(|refusal| no_answer(self.asker, *refusal))?)
+                Some(confirmed.map_err(|refusal| match typed {
+                    Some(_) => refusal,
+                    None => Box::new(no_answer(self.asker, *refusal)),
+                })?)
             }
             None => None,
         };

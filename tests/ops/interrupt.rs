@@ -89,3 +89,16 @@ fn an_interrupted_shell_line_is_one_error() {
         "{told}"
     );
 }
+
+#[test]
+fn other_words_than_the_asked_ones_are_named_as_such() {
+    let space = Space::example("home");
+    let _ = space.run(["lab", "up", "--healthy"]).exit(0);
+    let reset = ["cluster:safe-reset", "--nodes", "w-1", "--partitions", "EPHEMERAL", "--lab"];
+    let _ = space.run(["verify"].into_iter().chain(reset)).exit(0);
+    let run = || space.command(["run"].into_iter().chain(reset));
+    let seen = on_terminal(run(), &[("to go on:", "home w-2")]).exit(3);
+    assert!(seen.text.contains("the words were not typed"), "{}", seen.text);
+    let _ = on_terminal(run(), &[("to go on:", SIGTERM)]).exit(143);
+    let _ = on_terminal(run(), &[("to go on:", "home w-1")]).exit(0);
+}
