@@ -362,7 +362,7 @@ impl Globals {
         }
         let words: Vec<&str> =
             std::iter::once("ops").chain(behind.iter().map(String::as_str)).collect();
-        let late = Top::try_parse_from(words).map_err(|error| explain(&error))?.globals;
+        let late = Top::try_parse_from(words).map_err(|error| explain(&error, &[]))?.globals;
         if late.directory.is_some() {
             return Err(Fault::new(Code::USAGE, "`-C` stands before the recipe")
                 .help("it decides which recipes there are"));
@@ -409,7 +409,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Parsed, Fault> {
             let own = (error.kind() != ErrorKind::DisplayVersion).then(|| help::of(words));
             Ok(Parsed::Help(own.flatten().unwrap_or_else(|| error.render().to_string())))
         }
-        Err(error) => Err(explain(&error)),
+        Err(error) => Err(explain(&error, words)),
     }
 }
 
@@ -436,7 +436,7 @@ pub(crate) fn subcommands() -> Vec<String> {
 }
 
 /// A parser's complaint in the words of `ops`.
-fn explain(error: &clap::Error) -> Fault {
+fn explain(error: &clap::Error, words: &[String]) -> Fault {
     let text = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(list)) => Some(list.join(", ")),
@@ -480,7 +480,12 @@ fn explain(error: &clap::Error) -> Fault {
             fault = fault.help(format!("did you mean `{near}`?"));
         }
     }
-    fault.next("ops --help")
+    let commands = subcommands();
+    // The first word that is one: a value of a flag before it is hardly named alike.
+    match words.iter().skip(1).find(|word| commands.contains(word)) {
+        Some(command) => fault.next(format!("ops {command} --help")),
+        None => fault.next("ops --help"),
+    }
 }
 
 #[cfg(test)]
