@@ -84,7 +84,7 @@ fn invoke(words: &[String], env: &Environment, redactor: &Redactor) -> Exit {
         Err(fault) => {
             // What was typed does not parse; whether JSON was wanted can still be seen.
             let (json, lab) = (said("--json"), said("--lab"));
-            let globals = Globals { json, lab, ..Globals::default() };
+            let globals = Globals { lab, json, ..Globals::default() };
             end(&globals.output(env, redactor), Err(fault))
         }
     }

@@ -14,7 +14,7 @@ pub(crate) fn render(fault: &Fault, look: Look) -> String {
     let mut out = String::new();
     let lead = format!("{}  {}  ", word(fault.code), fault.code);
     let title = within(&plain(&fault.title), look, lead.len(), 0);
-    let title: Vec<String> = title.into_iter().map(|line| paint.strong(line).to_string()).collect();
+    let title: Vec<String> = title.into_iter().map(|line| paint.strong(line)).collect();
     let title = title.join(&format!("\n{}", " ".repeat(lead.len())));
     let _ = writeln!(out, "{}  {}  {title}", paint.bad(word(fault.code)), fault.code);
     if let Some(place) = &fault.place {

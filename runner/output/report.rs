@@ -14,7 +14,7 @@ use ops_core::value::Value;
 
 use super::children::Children;
 use super::fault::plain;
-use super::lines::{CALL, columns, rows, side_by_side};
+use super::lines::{CALL, columns, plainly, rows, side_by_side};
 use super::printer::{Mode, Output};
 use super::table::fold;
 use super::{json, reasons, wording};
@@ -455,10 +455,6 @@ impl Reporter {
             self.output.child(&text, stderr);
         }
     }
-}
-
-fn plainly(text: String) -> String {
-    text
 }
 
 impl State {

@@ -41,7 +41,7 @@ fn a_terminal_of_eighty_columns_holds_everything() {
         (vec!["--lab", "run", "talos:apply-config"], 0),
         (vec!["--lab", "run", "talos:reboot", "w-1"], 0),
         (vec!["--lab", "status"], 0),
-        (vec!["--lab", "why", "talos:apply-config", "-v"], 0),
+        (vec!["--lab", "why", "talos:apply-config"], 0),
         (vec!["--lab", "verify"], 1),
         (command(&["verify"], &RESET), 0),
         (

@@ -13,18 +13,18 @@ use super::super::values::json;
 /// The parts of an inventory that hold patches; all else is passed over.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Patches {
+struct Part {
     patches: Vec<Spanned<toml::Value>>,
-    controlplane: Option<Box<Patches>>,
-    worker: Option<Box<Patches>>,
-    nodes: BTreeMap<String, Patches>,
+    controlplane: Option<Box<Part>>,
+    worker: Option<Box<Part>>,
+    nodes: BTreeMap<String, Part>,
 }
 
-impl Patches {
+impl Part {
     fn all(&self) -> Vec<&Spanned<toml::Value>> {
         let below = self.controlplane.iter().chain(&self.worker).map(|boxed| &**boxed);
         let below = below.chain(self.nodes.values());
-        self.patches.iter().chain(below.flat_map(Patches::all)).collect()
+        self.patches.iter().chain(below.flat_map(Part::all)).collect()
     }
 }
 
@@ -32,13 +32,19 @@ impl Patches {
 /// this one.
 pub fn place_of_patch(name: &str, text: &str, patch: &Value, word: &str) -> Option<Place> {
     let source = Source { name: name.to_owned(), text: text.to_owned() };
-    let written: Patches = toml::from_str(text).ok()?;
+    let written: Part = toml::from_str(text).ok()?;
     let same = |value: &&Spanned<toml::Value>| {
         json(value.get_ref().clone()).is_ok_and(|value| value == *patch)
     };
     let span = written.all().into_iter().find(same)?.span();
     let letter = |c: char| c.is_alphanumeric() || "_-".contains(c);
-    let inner = text.get(span.clone())?;
+    // Of a table with a header of its own, the span is that of the header.
+    let end = if text.get(span.clone())?.starts_with("[[") {
+        text[span.end..].find("\n[").map_or(text.len(), |at| span.end + at)
+    } else {
+        span.end
+    };
+    let inner = &text[span.start..end];
     let at = inner.match_indices(word).map(|(at, _)| at).find(|at| {
         let (before, behind) = (&inner[..*at], &inner[at + word.len()..]);
         !word.is_empty() && !before.ends_with(letter) && !behind.starts_with(letter)

@@ -1,5 +1,6 @@
 //! The list of recipes, by group.
 
+use console::measure_text_width;
 use ops_core::inventory::Cluster;
 use ops_core::value::{Map, Value};
 use serde_json::json;
@@ -53,7 +54,10 @@ pub fn list(listing: &Listing<'_>, look: Look) -> String {
     }
     out.push('\n');
     let destroys = heads.iter().any(|h| h.destructive);
-    for line in table::lines(&rows, 3, look.room()) {
+    let wide = |gap| table::lines(&rows, gap, None).iter().map(|l| measure_text_width(l)).max();
+    // A narrow window gets narrow gaps, before anything is broken.
+    let gap = if look.room().is_some_and(|room| wide(3) > Some(room)) { 2 } else { 3 };
+    for line in table::lines(&rows, gap, look.room()) {
         out.push_str(&line);
         out.push('\n');
     }

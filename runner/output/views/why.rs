@@ -57,7 +57,8 @@ pub fn why(judged: &[Judged], now: Time, all: bool, look: Look) -> String {
                 .chain(last.outputs.iter().map(output))
                 .map(|row| row.map(|cell| plain(&cell)).into())
                 .collect();
-            for line in table::lines(&rows, 3, look.room()) {
+            let room = look.room().map(|room| room - 4);
+            for line in table::lines(&rows, 3, room).iter().flat_map(|row| row.lines()) {
                 out.push_str(&format!("    {line}\n"));
             }
         }
