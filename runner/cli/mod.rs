@@ -118,6 +118,17 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
     if let Some(name) = command.as_ref().and_then(Command::name) {
         shadowed(start, name)?;
     }
+    let acts = match &command {
+        Some(Command::Resume(_)) => Some("resume"),
+        Some(Command::Lab(_)) => Some("lab"),
+        Some(Command::Patch(_)) => Some("patch"),
+        _ => None,
+    };
+    // Whoever types it wants nothing to happen: passed over, it would happen.
+    if let Some(name) = acts.filter(|_| start.globals.dry_run) {
+        let title = format!("`ops {name}` cannot be tried with --dry-run");
+        return Err(Fault::new(Code::USAGE, title).next(format!("ops {name} --help")));
+    }
     match command {
         None => list::run(start, &args::ListArgs::default()),
         Some(Command::List(args)) => list::run(start, &args),

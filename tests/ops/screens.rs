@@ -227,6 +227,21 @@ fn words_that_are_nearly_right_are_recognised() {
 }
 
 #[test]
+fn a_dry_run_of_what_has_none_does_nothing() {
+    let space = healthy();
+    for args in [["--dry-run", "resume"].as_slice(), &["lab", "reset", "--dry-run"]] {
+        let _ = space.run(args.iter().copied()).exit(2).stderr_has("--dry-run");
+    }
+    let _ = space.run(["lab", "state"]).exit(0);
+    let before = space.read(".ops/lab/home/lock.toml");
+    let _ = space
+        .run(["--lab", "--dry-run", "adopt", "--profile", "dev"])
+        .exit(0)
+        .stdout_has("profile: dev");
+    assert_eq!(space.read(".ops/lab/home/lock.toml"), before);
+}
+
+#[test]
 fn help_lists_what_means_something_there() {
     let space = Space::new();
     let rows: &[(&[&str], &[&str], &[&str])] = &[
@@ -239,7 +254,7 @@ fn help_lists_what_means_something_there() {
         (&["diff"], &["--live", "--lab", "--json"], &["--yes", "--force", "--output", "--dry-run"]),
         (&["verify"], &["--lab", "--cluster"], &["--yes", "--force", "--keep-going", "--output"]),
         (&["show"], &["--json"], &["--lab", "--cluster", "--yes", "--jobs", "--force"]),
-        (&["patch"], &["--patch", "--color"], &["--lab", "--cluster", "--yes", "--json"]),
+        (&["patch"], &["--patch", "--json"], &["--lab", "--cluster", "--yes", "--dry-run"]),
         (&["lab", "break"], &["--cluster", "--json"], &["--lab", "--yes", "--jobs", "--force"]),
         (&["history"], &["--lab", "--cluster"], &["--yes", "--dry-run", "--output", "--force"]),
     ];
@@ -271,4 +286,24 @@ fn a_changed_field_in_a_pipe_names_its_node() {
     let words: Vec<&str> = changed.split(' ').collect();
     assert_eq!(words[0], "talos:generate-config", "{changed}");
     assert!(words[1].starts_with("cp-") || words[1].starts_with("w-"), "{changed}");
+}
+
+#[test]
+fn a_misspelt_key_of_a_talconfig_is_shown_where_it_stands() {
+    let space = Space::example("talconfig");
+    let text = space.read("talos/talconfig.yaml");
+    for (right, wrong) in [
+        ("ipAddress", "ipAdress"),
+        ("controlPlane: true", "controlplane: true"),
+        ("nodes:", "noodes:"),
+    ] {
+        space.write("talos/talconfig.yaml", &text.replacen(right, wrong, 1));
+        let name = |text: &str| text.split(':').next().unwrap().to_owned();
+        let line = space.read("talos/talconfig.yaml").lines().position(|l| l.contains(wrong));
+        let ran = space.run(["--lab", "diff"]).exit(2);
+        let _ = ran
+            .stderr_has(&format!("unknown key `{}`", name(wrong)))
+            .stderr_has(&format!("talos/talconfig.yaml:{}:", line.unwrap() + 1))
+            .stderr_has(&format!("did you mean `{}`?", name(right)));
+    }
 }

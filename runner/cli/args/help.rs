@@ -26,7 +26,7 @@ const MEANT: [(&str, &[&str]); 11] = [
         "json",
         &[
             "run", "plan", "watch", "why", "verify", "adopt", "status", "list", "show", "resume",
-            "history", "lab", "diff",
+            "history", "lab", "diff", "patch",
         ],
     ),
     ("output", &["run", "watch", "resume"]),
