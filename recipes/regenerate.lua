@@ -19,8 +19,8 @@ local function at(name)
 end
 
 ---What a kustomization builds. A folder that is not there is told with the flag that names another one.
-local function build(cx, source, flag, p)
-  cx:require(fs.exists { source }, "there is no folder `%s`; name the kustomization with %s", source, flag)
+local function build(cx, name, source, flag, p)
+  cx:require(fs.exists { source }, "there is no folder `%s`\nThe kustomization of %s is looked for there.\nnext: ops run %s %s FOLDER", source, name, cx.recipe, flag)
   return kube.kustomize { source, remote = p.remote }
 end
 
@@ -36,7 +36,7 @@ local function regenerate(name, folder)
       remote        = remote(),
     },
     run = function(cx, p)
-      local built = build(cx, p.source, "--source", p)
+      local built = build(cx, name, p.source, "--source", p)
       local objects = kube.objects { built }
       cx:require(#objects > 0, "%s builds no object", p.source)
       for _, object in ipairs(objects) do
@@ -44,7 +44,7 @@ local function regenerate(name, folder)
           "%s holds values (%s), and an inline manifest is no place for them: leave it to what fills Secrets in the cluster, or --allow-secrets",
           object.object, table.concat(object.secret_keys, ", "))
       end
-      cx:require(fs.exists { p.patch }, "there is no Talos patch `%s`; name it with --patch, or begin it with:" .. HINT, p.patch, p.manifest)
+      cx:require(fs.exists { p.patch }, "there is no Talos patch `%s`\nIf it is yet to be written, begin it with:" .. HINT .. "\nnext: ops run %s --patch FILE", p.patch, p.manifest, cx.recipe)
       return yaml.edit { p.patch, at = at(p.manifest), value = built }
     end,
   }
@@ -66,10 +66,10 @@ local check = {
     local applications = fs.glob { p.applications, allow_empty = true }
     for _, name in ipairs(p.only) do
       local source, patch = p[name .. "_source"], p[name .. "_patch"]
-      cx:require(fs.exists { patch }, "there is no Talos patch `%s`; name it with --%s-patch", patch, name)
+      cx:require(fs.exists { patch }, "there is no Talos patch `%s`\nIt holds the inline manifest of %s.\nnext: ops run %s --%s-patch FILE", patch, name, cx.recipe, name)
       local found = kube.diff {
         yaml.read { patch, at = at(name) },
-        against = build(cx, source, "--" .. name .. "-source", p),
+        against = build(cx, name, source, "--" .. name .. "-source", p),
         ignore_differences = applications, source = source,
       }
       for _, text in ipairs(found.not_understood) do log.warn("not left out: %s", text) end
@@ -85,7 +85,7 @@ local check = {
     log.table(rows, { "manifest", "object", "difference" })
     local names = {}
     for name in pairs(stale) do names[#names + 1] = name end
-    cx:fail("inline manifests differ from their sources: %s (ops run regenerate:%s)", table.concat(names, ", "), table.concat(names, " regenerate:"))
+    cx:fail("inline manifests differ from their sources: %s\nnext: ops run regenerate:%s", table.concat(names, ", "), table.concat(names, " regenerate:"))
   end,
 }
 

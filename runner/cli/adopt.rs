@@ -48,6 +48,9 @@ fn adopt(
         return Ok(Exit::Done);
     }
     out.result(&format!("{}\n  {}\n", settings.lock_path, changes.join("\n  ")));
+    if globals.dry_run {
+        return Ok(Exit::Done);
+    }
     if !globals.yes {
         let question = format!("Write {}?", settings.lock_path);
         match opened.asker.yes(&question) {

@@ -8,8 +8,12 @@ use ops_core::error::{Code, Fault};
 
 use super::patch::PatchArgs;
 use crate::config::{ChildOutput, Typed};
-use crate::output::{Colour, Mode};
+use crate::output::{Colour, Mode, Target};
 use crate::recipe::words::Outside;
+
+mod help;
+
+pub(crate) use help::or_own_flag;
 
 const EXITS: &str = "\
 Exit codes:
@@ -328,6 +332,12 @@ impl Globals {
         Typed { cluster: self.cluster.clone(), lab: self.lab, jobs: self.jobs, output }
     }
 
+    /// What they say about the target.
+    pub(crate) fn target(&self) -> Target {
+        let directory = self.directory.as_ref().map(|dir| dir.display().to_string());
+        Target { directory, cluster: self.cluster.clone(), lab: self.lab }
+    }
+
     pub(crate) fn colour(&self) -> Colour {
         match self.color {
             ColorArg::Auto => Colour::Auto,
@@ -352,7 +362,7 @@ impl Globals {
         }
         let words: Vec<&str> =
             std::iter::once("ops").chain(behind.iter().map(String::as_str)).collect();
-        let late = Top::try_parse_from(words).map_err(|error| explain(&error))?.globals;
+        let late = Top::try_parse_from(words).map_err(|error| explain(&error, &[]))?.globals;
         if late.directory.is_some() {
             return Err(Fault::new(Code::USAGE, "`-C` stands before the recipe")
                 .help("it decides which recipes there are"));
@@ -396,9 +406,10 @@ pub(crate) fn parse(words: &[String]) -> Result<Parsed, Fault> {
                     | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
             ) =>
         {
-            Ok(Parsed::Help(error.render().to_string()))
+            let own = (error.kind() != ErrorKind::DisplayVersion).then(|| help::of(words));
+            Ok(Parsed::Help(own.flatten().unwrap_or_else(|| error.render().to_string())))
         }
-        Err(error) => Err(explain(&error)),
+        Err(error) => Err(explain(&error, words)),
     }
 }
 
@@ -417,13 +428,17 @@ pub(crate) fn outside() -> Vec<Outside> {
         .collect()
 }
 
+fn top() -> clap::Command {
+    Top::command()
+}
+
 /// Every subcommand's word, for suggestions.
 pub(crate) fn subcommands() -> Vec<String> {
     Top::command().get_subcommands().map(|c| c.get_name().to_owned()).collect()
 }
 
 /// A parser's complaint in the words of `ops`.
-fn explain(error: &clap::Error) -> Fault {
+fn explain(error: &clap::Error, words: &[String]) -> Fault {
     let text = |kind: ContextKind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         Some(ContextValue::Strings(list)) => Some(list.join(", ")),
@@ -467,7 +482,12 @@ fn explain(error: &clap::Error) -> Fault {
             fault = fault.help(format!("did you mean `{near}`?"));
         }
     }
-    fault.next("ops --help")
+    let commands = subcommands();
+    // The first word that is one: a value of a flag before it is hardly named alike.
+    match words.iter().skip(1).find(|word| commands.contains(word)) {
+        Some(command) => fault.next(format!("ops {command} --help")),
+        None => fault.next("ops --help"),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use ops_core::value::{Map, Value};
 
 use super::Start;
 use super::args::DiffArgs;
-use super::invocation::{Wanted, understand};
+use super::invocation::{Invocation, with_recipes};
 use super::opened::{Opened, session};
 use super::seam::block_on;
 use crate::output::views::{self, ConfigDiff};
@@ -23,8 +23,13 @@ pub(super) fn run(start: &Start, args: &DiffArgs) -> Result<Exit, Fault> {
     if args.live {
         words.push("--live".to_owned());
     }
-    let Wanted::Recipes(invocation) = understand(start, &words)? else { return Ok(Exit::Done) };
-    invocation.settings.need_cluster()?;
+    with_recipes(start, "diff", &words, |invocation| {
+        invocation.settings.need_cluster()?;
+        differences(invocation, args)
+    })
+}
+
+fn differences(invocation: Invocation, args: &DiffArgs) -> Result<Exit, Fault> {
     let out = invocation.out;
     let opened = Opened::new(invocation.settings, &invocation.globals, &out)?;
     block_on(async {

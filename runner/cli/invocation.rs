@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal as _;
 
-use ops_core::error::{Code, Fault};
+use ops_core::error::{Code, Exit, Fault};
 use ops_core::value::{Map, Value};
 
 use super::args::{self, Globals};
+use super::ask::{self, Answer};
 use super::sops::Sops;
-use super::{Start, ask, recipes};
+use super::{Start, recipes};
 use crate::config::{Environment, RecipeSettings, Settings};
 use crate::lua::Host;
 use crate::output::{Output, views};
@@ -39,7 +40,7 @@ pub(crate) enum Wanted {
 }
 
 /// Understands the words behind a subcommand that takes recipes.
-pub(crate) fn understand(start: &Start, words: &[String]) -> Result<Wanted, Fault> {
+pub(crate) fn understand(start: &Start, command: &str, words: &[String]) -> Result<Wanted, Fault> {
     let project = start.project()?;
     let host = recipes::load(&project, &start.env)?;
     let catalog = host.catalog();
@@ -47,13 +48,46 @@ pub(crate) fn understand(start: &Start, words: &[String]) -> Result<Wanted, Faul
         start.output().result(&views::show(head, start.output().look()));
         return Ok(Wanted::Explained);
     }
-    let line = split(words, catalog, &args::outside()).map_err(|fault| or_command(fault, words))?;
+    let line = split(words, catalog, &args::outside())
+        .map_err(|fault| args::or_own_flag(or_command(fault, words), command))?;
     let globals = start.globals.clone().with(&line.outside)?;
     let out = globals.output(&start.env, &start.redactor);
-    let settings = Settings::resolve(project, &globals.typed(), start.env.clone(), &Sops)?;
-    check(&settings, catalog)?;
-    let asked = bind(&settings, catalog, line, &globals)?;
+    let resolved = || {
+        let settings = Settings::resolve(project, &globals.typed(), start.env.clone(), &Sops)?;
+        check(&settings, catalog)?;
+        let asked = bind(&settings, catalog, line, &globals)?;
+        Ok((settings, asked))
+    };
+    let (settings, asked) = resolved().map_err(|fault| out.told(same_command(fault, command)))?;
     Ok(Wanted::Recipes(Box::new(Invocation { settings, host, globals, asked, out })))
+}
+
+/// What a command line lacks is added to that command, not to `ops run`: who plans does not want to be told to run.
+fn same_command(mut fault: Fault, command: &str) -> Fault {
+    let typed = ["plan", "watch", "why", "verify"].contains(&command);
+    for next in fault.next.iter_mut().filter(|_| typed) {
+        if let Some(words) = next.strip_prefix("ops run ") {
+            *next = format!("ops {command} {words}");
+        }
+    }
+    fault
+}
+
+/// Does something with the recipes that words ask for, and nothing where they only ask for help.
+pub(crate) fn with_recipes(
+    start: &Start,
+    command: &str,
+    words: &[String],
+    work: impl FnOnce(Invocation) -> Result<Exit, Fault>,
+) -> Result<Exit, Fault> {
+    match understand(start, command, words)? {
+        Wanted::Explained => Ok(Exit::Done),
+        Wanted::Recipes(invocation) => {
+            let out = invocation.out.clone();
+            // The flags behind a recipe are known here only.
+            work(*invocation).map_err(|fault| out.told(fault))
+        }
+    }
 }
 
 /// Resolves all parameters of a recipe whose arguments are given as data: what the engine's graph asks for.
@@ -120,11 +154,12 @@ fn ask_for(head: &Head, name: &str, written: &mut Written) -> Result<(), Fault> 
     let answer = ask::line(&format!("{what} ({}): ", flag_of(param)))
         .map_err(|error| Fault::new(Code::USAGE, format!("no answer: {error}")))?;
     match answer {
-        Some(text) => {
+        Answer::Terminated => Err(Fault::new(Code::TERMINATED, "terminated at a question")),
+        Answer::Line(text) => {
             written.said.push((param.name.clone(), Said::Word(text)));
             Ok(())
         }
-        None => Err(Fault::new(
+        Answer::Nothing => Err(Fault::new(
             Code::PARAM_MISSING,
             format!("`{}` needs `{}`", head.name, flag_of(param)),
         )),

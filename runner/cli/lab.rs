@@ -22,7 +22,7 @@ pub(super) use state::spec;
 pub(super) fn run(start: &Start, args: &LabArgs) -> Result<Exit, Fault> {
     let out = start.output();
     if args.command == LabCommand::Facts {
-        out.result(&views::facts(&ops_lab::header(), ops_lab::facts()));
+        out.result(&views::facts(&ops_lab::header(), ops_lab::facts(), out.look()));
         out.document("ops.lab.facts", 1, || {
             views::facts_json(ops_lab::facts::MODEL, ops_lab::facts())
         });
@@ -201,6 +201,6 @@ fn keep(settings: &Settings, lab: &Lab) -> Result<(), Fault> {
 
 fn show(lab: &Lab, out: &Output) {
     let look = out.look();
-    out.result(&lab.draw(look.width, look.colour));
+    out.result(&lab.draw(look.room(), look.colour));
     out.document("ops.lab.state", 1, || views::lab_state_json(&lab.state()));
 }

@@ -4,7 +4,6 @@ mod adopt;
 mod args;
 mod ask;
 mod diff;
-mod hints;
 mod history;
 mod index;
 mod invocation;
@@ -32,7 +31,6 @@ use std::process::ExitCode;
 
 use ops_core::error::{Code, Exit, Fault};
 
-use self::hints::told;
 use crate::config::{Environment, Project, Settings};
 use crate::output::{Look, Output};
 use crate::sys::redact::Redactor;
@@ -63,9 +61,9 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn invoke(words: &[String], env: &Environment, redactor: &Redactor) -> Exit {
-    // Also before it is parsed: what is copied from an error must not reach the real cluster where this command would not have.
-    let lab = words.iter().take_while(|word| *word != "--").any(|word| word == "--lab");
-    let end = |out: &Output, result: Result<Exit, Fault>| match result.map_err(|f| told(lab, f)) {
+    // Also where it is not understood: what is copied from an error must not reach the real cluster where this command would not have.
+    let said = |flag: &str| words.iter().take_while(|w| *w != "--").any(|word| word == flag);
+    let end = |out: &Output, result: Result<Exit, Fault>| match result {
         Ok(exit) => exit,
         Err(fault) => {
             out.fault(&fault);
@@ -79,13 +77,14 @@ fn invoke(words: &[String], env: &Environment, redactor: &Redactor) -> Exit {
         }
         Ok(Parsed::Command { globals, command }) => {
             let start = Start { globals, env: env.clone(), redactor: redactor.clone() };
-            let out = start.globals.output(env, redactor);
+            let seen = Globals { lab: said("--lab"), ..start.globals.clone() };
+            let out = seen.output(env, redactor);
             end(&out, dispatch(&start, command))
         }
         Err(fault) => {
             // What was typed does not parse; whether JSON was wanted can still be seen.
-            let json = words.iter().take_while(|w| *w != "--").any(|w| w == "--json");
-            let globals = Globals { json, ..Globals::default() };
+            let (json, lab) = (said("--json"), said("--lab"));
+            let globals = Globals { lab, json, ..Globals::default() };
             end(&globals.output(env, redactor), Err(fault))
         }
     }
@@ -119,6 +118,17 @@ fn dispatch(start: &Start, command: Option<Command>) -> Result<Exit, Fault> {
     if let Some(name) = command.as_ref().and_then(Command::name) {
         shadowed(start, name)?;
     }
+    let acts = match &command {
+        Some(Command::Resume(_)) => Some("resume"),
+        Some(Command::Lab(_)) => Some("lab"),
+        Some(Command::Patch(_)) => Some("patch"),
+        _ => None,
+    };
+    // Whoever types it wants nothing to happen: passed over, it would happen.
+    if let Some(name) = acts.filter(|_| start.globals.dry_run) {
+        let title = format!("`ops {name}` cannot be tried with --dry-run");
+        return Err(Fault::new(Code::USAGE, title).next(format!("ops {name} --help")));
+    }
     match command {
         None => list::run(start, &args::ListArgs::default()),
         Some(Command::List(args)) => list::run(start, &args),
@@ -144,14 +154,16 @@ fn shadowed(start: &Start, name: &str) -> Result<(), Fault> {
     let root = start.project()?.root;
     let recipe = |path: &str| root.join("recipes").join(path).is_file();
     if recipe(&format!("{name}.lua")) || recipe(&format!("{name}/default.lua")) {
+        let out = start.output();
         let remark = format!("`{name}` is a command of ops; the recipe runs as `ops run {name}`");
-        start.output().remark(&remark);
+        out.remark(&out.command(&remark));
     }
     Ok(())
 }
 
 impl Globals {
     fn output(&self, env: &Environment, redactor: &Redactor) -> Output {
-        Output::of_process(Look::of_process(self.colour(), env), self.mode(), redactor.clone())
+        let look = Look::of_process(self.colour(), env);
+        Output::of_process(look, self.mode(), redactor.clone()).at(self.target())
     }
 }

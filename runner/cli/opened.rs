@@ -137,7 +137,7 @@ impl Opened {
         // A simulated cluster is gone after a power cut as well.
         let runs = if settings.lab { runs.unsynced() } else { runs };
         let asker: Box<dyn Asker> =
-            if globals.json { Box::new(Nobody) } else { Box::new(Terminal) };
+            if globals.json { Box::new(Nobody) } else { Box::new(Terminal::default()) };
         Ok(Opened {
             settings,
             host,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use ops_core::error::{Code, Exit, Fault, Place};
+use ops_core::value::Map;
 use ops_render::{Diagnostic, Patch, Profile, Source, VERSIONS};
 
 use super::Start;
@@ -70,7 +71,11 @@ pub(super) fn run(start: &Start, args: &PatchArgs) -> Result<Exit, Fault> {
         out.remark(&format!("warning: {warning}"));
     }
     match &args.file {
-        None => out.result(&patched.text),
+        None => {
+            out.result(&patched.text);
+            let text = serde_json::Value::from(patched.text);
+            out.document("ops.patch", 1, || Map::from_iter([("config".to_owned(), text)]));
+        }
         Some(path) => {
             write(path, patched.text.as_bytes()).map_err(|error| {
                 let message = format!("cannot write `{}`: {error}", path.display());

@@ -71,7 +71,7 @@ pub(super) fn last_open(runs: &Runs) -> Result<RunId, Fault> {
             return Ok(listed.run.clone());
         }
     }
-    Err(Fault::new(Code::NO_RUN, "every run of this cluster is done").next("ops history"))
+    Err(Fault::new(Code::NO_RUN, "no run is open here: every one is done").next("ops history"))
 }
 
 #[cfg(test)]

@@ -2,15 +2,17 @@
 
 use ops_core::error::{Exit, Fault};
 
-use super::invocation::{Wanted, some_recipe, understand};
+use super::invocation::{some_recipe, with_recipes};
 use super::{Start, seam};
 
 /// Runs recipes; with `--dry-run` only plans them.
 pub(super) fn run(start: &Start, words: &[String]) -> Result<Exit, Fault> {
     some_recipe(words, "run")?;
-    match understand(start, words)? {
-        Wanted::Explained => Ok(Exit::Done),
-        Wanted::Recipes(invocation) if invocation.globals.dry_run => seam::plan(*invocation, false),
-        Wanted::Recipes(invocation) => seam::run(*invocation),
-    }
+    with_recipes(start, "run", words, |invocation| {
+        if invocation.globals.dry_run {
+            seam::plan(invocation, false)
+        } else {
+            seam::run(invocation)
+        }
+    })
 }

@@ -13,7 +13,6 @@ use ops_core::value::Map;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::args::{Globals, ResumeArgs};
-use super::hints::{copyable, told};
 use super::invocation::Invocation;
 use super::opened::{Opened, session};
 use super::resume::{last_open, settled, still_unknown};
@@ -47,7 +46,6 @@ pub(super) const ABANDON: &str = "abandon";
 pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
     let Invocation { settings, host, globals, asked, out } = invocation;
     let opened = Opened::with(settings, host, &globals, &out)?;
-    let lab = opened.settings.lab;
     block_on(async {
         let reporter = Reporter::new(out.clone(), opened.settings.output);
         let run = opened.fresh_run();
@@ -57,24 +55,14 @@ pub(super) fn run(invocation: Invocation) -> Result<Exit, Fault> {
             skip: &skip,
             signals: signals(),
             files_only: false,
-            tell: &|ended, run| tell(ended, run, lab, &out),
+            tell: &|ended, run| tell(ended, run, &out),
         };
         carry_out(&opened, &globals, &asked, Start::anew(run), conduct).await
     })
-    .map_err(|fault| told(lab, fault))
 }
 
 /// Goes on with a run.
 pub(super) fn resume(
-    settings: &Settings,
-    args: &ResumeArgs,
-    globals: &Globals,
-    out: &Output,
-) -> Result<Exit, Fault> {
-    go_on(settings, args, globals, out).map_err(|fault| told(settings.lab, fault))
-}
-
-fn go_on(
     settings: &Settings,
     args: &ResumeArgs,
     globals: &Globals,
@@ -137,7 +125,7 @@ fn go_on(
             skip: &skip,
             signals: signals(),
             files_only: false,
-            tell: &|ended, run| tell(ended, run, opened.settings.lab, out),
+            tell: &|ended, run| tell(ended, run, out),
         };
         carry_out(&opened, globals, &asked, start, conduct).await
     })
@@ -312,15 +300,18 @@ async fn prove(
     })
 }
 
-fn tell(ended: &Ended, run: &RunId, lab: bool, out: &Output) {
+fn tell(ended: &Ended, run: &RunId, out: &Output) {
     for (at, (_, fault)) in ended.faults.iter().enumerate() {
         let last = at + 1 == ended.faults.len();
-        let fault = if last && !fault.next.iter().any(|n| n.contains("ops resume")) {
+        // A recipe that says in its own words what to do has nothing that a resume would mend.
+        let own = matches!(fault.code, Code::PRECONDITION | Code::FAILED) && !fault.next.is_empty();
+        let named = own || fault.next.iter().any(|n| n.contains("ops resume"));
+        let fault = if last && !named {
             fault.clone().next(format!("ops resume {run}"))
         } else {
             fault.clone()
         };
-        out.fault(&told(lab, fault));
+        out.fault(&fault);
     }
 }
 
@@ -423,27 +414,31 @@ pub(super) fn verify(invocation: Invocation) -> Result<Exit, Fault> {
         let now = || opened.world.now();
         let Some(need) = asked.first() else {
             let found = session.evidence().await;
-            out.result(&copyable(
-                opened.settings.lab,
-                &views::verification(&found, now(), out.look()),
-            ));
+            out.result(&out.command(&views::verification(&found, now(), out.look())));
             out.document("ops.verification", 1, || views::verification_json(&found, None));
             let open = found.rows.iter().any(|row| !row.state.holds());
             return Ok(if open { Exit::Failed } else { Exit::Done });
         };
-        let found =
-            session.verify(need).await.map_err(|fault| told(opened.settings.lab, *fault))?;
-        out.result(&copyable(opened.settings.lab, &views::verification(&found, now(), out.look())));
+        let found = session.verify(need).await.map_err(|fault| *fault)?;
+        out.result(&out.command(&views::verification(&found, now(), out.look())));
+        let slots = found.grantable.as_ref().is_some_and(|(_, slots)| !slots.is_empty());
+        if found.refused.is_none() && !slots && !reaches_destroy(session.catalog, &found.recipe) {
+            let command = out.command(&format!("ops run {}", found.command));
+            out.result(&views::no_grant_needed(&found, &command, out.look()));
+            out.document("ops.verification", 1, || views::verification_json(&found, None));
+            let open = found.rows.iter().any(|row| !row.state.holds());
+            return Ok(if open { Exit::Failed } else { Exit::Done });
+        }
         let grant = match session.issue(&found) {
             Ok(grant) => grant,
             Err(fault) => {
                 out.document("ops.verification", 1, || views::verification_json(&found, None));
-                return Err(told(opened.settings.lab, *fault));
+                return Err(*fault);
             }
         };
         let ttl = ops_core::guard::claim_within(&opened.cluster.guards).to_string();
-        let granted = views::granted(&grant, &found.command, &opened.cluster.name, &ttl);
-        out.result(&copyable(opened.settings.lab, &granted));
+        let command = out.command(&format!("ops run {}", found.command));
+        out.result(&views::granted(&grant, &command, &opened.cluster.name, &ttl, out.look()));
         out.document("ops.verification", 1, || views::verification_json(&found, Some(&grant)));
         keep_lab(&opened)?;
         Ok(Exit::Done)

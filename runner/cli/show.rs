@@ -13,7 +13,7 @@ pub(super) fn run(start: &Start, args: &ShowArgs) -> Result<Exit, Fault> {
     let catalog = host.catalog();
     let head = catalog.get(&args.recipe).ok_or_else(|| unknown_recipe(&args.recipe, catalog))?;
     let out = start.output();
-    out.result(&views::show(head, out.look()));
+    out.result(&out.command(&views::show(head, out.look())));
     out.document("ops.recipe", 1, || views::show_json(head));
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use ops_core::event::Silent;
 use ops_core::value::Map;
 
 use super::Start;
-use super::invocation::{Invocation, Wanted, some_recipe, understand};
+use super::invocation::{Invocation, some_recipe, with_recipes};
 use super::opened::{Opened, session};
 use super::seam::block_on;
 use crate::engine::idle::passing_time;
@@ -14,10 +14,7 @@ use crate::output::views::{self, Judged};
 /// Judges the recipes and runs nothing.
 pub(super) fn run(start: &Start, words: &[String]) -> Result<Exit, Fault> {
     some_recipe(words, "why")?;
-    match understand(start, words)? {
-        Wanted::Explained => Ok(Exit::Done),
-        Wanted::Recipes(invocation) => judge(*invocation),
-    }
+    with_recipes(start, "why", words, judge)
 }
 
 /// Says of each recipe whether it is up to date, and what made its last run run. Runs nothing.

@@ -4,6 +4,7 @@ mod foreign;
 mod machines;
 mod talconfig;
 mod topf;
+mod written;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,6 +15,8 @@ use ops_core::time::Span;
 use ops_render::talconfig::SECRET_FILES;
 use serde::Deserialize;
 use toml::Spanned;
+
+pub use written::place_of_patch;
 
 use super::outside::Outside;
 use super::source::Source;

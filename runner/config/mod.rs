@@ -15,6 +15,7 @@ use ops_core::error::{Code, Fault, Place};
 use ops_core::inventory::{Cluster, LockFile};
 
 pub use env::Environment;
+pub use inventory::place_of_patch;
 pub use outside::{Decrypt, Sealed, beside, folder_of, is_sops};
 pub use project::{ChildOutput, Project};
 pub use values::{OfRecipe, RecipeSettings, Setting};

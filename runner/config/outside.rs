@@ -167,7 +167,21 @@ impl Yaml {
     /// A key that is missing.
     pub(crate) fn missing(&self, key: &str) -> Fault {
         let title = format!("`{key}` is missing in {}", self.file);
-        Fault::new(Code::CONFIG_KEY, title).at(self.place(&self.tree))
+        let fault = || Fault::new(Code::CONFIG_KEY, title).at(self.place(&self.tree));
+        self.misspelt(&self.tree, key).unwrap_or_else(fault)
+    }
+
+    /// A key of a map that is nearly the one that it lacks.
+    pub(crate) fn misspelt(&self, of: &Tree, key: &str) -> Option<Fault> {
+        let pairs = of.pairs();
+        // Two slips at most: a file of another tool has keys of its own that only look alike.
+        let near = |name: &str| {
+            strsim::osa_distance(&name.to_lowercase(), &key.to_lowercase()) <= 2 && name != key
+        };
+        let like = |(name, _): &&(Tree, Tree)| name.text().is_some_and(near);
+        let (name, _) = pairs.iter().filter(|_| of.get(key).is_none()).find(like)?;
+        let title = format!("unknown key `{}`", name.text().unwrap_or_default());
+        Some(self.wrong(name, title).help(format!("did you mean `{key}`?")))
     }
 
     /// The text of a key; nothing where there is none.

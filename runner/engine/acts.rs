@@ -4,7 +4,7 @@ use futures_util::stream::AbortHandle;
 use ops_core::call::Request;
 use ops_core::call::table::{self, Call};
 use ops_core::effect::Effect;
-use ops_core::error::{CallError, Code, ErrorKind, Fault};
+use ops_core::error::{CallError, Code, ErrorKind, Fault, WAS_INTERRUPTED};
 use ops_core::ident::{Branch, CallId};
 use ops_core::machine::{Act, BranchEnd, Delivery, Entry, Failure, Machine, Stop, Turn};
 use ops_core::record::{Outcome, Record, StepEnd};
@@ -390,6 +390,12 @@ impl<'a> Run<'a> {
         let fault = nested.unwrap_or(fault);
         if !self.steps[at].callers.is_empty() {
             self.nested_fault = Some(fault.clone());
+            return fault;
+        }
+        // That a call was cut off says nothing that the interruption does not say.
+        let cut =
+            matches!(failure, Failure::Call(error, _) if error.message.ends_with(WAS_INTERRUPTED));
+        if cut && self.stopping.is_some() {
             return fault;
         }
         if self.ended.faults.iter().all(|(_, known)| *known != fault) {

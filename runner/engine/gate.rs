@@ -22,6 +22,7 @@ use ops_core::value::{Blob, Digest, Value};
 use super::ahead::Story;
 use super::backend::{Backend, Finished, Ready, Settlement};
 use super::doubt::Doubt;
+use super::keep::no_answer;
 use super::nodes::Nodes;
 use super::plan::{in_preconditions, undeclared};
 use super::refusals::{located, of_command};
@@ -176,7 +177,11 @@ impl<'a> Gate<'a> {
                 let question = guard::question(&[&ready.call], &site);
                 let Some(question) = question else { return Err(Box::new(refusal.fault)) };
                 let typed = self.cx.asker.typed(&question.lines, &question.words);
-                let confirmed = question.answer(typed.as_deref())?;
+                let confirmed = question.answer(typed.as_deref());
+                let confirmed = confirmed.map_err(|refusal| match typed {
+                    Some(_) => refusal,
+                    None => Box::new(no_answer(self.cx.asker, *refusal)),
+                })?;
                 self.decided(&ready.id, true)?;
                 *self.confirmed.borrow_mut() = Some(confirmed);
                 match self.judge(ready, &facts)? {

@@ -1,7 +1,7 @@
 //! What the gate keeps outside the journal: grants, their slots, the run lock, what a person answers. The state folder and the terminal
 //! implement it; tests implement it in memory.
 
-use ops_core::error::Fault;
+use ops_core::error::{Code, Fault};
 use ops_core::guard::{Grant, Held, Open, OpenKind, Who};
 use ops_core::ident::RunId;
 use ops_core::time::Time;
@@ -95,6 +95,21 @@ pub trait Asker {
     fn terminal(&self) -> bool {
         false
     }
+
+    /// Whether SIGTERM came while a question was open: that is why there is no answer.
+    fn terminated(&self) -> bool {
+        false
+    }
+}
+
+/// What ends a question without an answer: the refusal that nobody confirmed, or SIGTERM.
+pub fn no_answer(asker: &dyn Asker, refusal: Fault) -> Fault {
+    if asker.terminated() {
+        return Fault::new(Code::TERMINATED, "terminated at a question");
+    }
+    // Who gave up on the question sits at a terminal.
+    let title = if asker.terminal() { "not confirmed".to_owned() } else { refusal.title.clone() };
+    Fault { title, ..refusal }
 }
 
 /// Nobody is there.

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use super::backend::{Finished, Ready};
 use super::gate::{Gate, stop};
+use super::keep::no_answer;
 use super::watch::Watch;
 
 impl Gate<'_> {
@@ -124,7 +125,7 @@ impl Gate<'_> {
         match answer {
             Some(true) => Finished::Reply(Ok(json!(true))),
             Some(false) => stop(Fault::new(Code::DECLINED, "declined").detail(text)),
-            None => stop(unanswered().detail(text)),
+            None => stop(no_answer(self.cx.asker, unanswered().detail(text))),
         }
     }
 }

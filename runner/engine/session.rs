@@ -19,7 +19,7 @@ use super::gate::Invocation;
 use super::graph::{Ask, Bind, Graph, reaches_destroy};
 use super::hands::Hands;
 use super::idle::passing_time;
-use super::keep::{Asker, Keep};
+use super::keep::{Asker, Keep, no_answer};
 use super::needs::Asking;
 use super::plan::{PlanBackend, Planned};
 use super::replay::{self, Replay};
@@ -232,7 +232,11 @@ impl Session<'_> {
         let confirmed = match guard::question(&destroying, &self.site) {
             Some(question) => {
                 let typed = self.asker.typed(&question.lines, &question.words);
-                Some(question.answer(typed.as_deref())?)
+                let confirmed = question.answer(typed.as_deref());
+                Some(confirmed.map_err(|refusal| match typed {
+                    Some(_) => refusal,
+                    None => Box::new(no_answer(self.asker, *refusal)),
+                })?)
             }
             None => None,
         };
@@ -382,11 +386,11 @@ impl Session<'_> {
         match self.asker.yes(&question) {
             Some(true) => Ok(()),
             Some(false) => Err(Box::new(Fault::new(Code::DECLINED, "declined").detail(question))),
-            None => Err(Box::new(
-                guard::unanswered()
-                    .detail(question)
-                    .help("--yes answers this question; it never answers a typed confirmation"),
-            )),
+            None => {
+                let help = "--yes answers this question; it never answers a typed confirmation";
+                let refusal = guard::unanswered().detail(question).help(help);
+                Err(Box::new(no_answer(self.asker, refusal)))
+            }
         }
     }
 

@@ -169,7 +169,11 @@ fn is_local_to(volume: &Value, node: &str) -> bool {
 /// Where there is none that can be read.
 pub fn snapshot(cx: &HostCx<'_>) -> Result<Snapshot, String> {
     let folder = &cx.cluster().map_err(|e| e.message)?.snapshot_dir;
-    let names = cx.files.list(folder).map_err(|e| format!("{folder}: {e}"))?;
+    let none = || format!("no snapshot in {folder}");
+    let names = match cx.files.list(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(none()),
+        listed => listed.map_err(|e| format!("{folder}: {e}"))?,
+    };
     let mut newest: BTreeMap<i128, String> = BTreeMap::new();
     let beside = |name: &str| [".unverified", ".json"].iter().any(|end| name.ends_with(end));
     for name in names.iter().filter(|name| !beside(name)) {
@@ -181,7 +185,7 @@ pub fn snapshot(cx: &HostCx<'_>) -> Result<Snapshot, String> {
             _ => {}
         }
     }
-    let mut last = format!("no snapshot in {folder}");
+    let mut last = none();
     for (mtime, path) in newest.into_iter().rev() {
         let bytes = cx.files.read(&path).map_err(|e| format!("{path}: {e}"))?;
         match etcd::verified(&bytes).and_then(|sha256| taken(cx, &path, &sha256, mtime)) {

@@ -220,7 +220,8 @@ pub(super) fn consistent(call: &Etcd, view: &EtcdView) -> Result<usize, String> 
     if let Some(count) = call.members
         && members.len() != count as usize
     {
-        return Err(format!("{} members, wanted {count}", members.len()));
+        let noun = if members.len() == 1 { "member" } else { "members" };
+        return Err(format!("{} {noun}, wanted {count}", members.len()));
     }
     for member in &members {
         let Some(answer) = view.answers.iter().find(|a| a.node == member.name) else {

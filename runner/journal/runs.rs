@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use ops_core::error::{Code, Exit, Fault};
 use ops_core::ident::RunId;
@@ -42,6 +43,8 @@ pub struct Listed {
     pub end: Option<(Exit, Time)>,
     /// Size of its journal in bytes.
     pub bytes: u64,
+    /// When something was last written into it, by this machine's clock; a lab's run has times of its own.
+    pub written: Time,
 }
 
 /// Why a journal was not opened.
@@ -201,7 +204,9 @@ impl Runs {
     fn listed(&self, run: &str) -> io::Result<Listed> {
         const END: u64 = 64 << 10;
         let mut file = File::open(self.path(run)?)?;
-        let bytes = file.metadata()?.len();
+        let stat = file.metadata()?;
+        let (bytes, since) = (stat.len(), stat.modified()?.duration_since(UNIX_EPOCH));
+        let written = Time(since.map_or(0, |age| u64::try_from(age.as_millis()).unwrap_or(0)));
         let mut head = Vec::new();
         (&mut file).take(END).read_to_end(&mut head)?;
         let line = head.iter().position(|b| *b == b'\n').map_or(head.len(), |i| i + 1);
@@ -212,7 +217,7 @@ impl Runs {
         file.seek(SeekFrom::Start(bytes.saturating_sub(END)))?;
         let mut end = Vec::new();
         file.take(END).read_to_end(&mut end)?;
-        Ok(Listed { run: RunId(run.to_owned()), head, end: end_of(&end), bytes })
+        Ok(Listed { run: RunId(run.to_owned()), head, end: end_of(&end), bytes, written })
     }
 
     fn judge(

@@ -13,6 +13,7 @@ use super::body::Body;
 use super::place::{Line, here};
 use super::task::Op;
 use super::{raised, sandbox, value};
+use crate::recipe::source::EMBEDDED;
 
 /// Replies of these are the data of others, where a missing field is nothing unusual.
 const PLAIN: [&str; 12] = [
@@ -79,6 +80,8 @@ pub(super) fn failed(mut error: CallError, name: &str, place: Option<Place>) -> 
         // The mistake is in a file that the call read, not in the line that makes the call.
         Some(mistake) => {
             fault.place = Some(mistake.clone());
+            // Where a recipe of `ops` makes the call is of no use to who mends the file.
+            let place = place.filter(|line| !line.file.starts_with(EMBEDDED));
             fault.details.extend(place.map(|line| format!("called at {line}")));
         }
         None => {

@@ -17,6 +17,7 @@ use super::sandbox::Prelude;
 use super::value::nodes::ClusterRef;
 use super::value::{from_json, to_json};
 use super::{raised, text};
+use crate::recipe::source::EMBEDDED;
 
 /// What `cx` knows beside its methods.
 pub(super) struct Facts {
@@ -202,10 +203,20 @@ fn fail(lua: &Lua, args: MultiValue) -> mlua::Result<()> {
     Err(said(lua, ErrorKind::Failed, Code::FAILED, &message))
 }
 
+/// What a recipe says in its own words: the first line, what else there is to know, and lines `next: COMMAND`.
 fn said(lua: &Lua, kind: ErrorKind, code: Code, message: &str) -> mlua::Error {
-    let mut fault = Fault::new(code, message);
+    let mut lines = message.lines();
+    let mut fault = Fault::new(code, lines.next().unwrap_or_default());
+    for line in lines {
+        fault = match line.trim_start().strip_prefix("next:") {
+            Some(command) => fault.next(command.trim()),
+            None => fault.detail(line),
+        };
+    }
     if let (Ok(body), Some(line)) = (Body::of(lua), here(lua)) {
-        fault.place = body.texts.at(line).map(Box::new);
+        // Of a recipe of `ops` the words are for the user, the source is not.
+        let place = body.texts.at(line).filter(|place| !place.file.starts_with(EMBEDDED));
+        fault.place = place.map(Box::new);
     }
     raised::failure(CallError::new(kind, message), fault)
 }

@@ -28,6 +28,7 @@ mod place;
 mod pure;
 mod raised;
 mod sandbox;
+mod syntax;
 mod task;
 mod text;
 mod threads;

@@ -22,6 +22,17 @@ pub(super) struct Line {
     pub(super) line: usize,
 }
 
+/// A part of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Marked {
+    /// Line, from 1.
+    pub(super) line: usize,
+    /// Column from 0, in characters.
+    pub(super) column: usize,
+    /// How many characters.
+    pub(super) length: usize,
+}
+
 /// The texts of all loaded files, by number.
 #[derive(Debug, Default)]
 pub(super) struct Texts(RefCell<Vec<(String, Arc<str>)>>);
@@ -37,6 +48,19 @@ impl Texts {
     /// The text of a file.
     pub(super) fn text(&self, file: usize) -> Arc<str> {
         self.0.borrow().get(file).map_or_else(|| Arc::from(""), |(_, text)| text.clone())
+    }
+
+    /// The place of a part of a line.
+    pub(super) fn marked(&self, file: usize, at: Marked) -> Option<Place> {
+        let files = self.0.borrow();
+        let (shown, text) = files.get(file)?;
+        Some(Place {
+            file: shown.clone(),
+            line: at.line as u32,
+            column: at.column as u32 + 1,
+            length: at.length as u32,
+            text: Some(text.lines().nth(at.line.checked_sub(1)?).unwrap_or_default().to_owned()),
+        })
     }
 
     /// The place of a whole line: its first word is marked.

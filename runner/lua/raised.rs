@@ -8,6 +8,7 @@ use ops_core::machine::Failure;
 
 use super::body::Body;
 use super::place::{Line, Texts, here};
+use super::syntax::explain;
 
 /// An error that Rust raises into Lua.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ pub(super) fn read(error: &Error, texts: &Texts) -> Raised {
         Raised::Fault(Box::new(fault))
     };
     match error {
-        Error::SyntaxError { message, .. } => plain(Code::RECIPE_SYNTAX, message),
+        Error::SyntaxError { message, .. } => syntax(message, texts),
         Error::RuntimeError(message) => plain(Code::LUA, message),
         Error::CallbackError { cause, traceback } => match read(cause, texts) {
             Raised::Fault(mut fault) if fault.place.is_none() => {
@@ -88,6 +89,20 @@ pub(super) fn read(error: &Error, texts: &Texts) -> Raised {
         Error::WithContext { cause, .. } => read(cause, texts),
         other => plain(Code::LUA, &other.to_string()),
     }
+}
+
+/// A file that does not parse, told where it is wrong rather than where Lua gave up.
+fn syntax(message: &str, texts: &Texts) -> Raised {
+    let (line, message) = Texts::parse(message);
+    let message = message.trim_end();
+    let Some(line) = line else {
+        return Raised::Fault(Box::new(Fault::new(Code::RECIPE_SYNTAX, message)));
+    };
+    let found = explain(&texts.text(line.file), line.line, message);
+    let mut fault = Fault::new(Code::RECIPE_SYNTAX, found.title);
+    fault.label = found.label;
+    fault.place = texts.marked(line.file, found.at).map(Box::new);
+    Raised::Fault(Box::new(found.detail.into_iter().fold(fault, Fault::detail)))
 }
 
 /// The place of the innermost line of a loaded file in a traceback.

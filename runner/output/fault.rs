@@ -6,41 +6,61 @@ use console::measure_text_width;
 use ops_core::error::{Code, Exit, Fault, Place};
 
 use super::paint::{Look, Paint};
+use super::table::fold;
 
 /// The whole error, several lines.
 pub(crate) fn render(fault: &Fault, look: Look) -> String {
     let paint = Paint(look.colour_err);
     let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{}  {}  {}",
-        paint.bad(word(fault.code)),
-        fault.code,
-        paint.strong(plain(&fault.title))
-    );
+    let lead = format!("{}  {}  ", word(fault.code), fault.code);
+    let title = within(&plain(&fault.title), look, lead.len(), 0);
+    let title: Vec<String> = title.into_iter().map(|line| paint.strong(line)).collect();
+    let title = title.join(&format!("\n{}", " ".repeat(lead.len())));
+    let _ = writeln!(out, "{}  {}  {title}", paint.bad(word(fault.code)), fault.code);
     if let Some(place) = &fault.place {
         let _ = writeln!(out, "  {place}");
         if let Some(text) = &place.text {
-            snippet(&mut out, place, text, fault.label.as_deref(), look.width, paint);
+            snippet(&mut out, place, text, fault.label.as_deref(), look, paint);
         }
     }
+    let mut lines = |lead: &str, text: &str| {
+        for line in within(&format!("{lead}{}", plain(text)), look, 2, lead.len()) {
+            let _ = writeln!(out, "  {line}");
+        }
+    };
     if let Some(label) = fault.label.as_deref().filter(|_| !has_marker(fault)) {
-        let _ = writeln!(out, "  {}", plain(label));
+        lines("", label);
     }
     for detail in &fault.details {
-        let _ = writeln!(out, "  {}", plain(detail));
+        lines("", detail);
     }
     for help in &fault.help {
-        let _ = writeln!(out, "  help: {}", plain(help));
+        lines("help: ", help);
     }
     for (i, next) in fault.next.iter().enumerate() {
-        let lead = if i == 0 { "next:" } else { "     " };
-        let _ = writeln!(out, "  {lead}  {}", plain(next));
+        out.push_str(&command(i == 0, &plain(next), look.room_err()));
     }
     if fault.code == Code::BUG {
         out.push_str("  This is a fault of ops, not of what you did. Please report it.\n");
     }
     out
+}
+
+/// A text in lines that fit behind `taken` columns; further ones begin `hang` behind the first.
+fn within(text: &str, look: Look, taken: usize, hang: usize) -> Vec<String> {
+    let room = look.room_err().map_or(usize::MAX, |room| room.saturating_sub(taken));
+    text.lines().flat_map(|line| fold(line, room, hang)).collect()
+}
+
+/// A command to copy, on a line of its own whatever its length; a remark behind it gives way.
+pub(crate) fn command(first: bool, next: &str, room: Option<usize>) -> String {
+    let lead = if first { "next:" } else { "     " };
+    match next.split_once("   ") {
+        Some((line, remark)) if room.is_some_and(|room| measure_text_width(next) + 9 > room) => {
+            format!("  {lead}  {line}\n           {}\n", remark.trim_start())
+        }
+        _ => format!("  {lead}  {next}\n"),
+    }
 }
 
 /// The first word of an error: how it ended things, readable without colour.
@@ -64,9 +84,10 @@ fn snippet(
     place: &Place,
     text: &str,
     label: Option<&str>,
-    width: usize,
+    look: Look,
     paint: Paint,
 ) {
+    let width = look.width;
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
     let column = (place.column.max(1) - 1) as usize;
@@ -86,6 +107,13 @@ fn snippet(
     let marker = format!("{}┬{}", "─".repeat(stem), "─".repeat(length - stem - 1));
     let _ = writeln!(out, "  {gutter} {} {blank}{}", paint.dim("│"), paint.bad(marker));
     let label = plain(label);
+    // One that is too long for any place below the line stands on lines of its own.
+    if look.room_err().is_some_and(|room| measure_text_width(&label) > room - number.len() - 6) {
+        for line in within(&label, look, number.len() + 6, 0) {
+            let _ = writeln!(out, "  {gutter} {} {line}", paint.dim("│"));
+        }
+        return;
+    }
     // A long label under a late column would run over the edge: it begins further left, still below its mark.
     let room = width.saturating_sub(number.len() + 5);
     let indent = (start + stem).min(room.saturating_sub(measure_text_width(&label)));

@@ -25,13 +25,26 @@ pub struct Look {
     pub colour_err: bool,
     /// Standard output is a terminal.
     pub terminal: bool,
-    /// Columns; text is never cut for it, only snippets are shifted.
+    /// Standard error is a terminal.
+    pub terminal_err: bool,
+    /// Columns; text is never cut for it, only broken, and snippets are shifted.
     pub width: usize,
 }
 
 impl Look {
     /// No colours, no terminal, 80 columns.
-    pub const PLAIN: Look = Look { colour: false, colour_err: false, terminal: false, width: 80 };
+    pub const PLAIN: Look =
+        Look { colour: false, colour_err: false, terminal: false, terminal_err: false, width: 80 };
+
+    /// Columns that a line on standard output may have; in a pipe there is no edge.
+    pub fn room(&self) -> Option<usize> {
+        self.terminal.then_some(self.width)
+    }
+
+    /// Columns that a line on standard error may have.
+    pub fn room_err(&self) -> Option<usize> {
+        self.terminal_err.then_some(self.width)
+    }
 
     /// What this process' terminal can do.
     pub fn of_process(colour: Colour, env: &Environment) -> Look {
@@ -45,11 +58,13 @@ impl Look {
             Colour::Auto => terminal && !dumb,
         };
         let columns = env.get(env::COLUMNS).and_then(|c| c.parse().ok());
-        let width = out.size_checked().map(|(_, columns)| usize::from(columns)).or(columns);
+        let size = out.size_checked().or_else(|| err.size_checked());
+        let width = size.map(|(_, columns)| usize::from(columns)).or(columns);
         Look {
             colour: decide(out.is_term()),
             colour_err: decide(err.is_term()),
             terminal: out.is_term(),
+            terminal_err: err.is_term(),
             width: width.unwrap_or(80).max(40),
         }
     }

@@ -8,6 +8,7 @@ use ops_core::error::Fault;
 use super::fault;
 use super::json;
 use super::paint::{Look, Paint};
+use super::target::Target;
 use crate::sys::redact::Redactor;
 
 /// What is written at all.
@@ -73,6 +74,7 @@ pub struct Output {
     redactor: Redactor,
     look: Look,
     mode: Mode,
+    target: Target,
     /// A text that goes before the first thing that is written, if anything is.
     lead: Option<Arc<Mutex<Option<String>>>>,
 }
@@ -85,7 +87,24 @@ impl Output {
 
     /// Output to any sink.
     pub fn to(sink: Box<dyn Sink>, look: Look, mode: Mode, redactor: Redactor) -> Output {
-        Output { sink: Arc::new(Mutex::new(sink)), redactor, look, mode, lead: None }
+        let target = Target::default();
+        Output { sink: Arc::new(Mutex::new(sink)), redactor, look, mode, target, lead: None }
+    }
+
+    /// The same output, for a command that named this target.
+    #[must_use]
+    pub fn at(&self, target: Target) -> Output {
+        Output { target, ..self.clone() }
+    }
+
+    /// A command to copy, or a text with some, as it must be typed here.
+    pub fn command(&self, text: &str) -> String {
+        self.target.command(text)
+    }
+
+    /// An error with its commands as they must be typed here.
+    pub fn told(&self, fault: Fault) -> Fault {
+        self.target.fault(fault)
     }
 
     /// The same output, which writes a text first once it has something to write. Not in JSON mode.
@@ -148,10 +167,11 @@ impl Output {
 
     /// An error, to standard error; in JSON mode a document on standard output.
     pub fn fault(&self, fault: &Fault) {
+        let fault = self.target.fault(fault.clone());
         if self.mode == Mode::Json {
-            self.write(&json::error(fault), false);
+            self.write(&json::error(&fault), false);
         } else {
-            self.write(&fault::render(fault, self.look), true);
+            self.write(&fault::render(&fault, self.look), true);
         }
     }
 

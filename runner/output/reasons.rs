@@ -32,6 +32,19 @@ pub fn verdict(verdict: &Verdict) -> String {
     }
 }
 
+/// Why a step that made this call is never up to date. The engine's own calls are named by what the recipe says.
+fn not_local(call: &str) -> String {
+    match call {
+        "cx.gather" | "cx.healthy_again" => {
+            "`cx:rolling` asks the cluster how it is between two nodes".into()
+        }
+        "cx.confirm" => "`cx:confirm` asks a person".into(),
+        "cx.run" => "`cx:run` decides anew which recipes it runs".into(),
+        "cx.run_id" => "`cx.run_id` is another in each run".into(),
+        _ => format!("{call} reaches more than files of this machine"),
+    }
+}
+
 /// A reason without its fingerprints: `in/a.yaml has changed`.
 pub fn reason(reason: &Reason) -> String {
     let what = plain(&reason.what);
@@ -42,7 +55,7 @@ pub fn reason(reason: &Reason) -> String {
         Why::First => "it has not run here with these parameters".into(),
         Why::Unfinished => "its last run did not come to an end".into(),
         Why::Failed => "its last run failed".into(),
-        Why::NotLocal => format!("{what} reaches more than files of this machine"),
+        Why::NotLocal => not_local(&what),
         Why::Result => "its result belongs to the run that made it".into(),
         Why::Recovered => "a call failed, and the recipe went on".into(),
         Why::Itself => "it skipped itself".into(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use ops_core::effect::Effect;
-use ops_core::error::Exit;
+use ops_core::error::{Exit, WAS_INTERRUPTED};
 use ops_core::event::{Event, Events};
 use ops_core::ident::{Branch, CallId, RunId};
 use ops_core::record::{Intent, Outcome, Record, RunHead, StepEnd};
@@ -14,7 +14,9 @@ use ops_core::value::Value;
 
 use super::children::Children;
 use super::fault::plain;
+use super::lines::{CALL, columns, plainly, rows, side_by_side};
 use super::printer::{Mode, Output};
+use super::table::fold;
 use super::{json, reasons, wording};
 use crate::config::ChildOutput;
 
@@ -152,10 +154,10 @@ impl Reporter {
                     Settled::Ask { question } => question.clone(),
                 };
                 let by = if by == "read-back" { String::new() } else { format!(" (says {by})") };
-                self.call_line(state, id, &format!("{text}{by}"), None);
+                self.call_line(state, id, &format!("{text}{by}"), None, &plainly);
             }
             Record::Stopped { branch, code, title, .. } => {
-                self.step_line(state, branch, &format!("stopped  {code}  {}", plain(title)));
+                self.step_text(state, branch, &format!("stopped  {code}  {}", plain(title)));
             }
             Record::Log { branch, level, body, .. } => self.log(state, branch, level, body),
             Record::Decision { question, yes, .. } => {
@@ -196,13 +198,13 @@ impl Reporter {
         let news = effect != Effect::Reads && !(self.terse && result == wording::Result::Unchanged);
         if news || self.output.mode() == Mode::Verbose {
             let paint = self.output.paint();
-            let text = match result {
-                wording::Result::Changed => paint.warn(&text),
-                wording::Result::Unchanged => paint.dim(&text),
-                wording::Result::Failed => paint.bad(&text),
+            let tone = |text: String| match result {
+                wording::Result::Changed => paint.warn(text),
+                wording::Result::Unchanged => paint.dim(text),
+                wording::Result::Failed => paint.bad(text),
             };
             let took = (result != wording::Result::Unchanged && ms >= 50).then_some(ms);
-            self.call_line(state, id, &text, took);
+            self.call_line(state, id, &text, took, &tone);
             if self.terse {
                 self.file_diff(state, id, outcome);
             }
@@ -221,14 +223,14 @@ impl Reporter {
         state.waits.insert(id.clone(), reason.to_owned());
         let text =
             format!("{} ({} of {})", plain(reason), wording::took(ms), wording::limit(limit));
-        self.call_line(state, id, &text, None);
+        self.call_line(state, id, &text, None, &plainly);
     }
 
     /// That a step is up to date is its only line; why it runs is told to those who ask for more.
     fn judged(&self, state: &mut State, branch: &Branch, verdict: &Verdict) {
         let news = verdict.up_to_date() && !self.terse;
         if news || self.output.mode() == Mode::Verbose {
-            self.step_line(state, branch, &reasons::verdict(verdict));
+            self.step_text(state, branch, &reasons::verdict(verdict));
         }
     }
 
@@ -241,7 +243,7 @@ impl Reporter {
             let label = state.label(&id);
             if effect != Effect::Reads {
                 state.cut += 1;
-                self.call_line(state, &id, "cut off", None);
+                self.call_line(state, &id, "cut off", None, &plainly);
             }
             let shown = state.children.ended(&id, &label, true);
             self.show_children(shown);
@@ -262,14 +264,13 @@ impl Reporter {
                 if self.terse => {}
             StepEnd::Done { .. } if silent => self.step_line(state, branch, "done"),
             StepEnd::Skipped { reason } => {
-                self.step_line(state, branch, &format!("skipped  {}", plain(reason)));
+                self.step_text(state, branch, &format!("skipped  {}", plain(reason)));
             }
+            // The call that was cut off has its line, and so has what stopped it.
+            StepEnd::Failed { title, .. } if title.ends_with(WAS_INTERRUPTED) => {}
             StepEnd::Failed { code, title } => {
-                self.step_line(
-                    state,
-                    branch,
-                    &format!("{}  {code}  {}", paint.bad("failed"), plain(title)),
-                );
+                let text = format!("{}  {code}  {}", paint.bad("failed"), plain(title));
+                self.step_text(state, branch, &text);
             }
             // What stopped it has its own line; a step that said something needs no "done".
             StepEnd::Done { .. } | StepEnd::Stopped { .. } => {}
@@ -297,7 +298,7 @@ impl Reporter {
             _ => String::new(),
         };
         for line in text.lines() {
-            self.step_line(state, branch, &format!("{lead}{line}"));
+            self.step_text(state, branch, &format!("{lead}{line}"));
         }
     }
 
@@ -307,24 +308,10 @@ impl Reporter {
         branch: &Branch,
         map: &ops_core::value::Map<String, Value>,
     ) {
-        let cell = |value: &Value| value.as_str().map_or_else(|| value.to_string(), plain);
-        let names: Vec<String> = map
-            .get("columns")
-            .and_then(Value::as_array)
-            .map(|c| c.iter().map(cell).collect())
-            .unwrap_or_default();
-        let mut rows = if names.is_empty() { Vec::new() } else { vec![names.clone()] };
-        for row in map.get("rows").and_then(Value::as_array).into_iter().flatten() {
-            rows.push(match row {
-                Value::Array(cells) => cells.iter().map(cell).collect(),
-                Value::Object(fields) => {
-                    names.iter().map(|n| fields.get(n).map(cell).unwrap_or_default()).collect()
-                }
-                other => vec![cell(other)],
-            });
-        }
-        for line in super::table::lines(&rows, 3) {
-            self.step_line(state, branch, &line);
+        let rows = rows(map);
+        let room = self.output.look().room().map(|room| room - 2);
+        for line in super::table::lines(&rows, 3, room).iter().flat_map(|row| row.lines()) {
+            self.step_line(state, branch, line);
         }
     }
 
@@ -333,13 +320,19 @@ impl Reporter {
         let Outcome::Done(reply) = outcome else { return };
         let diff = reply.get("diff").and_then(Value::as_str).unwrap_or_default();
         let paint = self.output.paint();
+        // A line in a pipe says everything by itself, also whose file it is.
+        let subject = state.intents.get(id).map(|i| wording::subject(id, &i.args));
+        let lead = match subject.filter(|s| !s.is_empty() && !self.output.look().terminal) {
+            Some(subject) => format!("{} ", plain(&subject)),
+            None => "  ".to_owned(),
+        };
         for line in super::diff::shown(diff) {
             let text = plain(&format!("{}{}", line.sign, line.text));
             let text = match line.sign {
                 sign @ ('-' | '+' | '~') => paint.change(sign, text),
                 _ => paint.dim(text),
             };
-            self.step_line(state, &id.path.clone(), &format!("  {text}"));
+            self.step_line(state, &id.path.clone(), &format!("{lead}{text}"));
         }
     }
 
@@ -352,23 +345,43 @@ impl Reporter {
     }
 
     /// One line about a call, below its step's heading; in a pipe, a line that says everything by itself.
-    fn call_line(&self, state: &mut State, id: &CallId, text: &str, took: Option<u64>) {
+    fn call_line(
+        &self,
+        state: &mut State,
+        id: &CallId,
+        text: &str,
+        took: Option<u64>,
+        tone: &dyn Fn(String) -> String,
+    ) {
         let intent = state.intents.get(id);
         let name = intent.map(|i| wording::call(&i.call)).unwrap_or_default();
         let about = intent.map(wording::about).unwrap_or_default();
         let subject = intent.map(|i| wording::subject(id, &i.args)).unwrap_or_default();
         let (subject, call) = (plain(&subject), plain(format!("{name} {about}").trim_end()));
         let took = took.map(wording::took).unwrap_or_default();
-        let line = if self.output.look().terminal {
-            format!("{subject:<6} {call:<27} {text:<30}  {took}")
-        } else {
-            [subject, call, text.to_owned(), took]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ")
+        let path = id.path.clone();
+        let Some(room) = self.output.look().room() else {
+            let parts = [subject, call, tone(text.to_owned()), took];
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            return self.step_line(state, &path, &parts.collect::<Vec<_>>().join(" "));
         };
-        self.step_line(state, &id.path.clone(), line.trim_end());
+        for line in columns(
+            &format!("{:<1$}", format!("{subject:<6} {call}"), CALL - 1),
+            text,
+            &took,
+            room - 2,
+            tone,
+        ) {
+            self.step_line(state, &path, &line);
+        }
+    }
+
+    /// What a recipe says, or is said of it: on a terminal in lines that fit.
+    fn step_text(&self, state: &mut State, branch: &Branch, text: &str) {
+        let room = self.output.look().room().map_or(usize::MAX, |room| room - 2);
+        for line in fold(text, room, 0) {
+            self.step_line(state, branch, &line);
+        }
     }
 
     /// One line of a step.
@@ -428,7 +441,7 @@ impl Reporter {
         let parts = [word, asked, counts, took, run];
         let parts: Vec<String> = parts.into_iter().filter(|p| !p.is_empty()).collect();
         let lead = if self.output.look().terminal { "\n" } else { "" };
-        self.output.result(&format!("{lead}{}\n", parts.join("   ")));
+        self.output.result(&format!("{lead}{}\n", side_by_side(&parts, self.output.look().room())));
         let untouched = state.changed + state.failed + state.cut == 0;
         if wording::ending(exit) == "refused" && untouched {
             self.output.result("Nothing was changed.\n");

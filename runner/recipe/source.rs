@@ -13,6 +13,9 @@ use crate::sys::files::Files;
 static RECIPES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/recipes");
 static LIBRARY: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/lua-lib");
 
+/// What stands before the path of a source that is part of `ops`.
+pub const EMBEDDED: &str = "embedded:";
+
 /// One Lua file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -78,7 +81,7 @@ impl Sources {
 
     /// The file of a shown name.
     pub fn shown(&self, shown: &str) -> Option<&Source> {
-        match shown.strip_prefix("embedded:") {
+        match shown.strip_prefix(EMBEDDED) {
             Some(path) => self.embedded.get(path),
             None => self.repository.get(shown),
         }
@@ -161,7 +164,7 @@ impl Sources {
     }
 
     fn add(&mut self, path: &str, text: String, embedded: bool) {
-        let shown = if embedded { format!("embedded:{path}") } else { path.to_owned() };
+        let shown = if embedded { format!("{EMBEDDED}{path}") } else { path.to_owned() };
         let source = Source { shown, path: path.to_owned(), embedded, text };
         self.digest = OnceLock::new();
         let map = if embedded { &mut self.embedded } else { &mut self.repository };

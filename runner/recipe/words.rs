@@ -92,9 +92,15 @@ pub fn unknown_recipe(word: &str, catalog: &Catalog) -> Fault {
         .filter(|h| !h.private)
         .flat_map(|h| std::iter::once(&h.name).chain(&h.aliases))
         .map(String::as_str);
-    Fault::new(Code::RECIPE_UNKNOWN, format!("there is no recipe `{word}`"))
-        .did_you_mean(word, names)
-        .next("ops list")
+    let names: Vec<&str> = names.collect();
+    let fault = Fault::new(Code::RECIPE_UNKNOWN, format!("there is no recipe `{word}`"));
+    // Without its group: `reboot`, `rebot`.
+    let behind = |name: &&str| name.rsplit_once(':').is_some_and(|(_, own)| own == word);
+    let fault = match names.iter().find(|name| behind(name)) {
+        Some(name) => fault.help(format!("did you mean `{name}`?")),
+        None => fault.did_you_mean(word, names.iter().copied()),
+    };
+    fault.next("ops list")
 }
 
 fn begin<'a>(line: &mut Line, now: &mut Vec<&'a Head>, head: &'a Head) -> Result<(), Fault> {

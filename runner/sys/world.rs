@@ -70,7 +70,7 @@ pub enum ToolFailure {
         message: String,
     },
     /// It was interrupted by the user.
-    #[error("`{0}` was interrupted")]
+    #[error("`{0}` {interrupted}", interrupted = ops_core::error::WAS_INTERRUPTED)]
     Interrupted(String),
     /// It wrote more than may be kept.
     #[error("`{tool}` wrote more than {limit} bytes")]

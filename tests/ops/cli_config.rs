@@ -95,7 +95,7 @@ fn a_flag_that_does_not_exist() {
     --- stderr
     error  OPS0200  there is no flag `--jsn` here
       help: did you mean `--json`?
-      next:  ops --help
+      next:  ops list --help
     "#);
 }
 

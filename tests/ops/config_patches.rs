@@ -145,11 +145,8 @@ fn a_mistake_in_a_patch_is_shown_at_its_line_and_the_old_config_stays() {
         for part in *told {
             assert!(ran.stderr().contains(part), "{text:?} lacks {part:?}: {}", ran.all());
         }
-        assert!(
-            ran.stderr().contains("embedded:recipes/talos/generate-config.lua:"),
-            "{}",
-            ran.all()
-        );
+        // Whose recipe makes the call is of no use to who mends the patch.
+        assert!(!ran.stderr().contains("called at embedded:"), "{}", ran.all());
         assert_eq!(config(&space, "w-1"), before, "{text:?}");
     }
 }

@@ -164,7 +164,7 @@ fn a_mistake_in_the_talconfig_is_shown_at_its_line() {
             "talos/talconfig.yaml:1:14",
         ),
         ("10.69.0.0/16", "10.69.0.0", "is no network", "talos/talconfig.yaml:5:18"),
-        ("nodes:", "nods:", "`nodes` is missing", "talos/talconfig.yaml:1"),
+        ("nodes:", "nods:", "did you mean `nodes`?", "talos/talconfig.yaml:13"),
     ];
     for (from, to, told, place) in rows {
         let space = space("");

@@ -24,6 +24,7 @@ mod patch;
 mod regenerate;
 mod resume;
 mod retries;
+mod screens;
 mod secret_output;
 mod secret_params;
 mod shim_reads;

@@ -5,7 +5,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 /// What a person saw, and how the command ended.
 pub(crate) struct Screen {
@@ -24,11 +26,25 @@ impl Screen {
     }
 }
 
-/// Runs a command on a terminal of its own. Each answer is typed once its cue is on the screen.
-pub(crate) fn on_terminal(mut command: Command, answers: &[(&str, &str)]) -> Screen {
+/// What is typed to send SIGTERM instead.
+pub(crate) const SIGTERM: &str = "SIGTERM";
+
+/// Runs a command on a terminal of its own, 80 columns wide. Each answer is typed once its cue is on the screen.
+pub(crate) fn on_terminal(command: Command, answers: &[(&str, &str)]) -> Screen {
+    on_terminal_of(80, command, answers)
+}
+
+/// Runs a command on a terminal with this many columns.
+pub(crate) fn on_terminal_of(
+    columns: u16,
+    mut command: Command,
+    answers: &[(&str, &str)],
+) -> Screen {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo terminal");
     grantpt(&master).expect("a grant");
     unlockpt(&master).expect("an unlock");
+    let size = Winsize { ws_row: 40, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(&master, size).expect("a size");
     let name = ptsname(&master, Vec::new()).expect("a name").into_string().expect("a path");
     let slave = || -> OwnedFd {
         File::options().read(true).write(true).open(&name).expect("its other end").into()
@@ -48,7 +64,11 @@ pub(crate) fn on_terminal(mut command: Command, answers: &[(&str, &str)]) -> Scr
         {
             seen += at + cue.len();
             next += 1;
-            writeln!(input, "{answer}").expect("typing");
+            if *answer == SIGTERM {
+                kill_process(Pid::from_child(&child), Signal::TERM).expect("a signal");
+            } else {
+                writeln!(input, "{answer}").expect("typing");
+            }
         }
     }
     let status = child.wait().expect("an end");

@@ -199,7 +199,7 @@ fn a_broken_input_leaves_the_last_good_output_and_its_mend_is_noticed() {
     assert_eq!(space.read("out.yaml"), "a: 2\nb: 1\n");
     // What failed is nothing to go on with.
     drop(watch);
-    let _ = space.run(["resume"]).exit(2).stderr_has("every run of this cluster is done");
+    let _ = space.run(["resume"]).exit(2).stderr_has("no run is open here");
 }
 
 #[test]

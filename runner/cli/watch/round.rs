@@ -20,7 +20,6 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::super::args::{Globals, WatchArgs};
-use super::super::hints::told;
 use super::super::invocation::{Wanted, understand};
 use super::super::opened::Opened;
 use super::super::seam::{self, Conduct, Foreseen};
@@ -60,7 +59,7 @@ pub(super) fn understood<'a>(start: &'a Start, args: &WatchArgs) -> Result<Optio
     let own = super::own_apply(&args.words.words);
     let behind = own.is_some();
     let words = own.unwrap_or_else(|| args.words.words.clone());
-    let invocation = match understand(start, &words)? {
+    let invocation = match understand(start, "watch", &words)? {
         Wanted::Explained => return Ok(None),
         Wanted::Recipes(invocation) => *invocation,
     };
@@ -258,12 +257,12 @@ impl Round<'_> {
         if fault.code == Code::BUG {
             return Err(fault);
         }
-        self.out.fault(&told(self.way.start.globals.lab, fault.clone()));
+        self.out.fault(&fault);
         Ok(fault.code.exit)
     }
 
     fn open(&self) -> Result<Open, Fault> {
-        match understand(self.way.start, &self.way.words)? {
+        match understand(self.way.start, "watch", &self.way.words)? {
             Wanted::Explained => Err(Fault::new(Code::USAGE, "there is nothing to watch")),
             Wanted::Recipes(invocation) => {
                 let mut globals = invocation.globals;
@@ -288,7 +287,6 @@ impl Round<'_> {
         globals: &Globals,
         asked: &[Need],
     ) -> Result<(Exit, Vec<Stood>), Fault> {
-        let lab = opened.settings.lab;
         let mut reporter = Reporter::new(self.out.clone(), opened.settings.output);
         if !self.first {
             reporter = reporter.terse();
@@ -305,7 +303,7 @@ impl Round<'_> {
                     }
                     fault = fault.next(format!("ops resume {run}"));
                 }
-                self.out.fault(&told(lab, fault));
+                self.out.fault(&fault);
             }
         };
         let run = opened.fresh_run();
@@ -385,14 +383,15 @@ impl Round<'_> {
             self.say_plans();
         }
         for fault in &plan.faults {
-            self.out.fault(&told(opened.settings.lab, fault.clone()));
+            self.out.fault(fault);
         }
     }
 
     fn say_plans(&self) {
         if !self.way.apply {
-            let lab = if self.way.start.globals.lab { "--lab " } else { "" };
-            let command = format!("ops {lab}watch --apply {}", self.way.words.join(" "));
+            let command = format!("ops watch --apply {}", self.way.words.join(" "));
+            // What stood behind the recipe is among the words.
+            let command = self.way.start.output().command(&command);
             Watching::new(self.out.clone()).only_plans(&command);
         }
     }

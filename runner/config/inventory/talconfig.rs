@@ -169,7 +169,8 @@ impl Reader<'_> {
 
     fn node(&self, item: &Tree) -> Result<Node, Fault> {
         let need = |key: &str| {
-            let missing = || self.yaml.wrong(item, format!("the node has no `{key}`"));
+            let none = || self.yaml.wrong(item, format!("the node has no `{key}`"));
+            let missing = || self.yaml.misspelt(item, key).unwrap_or_else(none);
             self.text(item, key)?.ok_or_else(missing)
         };
         let (name, at) = need("hostname")?;
@@ -179,7 +180,11 @@ impl Reader<'_> {
         let address = addresses.split(',').next().unwrap_or_default().trim().to_owned();
         self.check(&address, &at, net::host)?;
         let control_plane = match self.text(item, "controlPlane")? {
-            None => false,
+            // Passed over, it would make a worker of a control plane.
+            None => match self.yaml.misspelt(item, "controlPlane") {
+                Some(fault) => return Err(fault),
+                None => false,
+            },
             Some((text, at)) => match text.as_str() {
                 "true" | "True" | "TRUE" => true,
                 "false" | "False" | "FALSE" | "" => false,

@@ -290,12 +290,18 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// The known word that a person most likely meant: close by Jaro-Winkler distance, or the same letters in another case.
+/// The known word that a person most likely meant: close by Jaro-Winkler distance, the same letters in another case, or one slip away.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
+    // Short words with two letters exchanged, or one missing, look far apart to the first measure: `rnu`, `w1`.
+    let score = |known: &str| {
+        let known = known.to_lowercase();
+        let slip = lower.chars().count() > 1 && strsim::osa_distance(&lower, &known) == 1;
+        strsim::jaro_winkler(&lower, &known).max(if slip { 0.81 } else { 0.0 })
+    };
     known
         .into_iter()
-        .map(|k| (strsim::jaro_winkler(&lower, &k.to_lowercase()), k))
+        .map(|k| (score(k), k))
         .filter(|(score, _)| *score > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
         .map(|(_, k)| k)
@@ -418,6 +424,9 @@ pub struct CallError {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Box<Place>>,
 }
+
+/// How the message of a call ends whose process the user interrupted.
+pub const WAS_INTERRUPTED: &str = "was interrupted";
 
 impl CallError {
     /// A failure of the given kind.

@@ -14,9 +14,12 @@ enum Paint {
 
 struct Pen {
     color: bool,
-    width: usize,
+    width: Option<usize>,
     out: String,
 }
+
+/// Where the text of a line with a heading begins.
+const TEXT: usize = 13;
 
 impl Pen {
     /// A cell, padded before it is coloured so that escapes never count.
@@ -37,14 +40,23 @@ impl Pen {
         }
     }
 
-    /// A line; what does not fit is cut with an ellipsis.
+    /// A line; what does not fit goes on below its text. Words stay whole.
     fn line(&mut self, text: &str) {
-        let count = text.chars().count();
-        if count <= self.width {
-            self.out.push_str(text.trim_end());
-        } else {
-            self.out.extend(text.chars().take(self.width.saturating_sub(1)));
-            self.out.push('…');
+        let mut column = 0;
+        for (at, word) in text.split(' ').enumerate() {
+            let wide = word.chars().count();
+            let over = |width: usize| column + 1 + wide > width;
+            if column > TEXT && !word.is_empty() && self.width.is_some_and(over) {
+                self.out.truncate(self.out.trim_end().len());
+                self.out.push('\n');
+                self.out.push_str(&" ".repeat(TEXT));
+                column = TEXT;
+            } else if at > 0 {
+                self.out.push(' ');
+                column += 1;
+            }
+            self.out.push_str(word);
+            column += wide;
         }
         self.out.push('\n');
     }
@@ -64,26 +76,34 @@ fn clock(ms: u64) -> String {
 }
 
 impl Lab {
-    /// The lab in lines of at most `width` columns (80 at least), coloured where asked.
+    /// The lab in lines of at most `width` columns (80 at least) where there is an edge, coloured where asked. Nothing is cut.
     #[must_use]
-    pub fn draw(&self, width: usize, color: bool) -> String {
+    pub fn draw(&self, width: Option<usize>, color: bool) -> String {
         draw(&self.state(), width, color)
     }
 }
 
-fn draw(state: &LabState, width: usize, color: bool) -> String {
-    let mut pen = Pen { color, width: width.max(80), out: String::new() };
+fn draw(state: &LabState, width: Option<usize>, color: bool) -> String {
+    let mut pen = Pen { color, width: width.map(|width| width.max(80)), out: String::new() };
     pen.line(&state.header);
     pen.line(&format!("{}   {} since the lab began", state.cluster, clock(state.now_ms)));
     pen.out.push('\n');
-    let names =
-        state.nodes.iter().map(|node| node.name.chars().count()).max().unwrap_or(4).clamp(4, 16);
-    for (text, width) in header(names) {
+    let rows: Vec<Row> = state.nodes.iter().map(row).collect();
+    let mut widths = HEADER.map(|(_, width)| width);
+    for row in &rows {
+        for (width, (text, _)) in widths.iter_mut().zip(row) {
+            *width = (*width).max(text.chars().count() + 2);
+        }
+    }
+    for ((text, _), width) in HEADER.iter().zip(widths) {
         pen.cell(text, width, Some(Paint::Dim));
     }
     end(&mut pen);
-    for node in &state.nodes {
-        row(&mut pen, node, names);
+    for row in &rows {
+        for ((text, paint), width) in row.iter().zip(widths) {
+            pen.cell(text, width, *paint);
+        }
+        end(&mut pen);
     }
     pen.out.push('\n');
     for etcd in &state.etcd {
@@ -139,16 +159,12 @@ fn draw(state: &LabState, width: usize, color: bool) -> String {
     pen.out
 }
 
-fn header(names: usize) -> [(&'static str, usize); 6] {
-    [
-        ("node", names + 2),
-        ("stage", 15),
-        ("config", 19),
-        ("etcd", 11),
-        ("kubernetes", 20),
-        ("pods", 4),
-    ]
-}
+/// The columns, and how wide they are at least.
+const HEADER: [(&str, usize); 6] =
+    [("node", 6), ("stage", 15), ("config", 19), ("etcd", 11), ("kubernetes", 20), ("pods", 4)];
+
+/// A node's cells with their colours.
+type Row = [(String, Option<Paint>); 6];
 
 fn end(pen: &mut Pen) {
     // Padding of the last cell is no part of the picture.
@@ -158,48 +174,38 @@ fn end(pen: &mut Pen) {
     pen.out.push('\n');
 }
 
-fn row(pen: &mut Pen, node: &NodeState, names: usize) {
-    let [(_, first), (_, stage), (_, config), (_, etcd), (_, kubernetes), (_, pods)] =
-        header(names);
-    let name: String = node.name.chars().take(names).collect();
-    pen.cell(&name, first, None);
-    let paint = match node.stage.as_str() {
+fn row(node: &NodeState) -> Row {
+    let stage = match node.stage.as_str() {
         "running" if node.ready => Paint::Good,
         "needs hands" => Paint::Bad,
         "off" => Paint::Dim,
         _ => Paint::Warn,
     };
-    let shown =
-        if node.stage == "running" && !node.ready { "running, not yet" } else { &node.stage };
-    let shown: String = shown.chars().take(stage - 1).collect();
-    pen.cell(&shown, stage, Some(paint));
-    let paint = match node.config {
+    let config = match node.config {
         "in force" | "waits in STATE" => None,
         "none" => Some(Paint::Dim),
         _ => Some(Paint::Warn),
     };
-    pen.cell(node.config, config, paint);
-    let paint = match node.etcd {
+    let etcd = match node.etcd {
+        "" => None,
         "leader" | "voter" => Some(Paint::Good),
         "down" | "data only" => Some(Paint::Bad),
         _ => Some(Paint::Warn),
     };
-    pen.cell(
-        if node.etcd.is_empty() { "-" } else { node.etcd },
-        etcd,
-        paint.filter(|_| !node.etcd.is_empty()),
-    );
-    let shown = match (node.kubernetes, node.cordoned) {
-        ("", _) => "-".to_owned(),
-        (state, true) => format!("{state}, cordoned"),
-        (state, false) => state.to_owned(),
-    };
-    let paint = match node.kubernetes {
+    let kubernetes = match node.kubernetes {
         "Ready" if !node.cordoned => Some(Paint::Good),
         "" => None,
         _ => Some(Paint::Warn),
     };
-    pen.cell(&shown, kubernetes, paint);
-    pen.cell(&node.pods.to_string(), pods, None);
-    end(pen);
+    let coming = node.stage == "running" && !node.ready;
+    let or_none = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    let cordoned = if node.cordoned && !node.kubernetes.is_empty() { ", cordoned" } else { "" };
+    [
+        (node.name.clone(), None),
+        (if coming { "running, not yet".to_owned() } else { node.stage.clone() }, Some(stage)),
+        (node.config.to_owned(), config),
+        (or_none(node.etcd), etcd),
+        (or_none(&format!("{}{cordoned}", node.kubernetes)), kubernetes),
+        (node.pods.to_string(), None),
+    ]
 }

@@ -5,6 +5,7 @@ use ops_lab::facts::Fact;
 use serde_json::json;
 
 use super::object;
+use crate::output::paint::Look;
 use crate::output::{table, wording};
 
 /// The state of a lab.
@@ -13,7 +14,7 @@ pub fn lab_state_json(state: &impl serde::Serialize) -> Map<String, Value> {
 }
 
 /// What the simulation claims of the real world, and how each claim is known.
-pub fn facts<'a>(header: &str, facts: impl Iterator<Item = &'a Fact>) -> String {
+pub fn facts<'a>(header: &str, facts: impl Iterator<Item = &'a Fact>, look: Look) -> String {
     let rows: Vec<Vec<String>> = facts
         .map(|fact| {
             let took = fact.ms.map(wording::limit).unwrap_or_default();
@@ -26,7 +27,7 @@ pub fn facts<'a>(header: &str, facts: impl Iterator<Item = &'a Fact>) -> String 
             ]
         })
         .collect();
-    let lines = table::lines(&rows, 2).into_iter().map(|line| format!("{line}\n"));
+    let lines = table::lines(&rows, 2, look.room()).into_iter().map(|line| format!("{line}\n"));
     format!("{header}\n{}", lines.collect::<Vec<_>>().concat())
 }
 

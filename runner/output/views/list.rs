@@ -1,5 +1,6 @@
 //! The list of recipes, by group.
 
+use console::measure_text_width;
 use ops_core::inventory::Cluster;
 use ops_core::value::{Map, Value};
 use serde_json::json;
@@ -52,7 +53,10 @@ pub fn list(listing: &Listing<'_>, look: Look) -> String {
     }
     out.push('\n');
     let destroys = heads.iter().any(|h| h.destructive);
-    for line in table::lines(&rows, 3) {
+    let wide = |gap| table::lines(&rows, gap, None).iter().map(|l| measure_text_width(l)).max();
+    // A narrow window gets narrow gaps, before anything is broken.
+    let gap = if look.room().is_some_and(|room| wide(3) > Some(room)) { 2 } else { 3 };
+    for line in table::lines(&rows, gap, look.room()) {
         out.push_str(&line);
         out.push('\n');
     }
@@ -62,8 +66,9 @@ pub fn list(listing: &Listing<'_>, look: Look) -> String {
         foot.push("D destroys and needs `ops verify`.");
     }
     foot.push("`ops show NAME` explains, `ops run NAME` runs.");
-    out.push_str(&paint.dim(foot.join(" ")));
-    out.push('\n');
+    for line in table::fold(&foot.join(" "), look.room().unwrap_or(usize::MAX), 0) {
+        out.push_str(&format!("{}\n", paint.dim(line)));
+    }
     out
 }
 

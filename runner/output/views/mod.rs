@@ -18,7 +18,7 @@ pub use past::{history, history_json};
 pub use plan::{plan, plan_json};
 pub use show::{show, show_json, usage};
 pub use status::{StatusView, status, status_json};
-pub use verify::{granted, verification, verification_json};
+pub use verify::{granted, no_grant_needed, verification, verification_json};
 pub use why::{Judged, why, why_json};
 
 use ops_core::value::{Map, Value};

@@ -7,18 +7,25 @@ use serde_json::json;
 
 use super::object;
 use crate::journal::runs::Listed;
+use crate::output::paint::Look;
 use crate::output::{table, wording};
 
-/// The runs as text: newest first; `now` is the wall clock.
-pub fn history(runs: &[Listed], now: Time) -> String {
+/// The runs as text: newest first; `now` is the wall clock, `resume` words the command that goes on with a run from here.
+pub fn history(
+    runs: &[Listed],
+    now: Time,
+    resume: &dyn Fn(&Listed) -> Option<String>,
+    look: Look,
+) -> String {
     if runs.is_empty() {
         return "There are no runs yet.\n".into();
     }
-    let rows: Vec<Vec<String>> = runs.iter().rev().map(|run| row(run, now)).collect();
-    table::lines(&rows, 3).into_iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
+    let rows: Vec<Vec<String>> = runs.iter().rev().map(|run| row(run, now, resume)).collect();
+    let lines = table::lines(&rows, 3, look.room());
+    lines.into_iter().map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
 }
 
-fn row(listed: &Listed, now: Time) -> Vec<String> {
+fn row(listed: &Listed, now: Time, resume: &dyn Fn(&Listed) -> Option<String>) -> Vec<String> {
     let run = listed.run.0.clone();
     let head = match &listed.head {
         Ok(head) => head,
@@ -29,8 +36,10 @@ fn row(listed: &Listed, now: Time) -> Vec<String> {
         None => ("not ended", String::new()),
     };
     // The lab's clock is not this machine's: an age would be made up.
-    let when = if head.lab { "lab".into() } else { ago(now, head.at) };
-    let next = if listed.end.is_none() { format!("ops resume {run}") } else { String::new() };
+    let when =
+        if head.lab { format!("lab, {}", ago(now, listed.written)) } else { ago(now, head.at) };
+    let next = if listed.end.is_none() { resume(listed) } else { None };
+    let next = next.unwrap_or_default();
     vec![run, ended.into(), asked(head), cluster(head), when, took, next]
 }
 

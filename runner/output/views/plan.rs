@@ -53,7 +53,10 @@ pub fn plan(plan: &Plan, cluster: Option<&str>, reads: bool, look: Look) -> Stri
     if plan.changes() == 0 && !writes && plan.frontiers.is_empty() && plan.faults.is_empty() {
         out.push_str("Nothing would change.\n");
     }
-    out.push_str(&format!("{}\n", totals(plan)));
+    // Of a plan that came to nothing there is nothing to count.
+    if !plan.planned.is_empty() || plan.faults.is_empty() {
+        out.push_str(&format!("{}\n", totals(plan)));
+    }
     let later = unknown_fields(plan);
     if !later.is_empty() {
         out.push_str(&format!("known after apply: {}\n", later.join(", ")));
@@ -122,7 +125,7 @@ fn diff(planned: &Planned) -> Vec<String> {
 
 fn flush(out: &mut String, rows: &mut Vec<Row>, look: Look) {
     let cells: Vec<Vec<String>> = rows.iter_mut().map(|r| std::mem::take(&mut r.cells)).collect();
-    for (line, row) in table::lines(&cells, 3).iter().zip(rows.drain(..)) {
+    for (line, row) in table::lines(&cells, 3, look.room()).iter().zip(rows.drain(..)) {
         out.push_str(line);
         out.push('\n');
         for line in super::diff_lines(&row.diff, look) {

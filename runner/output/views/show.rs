@@ -18,14 +18,16 @@ pub fn show(head: &Head, look: Look) -> String {
         out.push_str(format!("  {line}").trim_end());
         out.push('\n');
     }
-    out.push_str(&format!("\nusage:  {}\n", usage(head)));
+    let usage = format!("usage:  {}", usage(head));
+    let usage = table::fold(&usage, look.room().unwrap_or(usize::MAX), "usage:  ".len());
+    out.push_str(&format!("\n{}\n", usage.join("\n")));
     let visible: Vec<&Param> = head.params.iter().filter(|p| !p.hidden).collect();
     if !visible.is_empty() {
         let rows: Vec<Vec<String>> = visible
             .iter()
             .map(|p| vec![format!("  {}", spelling(p)), p.desc.clone(), remarks(p).join(", ")])
             .collect();
-        section(&mut out, "parameters", &table::lines(&rows, 3));
+        section(&mut out, "parameters", &table::lines(&rows, 3, look.room()));
     }
     let needs = match &head.needs {
         Needs::Static(needs) => needs.iter().map(need).collect(),
@@ -45,13 +47,13 @@ pub fn show(head: &Head, look: Look) -> String {
     }
     let tools: Vec<Vec<String>> =
         head.tools.iter().map(|(tool, range)| vec![format!("  {tool}"), range.clone()]).collect();
-    section(&mut out, "tools", &table::lines(&tools, 3));
+    section(&mut out, "tools", &table::lines(&tools, 3, look.room()));
     let examples: Vec<Vec<String>> = head
         .examples
         .iter()
         .map(|(line, what)| vec![format!("  ops run {line}"), what.clone()])
         .collect();
-    section(&mut out, "examples", &table::lines(&examples, 3));
+    section(&mut out, "examples", &table::lines(&examples, 3, look.room()));
     out
 }
 

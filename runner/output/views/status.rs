@@ -4,6 +4,7 @@ use ops_core::value::{Map, Value};
 use serde_json::json;
 
 use super::object;
+use crate::output::fault::command;
 use crate::output::paint::{Look, Paint};
 use crate::output::{table, wording};
 
@@ -38,12 +39,12 @@ pub fn status(view: &StatusView, look: Look) -> String {
             vec![if i == 0 { "  open".into() } else { String::new() }, text.clone()]
         }),
     );
-    for line in table::lines(&rows, 7) {
+    for line in table::lines(&rows, 7, look.room()) {
         out.push_str(&line);
         out.push('\n');
     }
     for (i, next) in view.next.iter().enumerate() {
-        out.push_str(&format!("  {}  {next}\n", if i == 0 { "next:" } else { "     " }));
+        out.push_str(&command(i == 0, next, look.room()));
     }
     out
 }

@@ -244,11 +244,11 @@ fn a_verification_and_its_grant() {
         ..Verification::default()
     };
     assert_snapshot!(verification(&found, Time(2000), Look::PLAIN), @r#"
-    evidence             found                       age
-      id           pass  CA 5be1…                    1.0s
-      node    w-1  pass  the pinned machine          1.0s
-      snap         FAIL  no snapshot                 1.0s
-      stor    w-1  n/a   no storage CRD (discovery)  1.0s
+    evidence               found                       age
+      identity       pass  CA 5be1…                    1.0s
+      machine   w-1  pass  the pinned machine          1.0s
+      snapshot       FAIL  no snapshot                 1.0s
+      storage   w-1  n/a   no storage CRD (discovery)  1.0s
       next:  ops run talos:etcd-snapshot
     "#);
     let grant = Grant {
@@ -272,12 +272,15 @@ fn a_verification_and_its_grant() {
         who: Who { user: "tester".into(), machine: "m".into() },
         mac: Digest("0".into()),
     };
-    let command = "cluster:safe-reset --nodes w-1 --partitions STATE,EPHEMERAL";
-    assert_snapshot!(granted(&grant, command, "home", "15 minutes"), @r#"
+    let command = "ops run cluster:safe-reset --nodes w-1 --partitions STATE,EPHEMERAL";
+    assert_snapshot!(granted(&grant, command, "home", "15 minutes", Look::PLAIN), @r#"
     grant 7k2   cluster:safe-reset   home   kind node-reset   1 slot
       w-1   reset EPHEMERAL, STATE
     Start within 15 minutes:  ops run cluster:safe-reset --nodes w-1 --partitions STATE,EPHEMERAL
     "#);
+    let narrow = Look { terminal: true, ..Look::PLAIN };
+    let on_its_own = format!("Start within 15 minutes:\n  {command}\n");
+    assert!(granted(&grant, command, "home", "15 minutes", narrow).ends_with(&on_its_own));
 }
 
 #[test]
@@ -299,6 +302,7 @@ fn past_runs_newest_first() {
         }),
         end,
         bytes: 100,
+        written: Time(at),
     };
     let hour = 3_600_000;
     let runs = [
@@ -306,12 +310,13 @@ fn past_runs_newest_first() {
         listed("3333", hour, Some((Exit::Refused, Time(hour + 900))), false),
         listed("4444", 3 * hour, None, false),
     ];
-    assert_snapshot!(history(&runs, Time(3 * hour + 60_000)), @r#"
-    4444   not ended   talos:apply-config   home   1m ago           ops resume 4444
-    3333   refused     talos:apply-config   home   2h ago   0.9s
-    2222   done        talos:apply-config   home   lab      2m04s
+    let resume = |run: &Listed| Some(format!("ops resume {}", run.run));
+    assert_snapshot!(history(&runs, Time(3 * hour + 60_000), &resume, Look::PLAIN), @r#"
+    4444   not ended   talos:apply-config   home   1m ago                ops resume 4444
+    3333   refused     talos:apply-config   home   2h ago        0.9s
+    2222   done        talos:apply-config   home   lab, 3h ago   2m04s
     "#);
-    assert_eq!(history(&[], Time(0)), "There are no runs yet.\n");
+    assert_eq!(history(&[], Time(0), &resume, Look::PLAIN), "There are no runs yet.\n");
     assert_eq!(history_json(&runs)["runs"][1]["exit"], json!(3));
 }
 

@@ -38,7 +38,7 @@ pub fn why(judged: &[Judged], now: Time, all: bool, look: Look) -> String {
             continue;
         }
         if let Verdict::Run { because } = verdict {
-            lines(&mut out, because, "  ");
+            lines(&mut out, because, "  ", look.room());
         }
         let Some(last) = last else { continue };
         let end = match &last.end {
@@ -48,7 +48,7 @@ pub fn why(judged: &[Judged], now: Time, all: bool, look: Look) -> String {
         };
         let when = if last.at > now { "later than now".into() } else { ago(now, last.at) };
         out.push_str(&format!("  last run {}, {when}{end}; it ran because\n", last.run));
-        lines(&mut out, &last.because, "    ");
+        lines(&mut out, &last.because, "    ", look.room());
         if all {
             let rows: Vec<Vec<String>> = last
                 .inputs
@@ -57,7 +57,8 @@ pub fn why(judged: &[Judged], now: Time, all: bool, look: Look) -> String {
                 .chain(last.outputs.iter().map(output))
                 .map(|row| row.map(|cell| plain(&cell)).into())
                 .collect();
-            for line in table::lines(&rows, 3) {
+            let room = look.room().map(|room| room - 4);
+            for line in table::lines(&rows, 3, room).iter().flat_map(|row| row.lines()) {
                 out.push_str(&format!("    {line}\n"));
             }
         }
@@ -66,7 +67,7 @@ pub fn why(judged: &[Judged], now: Time, all: bool, look: Look) -> String {
 }
 
 /// Reasons with how it was and is.
-fn lines(out: &mut String, reasons: &[Reason], indent: &str) {
+fn lines(out: &mut String, reasons: &[Reason], indent: &str, room: Option<usize>) {
     let rows: Vec<Vec<String>> = reasons
         .iter()
         .map(|reason| {
@@ -79,7 +80,7 @@ fn lines(out: &mut String, reasons: &[Reason], indent: &str) {
             vec![format!("{indent}{}", reasons::reason(reason)), moved]
         })
         .collect();
-    for line in table::lines(&rows, 3) {
+    for line in table::lines(&rows, 3, room) {
         out.push_str(&format!("{line}\n"));
     }
 }

@@ -184,8 +184,14 @@ fn two_keys_give_two_hashes() {
 #[test]
 fn a_pipe_is_no_file_and_is_not_waited_for() {
     let (dir, prints) = place();
-    rustix::fs::mknodat(rustix::fs::CWD, dir.path().join("pipe"), FileType::Fifo, Mode::RWXU, 0)
-        .unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        dir.path().join("pipe"),
+        FileType::Fifo,
+        rustix::fs::Mode::RWXU,
+        0,
+    )
+    .unwrap();
     let error = prints.of("pipe", None, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }

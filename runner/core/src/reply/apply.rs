@@ -114,12 +114,8 @@ fn compare(old: &Value, new: &Value, path: &str, lines: &mut Vec<String>) {
                 let below = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
                 match (x, y) {
                     (Some(x), Some(y)) => compare(x, y, &below, lines),
-                    (Some(x), None) if !empty(x) => {
-                        lines.push(format!("- {below}{}", shown(&below, x)));
-                    }
-                    (None, Some(y)) if !empty(y) => {
-                        lines.push(format!("+ {below}{}", shown(&below, y)));
-                    }
+                    (Some(x), None) => each_field('-', x, &below, lines),
+                    (None, Some(y)) => each_field('+', y, &below, lines),
                     _ => {}
                 }
             }
@@ -133,6 +129,19 @@ fn compare(old: &Value, new: &Value, path: &str, lines: &mut Vec<String>) {
                 lines.push(format!("~ {path}{a} →{}", b.trim_start_matches(':')));
             }
         }
+    }
+}
+
+/// A field that only one side has; of a map, each field in it: its name alone would say nothing.
+fn each_field(sign: char, value: &Value, path: &str, lines: &mut Vec<String>) {
+    match value {
+        value if empty(value) => {}
+        Value::Object(fields) => {
+            for (key, below) in fields {
+                each_field(sign, below, &format!("{path}.{key}"), lines);
+            }
+        }
+        value => lines.push(format!("{sign} {path}{}", shown(path, value))),
     }
 }
 

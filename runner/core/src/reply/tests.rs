@@ -287,6 +287,20 @@ fn a_difference_names_fields_and_shows_no_secret() {
 }
 
 #[test]
+fn what_only_one_side_has_is_told_field_by_field() {
+    let bare = [json!({"machine": {}})];
+    let full = [json!({"machine": {"sysctls": {"a.b": "1", "c": "2"}, "logging": {},
+        "registries": {"config": {"r.example": {"auth": {"password": "hunter2"}}}}}})];
+    let fields = [
+        "machine.registries.config.r.example.auth.password",
+        "machine.sysctls.a.b: \"1\"",
+        "machine.sysctls.c: \"2\"",
+    ];
+    assert_eq!(difference(&bare, &full), fields.map(|field| format!("+ {field}")));
+    assert_eq!(difference(&full, &bare), fields.map(|field| format!("- {field}")));
+}
+
+#[test]
 fn documents_are_paired_by_kind_and_name_whatever_their_order() {
     let (a, b) = (json!({"machine": {}}), json!({"kind": "HostnameConfig", "hostname": "w-1"}));
     assert!(difference(&[a.clone(), b.clone()], &[b.clone(), a.clone()]).is_empty());

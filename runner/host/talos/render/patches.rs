@@ -9,6 +9,7 @@ use ops_core::call::talos::{MachineconfigPatch, Source as Named};
 use ops_core::error::{CallError, ErrorKind};
 use ops_core::inventory::Node;
 use ops_core::machines::PatchText;
+use ops_core::reply::apply::is_guarded;
 use ops_core::value::{Handle, Value};
 use ops_render::{Diagnostic, Parsed, Patch, Patched, Profile, Source, Tree};
 
@@ -16,6 +17,7 @@ use super::super::read::kept;
 use super::base::tool_version;
 use super::found::Texts;
 use super::origin;
+use crate::config::place_of_patch;
 use crate::host::HostCx;
 use crate::host::fs::glob;
 use crate::host::known::Known;
@@ -30,8 +32,18 @@ pub(in crate::host) struct Job<'a> {
     machinery: &'static str,
     pub(in crate::host) profile: Rc<Profile>,
     pub(in crate::host) texts: Texts,
-    /// Patches that stand in an inventory or a recipe: their names in findings, and the words by which they are found again.
-    inline: BTreeMap<String, String>,
+    /// Patches that stand in an inventory or a recipe, by their names in findings.
+    inline: BTreeMap<String, Inline>,
+}
+
+/// A patch that stands in an inventory or a recipe: by what it is found there again.
+enum Inline {
+    /// A text: its first words.
+    Text(String),
+    /// A table, and the text that was made of it.
+    Table(Value, String),
+    /// Nothing.
+    Elsewhere,
 }
 
 impl<'a> Job<'a> {
@@ -89,8 +101,12 @@ impl<'a> Job<'a> {
             }
         };
         let first = text.lines().map(str::trim).find(|line| !line.is_empty());
-        let words = first.filter(|_| matches!(patch, PatchText::Text(Named::Path(_))));
-        self.inline.insert(name.clone(), words.unwrap_or_default().to_owned());
+        let inline = match (patch, first) {
+            (PatchText::Text(Named::Path(_)), Some(words)) => Inline::Text(words.to_owned()),
+            (PatchText::Data(value), _) => Inline::Table(value.clone(), text.clone()),
+            _ => Inline::Elsewhere,
+        };
+        self.inline.insert(name.clone(), inline);
         let source = Source { name: &name, bytes: text.as_bytes() };
         let found = Patch::from_source(source, &self.profile);
         found.map(|patch| vec![patch]).map_err(|problems| self.refused(&problems))
@@ -99,12 +115,17 @@ impl<'a> Job<'a> {
     /// Findings as a failure; one in an inline patch is shown where the patch stands.
     pub(in crate::host) fn refused(&self, found: &[Diagnostic]) -> CallError {
         let error = self.texts.refused(found);
-        let Some((name, words)) =
-            found.first().and_then(|first| self.inline.get_key_value(&first.file))
-        else {
-            return error;
+        let known =
+            found.first().and_then(|first| Some((first, self.inline.get_key_value(&first.file)?)));
+        let Some((first, (name, inline))) = known else { return error };
+        let placed = match inline {
+            Inline::Text(words) => self.in_inventory(words, error),
+            Inline::Table(value, text) => {
+                let word = word_at(text, first.line, first.column);
+                self.in_inventory_table(value, &word, error)
+            }
+            Inline::Elsewhere => error,
         };
-        let placed = if words.is_empty() { error } else { self.in_inventory(words, error) };
         match &placed.place {
             Some(place) if place.file != *name => placed,
             _ => {
@@ -152,15 +173,29 @@ impl<'a> Job<'a> {
         })
     }
 
+    /// The inventory's name and text. Only to say where something stands: it is no input.
+    fn inventory(&self) -> Option<(String, String)> {
+        let file = format!("clusters/{}.toml", self.cx.cluster().ok()?.name);
+        let files = self.cx.files.unrecorded().unwrap_or(self.cx.files);
+        let text = files.read(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
+        Some((file, text))
+    }
+
+    /// Places a mistake at the table of the inventory that is the patch, and there at a word of it.
+    fn in_inventory_table(&self, patch: &Value, word: &str, error: CallError) -> CallError {
+        let place =
+            self.inventory().and_then(|(file, text)| place_of_patch(&file, &text, patch, word));
+        let Some(mut place) = place else { return error };
+        // A line that may hold a secret is not shown, its number is enough.
+        place.text = place.text.filter(|line| !is_guarded(line));
+        error.at(place)
+    }
+
     /// Places a mistake at the line of the inventory that names or holds it, where that can be found.
     fn in_inventory(&self, words: &str, error: CallError) -> CallError {
         let error = error.before_effect();
-        let Ok(cluster) = self.cx.cluster() else { return error };
-        let file = format!("clusters/{}.toml", cluster.name);
-        // Only to say where: it is no input.
-        let files = self.cx.files.unrecorded().unwrap_or(self.cx.files);
-        let text = files.read(&file).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        let line = text.and_then(|text| {
+        let Some((file, text)) = self.inventory() else { return error };
+        let line = Some(text).and_then(|text| {
             let at = text.lines().position(|line| line.contains(words))?;
             // Inside a patch its own line counts on from where it begins.
             let inner = error.place.as_ref().map_or(0, |place| place.line.max(1) as usize - 1);
@@ -171,7 +206,8 @@ impl<'a> Job<'a> {
         let mut texts = Texts::default();
         texts.keep(&file, &("\n".repeat(number - 1) + &line));
         let column = line.find(words).map_or(0, |at| line[..at].chars().count() + 1);
-        let place = texts.place(&file, number, column);
+        let mut place = texts.place(&file, number, column);
+        place.length = if column > 0 { words.chars().count() as u32 } else { 0 };
         error.at(place)
     }
 
@@ -221,6 +257,16 @@ impl<'a> Job<'a> {
             let line = self.cx.secrets.masks().mask(&format!("warning: {warning}\n"));
             self.cx.watcher.output(true, line.as_bytes());
         }
+    }
+}
+
+/// The key or value that begins at a place of a JSON text, without its quotes.
+fn word_at(text: &str, line: usize, column: usize) -> String {
+    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    let rest: String = line.chars().skip(column.saturating_sub(1)).collect();
+    match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next().unwrap_or_default().to_owned(),
+        None => rest.chars().take_while(|c| c.is_alphanumeric() || *c == '.').collect(),
     }
 }
 

@@ -94,7 +94,7 @@ fn the_picture_fits_eighty_columns_and_says_what_matters() {
     bench.break_("node-offline", Some("cp-3"));
     bench.talosctl("w-1", "reset --wait=false");
     bench.advance(400_000);
-    let picture = bench.lab.draw(80, false);
+    let picture = bench.lab.draw(Some(80), false);
     for line in picture.lines() {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -113,8 +113,12 @@ fn the_picture_fits_eighty_columns_and_says_what_matters() {
         let found = picture.contains(words) || words == "needs hands" && picture.contains("off");
         assert!(found || words == "NotReady" && picture.contains("Unknown"), "{words}:\n{picture}");
     }
-    let plain: String = strip(&bench.lab.draw(80, true));
+    let plain: String = strip(&bench.lab.draw(Some(80), true));
     assert_eq!(plain, picture, "colour adds nothing but colour");
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let whole = bench.lab.draw(None, false);
+    assert_eq!(words(&whole), words(&picture), "a narrow screen breaks lines and cuts none");
+    assert!(whole.lines().count() < picture.lines().count(), "without an edge nothing is broken");
 }
 
 fn strip(text: &str) -> String {

@@ -93,7 +93,11 @@ impl Bench {
         let limit = self.lab.now() + 3 * 3_600_000;
         while !holds(self) {
             let more = self.lab.step();
-            assert!(more && self.lab.now() < limit, "never {what}:\n{}", self.lab.draw(100, false));
+            assert!(
+                more && self.lab.now() < limit,
+                "never {what}:\n{}",
+                self.lab.draw(None, false)
+            );
         }
     }
 
