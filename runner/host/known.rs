@@ -24,22 +24,24 @@ impl<T> Default for Known<T> {
 }
 
 impl<T> Known<T> {
-    /// The result for these parts, which together are everything that it depends on; nothing where it is not known.
-    pub(super) fn get(&mut self, parts: &[&[u8]]) -> Option<Rc<T>> {
+    /// The result for these parts, which together are everything that it depends on; made where it is not known. Failures are not
+    /// remembered.
+    pub(super) fn get<E>(
+        &mut self,
+        parts: &[&[u8]],
+        make: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Rc<T>, E> {
         let key = key(parts);
         if let Some((_, known)) = self.young.get(&key) {
-            return Some(known.clone());
+            return Ok(known.clone());
         }
-        let (size, known) = self.old.remove(&key)?;
-        self.keep(key, size, known.clone());
-        Some(known)
-    }
-
-    /// Remembers a result.
-    pub(super) fn put(&mut self, parts: &[&[u8]], result: T) -> Rc<T> {
-        let result = Rc::new(result);
-        self.keep(key(parts), parts.iter().map(|part| part.len()).sum(), result.clone());
-        result
+        let size = parts.iter().map(|part| part.len()).sum();
+        let result = match self.old.remove(&key) {
+            Some((_, known)) => known,
+            None => Rc::new(make()?),
+        };
+        self.keep(key, size, result.clone());
+        Ok(result)
     }
 
     fn keep(&mut self, key: Key, size: usize, result: Rc<T>) {
@@ -64,27 +66,44 @@ fn key(parts: &[&[u8]]) -> Key {
 mod tests {
     use super::*;
 
+    /// The result that is known, or nothing: what is asked for is never made.
+    fn seen(known: &mut Known<usize>, parts: &[&[u8]]) -> Option<usize> {
+        known.get(parts, || Err(())).ok().map(|result| *result)
+    }
+
+    fn put(known: &mut Known<usize>, parts: &[&[u8]], result: usize) {
+        known.get(parts, || Ok::<_, ()>(result)).unwrap();
+    }
+
     #[test]
-    fn what_was_put_is_known_by_all_its_parts() {
+    fn what_was_made_is_known_by_all_its_parts() {
         let mut known = Known::default();
-        known.put(&[b"ab", b"c"], 1);
-        assert_eq!(known.get(&[b"ab", b"c"]).as_deref(), Some(&1));
+        put(&mut known, &[b"ab", b"c"], 1);
+        assert_eq!(seen(&mut known, &[b"ab", b"c"]), Some(1));
         for other in [&[&b"a"[..], b"bc"][..], &[b"abc"], &[b"ab"], &[]] {
-            assert_eq!(known.get(other), None);
+            assert_eq!(seen(&mut known, other), None);
         }
+    }
+
+    #[test]
+    fn a_failure_is_not_remembered() {
+        let mut known = Known::default();
+        assert_eq!(seen(&mut known, &[b"a"]), None);
+        put(&mut known, &[b"a"], 1);
+        assert_eq!(seen(&mut known, &[b"a"]), Some(1));
     }
 
     #[test]
     fn what_nobody_asks_for_is_forgotten_and_what_is_asked_for_stays() {
         let mut known = Known::default();
         let text = |number: usize| format!("{number:01024}");
-        known.put(&[b"asked for"], 0);
-        known.put(&[b"forgotten"], 0);
+        put(&mut known, &[b"asked for"], 0);
+        put(&mut known, &[b"forgotten"], 0);
         for number in 1..3 * MOST / 1024 {
-            known.put(&[text(number).as_bytes()], number);
-            assert_eq!(known.get(&[b"asked for"]).as_deref(), Some(&0));
+            put(&mut known, &[text(number).as_bytes()], number);
+            assert_eq!(seen(&mut known, &[b"asked for"]), Some(0));
             assert!(known.young.len() + known.old.len() <= 2 * MOST / 1024 + 2);
         }
-        assert_eq!(known.get(&[b"forgotten"]), None);
+        assert_eq!(seen(&mut known, &[b"forgotten"]), None);
     }
 }

@@ -17,11 +17,7 @@ thread_local! {
 /// # Errors
 /// Names the line, never its content.
 pub(super) fn documents(what: &str, text: &[u8]) -> Result<Rc<Vec<Value>>, CallError> {
-    if let Some(known) = READ.with_borrow_mut(|read| read.get(&[text])) {
-        return Ok(known);
-    }
-    let documents = read(what, text)?;
-    Ok(READ.with_borrow_mut(|read| read.put(&[text], documents)))
+    READ.with_borrow_mut(|known| known.get(&[text], || read(what, text)))
 }
 
 /// The same, for a text that nobody reads again.

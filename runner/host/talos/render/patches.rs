@@ -147,17 +147,16 @@ impl<'a> Job<'a> {
             static READ: RefCell<Known<Option<Patch>>> = RefCell::default();
         }
         let parts = [self.machinery.as_bytes(), path.as_bytes(), text.as_bytes()];
-        if let Some(known) = READ.with_borrow_mut(|read| read.get(&parts)) {
-            return Ok((*known).clone());
-        }
         let source = Source { name: path, bytes: text.as_bytes() };
-        let patch = if Tree::read(source).is_ok_and(|documents| documents.is_empty()) {
-            None
-        } else {
+        let read = || {
+            if Tree::read(source).is_ok_and(|documents| documents.is_empty()) {
+                return Ok(None);
+            }
             let patch = Patch::from_source(source, &self.profile);
-            Some(patch.map_err(|problems| self.refused(&problems))?)
+            patch.map(Some).map_err(|problems| self.refused(&problems))
         };
-        Ok((*READ.with_borrow_mut(|read| read.put(&parts, patch))).clone())
+        let patch = READ.with_borrow_mut(|known| known.get(&parts, read))?;
+        Ok((*patch).clone())
     }
 
     /// Whether a file holds nothing that could be merged: comments, empty documents.
@@ -241,13 +240,8 @@ impl<'a> Job<'a> {
             return ops_render::patch(source, patches, &self.profile);
         }
         let parts = [self.machinery.as_bytes(), name.as_bytes(), config.as_bytes()];
-        let parsed = match READ.with_borrow_mut(|read| read.get(&parts)) {
-            Some(known) => known,
-            None => {
-                let parsed = Parsed::read(source, &self.profile)?;
-                READ.with_borrow_mut(|read| read.put(&parts, parsed))
-            }
-        };
+        let read = || Parsed::read(source, &self.profile);
+        let parsed = READ.with_borrow_mut(|known| known.get(&parts, read))?;
         parsed.patch(patches, &self.profile)
     }
 
