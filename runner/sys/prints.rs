@@ -9,8 +9,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ops_core::trace::{Hash, Print};
 use rustix::fs::{AtFlags, FileType, statat};
@@ -20,6 +21,8 @@ use super::{disk, regular, walk};
 
 /// How long before a read a modification makes it racy, in nanoseconds: HFS+ and FAT stamp in seconds.
 const RACY: i64 = 2_000_000_000;
+/// For how long an answer of the file system's clock serves.
+const ASKED: Duration = Duration::from_secs(1);
 /// Files whose fingerprints are taken by one thread before it asks for more.
 const BLOCK: usize = 64;
 /// Below this many files further threads cost more than they save.
@@ -35,6 +38,8 @@ pub struct Prints {
     folder: Option<Arc<File>>,
     device: Option<u64>,
     key: [u8; 32],
+    /// What the file system's clock said last, and when it was asked.
+    clock: Arc<Mutex<Option<(Instant, Option<i64>)>>>,
 }
 
 /// What became of a fingerprinted file.
@@ -57,7 +62,7 @@ impl Prints {
     pub fn new(root: &Path, key: [u8; 32]) -> Prints {
         let device = fs::metadata(root).ok().map(|metadata| metadata.dev());
         let folder = File::open(root).ok().map(Arc::new);
-        Prints { root: root.to_owned(), folder, device, key }
+        Prints { root: root.to_owned(), folder, device, key, clock: Arc::default() }
     }
 
     /// The root.
@@ -65,8 +70,23 @@ impl Prints {
         &self.root
     }
 
-    /// The time by the file system's clock: that of a byte just written. Nothing where nothing can be written; then everything is racy.
+    /// The time by the file system's clock, at most [`ASKED`] ago: with an earlier time more files are racy, never fewer. Nothing where nothing can
+    /// be written; then everything is racy.
     pub fn now(&self) -> Option<i64> {
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, said)) = *clock
+            && asked.elapsed() < ASKED
+        {
+            return said;
+        }
+        let asked = Instant::now();
+        let said = self.ask_the_clock();
+        *clock = Some((asked, said));
+        said
+    }
+
+    /// The time of a byte just written.
+    fn ask_the_clock(&self) -> Option<i64> {
         // Without a name where the system can do that, so that nobody who watches the folder sees it.
         let mut file = tempfile::tempfile_in(&self.root).ok()?;
         file.write_all(b"?").ok()?;
