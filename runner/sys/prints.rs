@@ -39,8 +39,11 @@ pub struct Prints {
     device: Option<u64>,
     key: [u8; 32],
     /// What the file system's clock said last, and when it was asked.
-    clock: Arc<Mutex<Option<(Instant, Option<i64>)>>>,
+    clock: Arc<Mutex<Option<Said>>>,
 }
+
+/// When the clock was asked, and the time that it said.
+type Said = (Instant, Option<i64>);
 
 /// What became of a fingerprinted file.
 #[derive(Clone, Debug, PartialEq, Eq)]
